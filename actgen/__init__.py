@@ -1,0 +1,1 @@
+"""actgen: accurate activation functions, compiled from one formula."""

@@ -1,0 +1,213 @@
+"""The distance from the truth: floating-point formats, ulp and mixed ulp, and hard points.
+
+ulp: |computed − true| in units in the last place of the format at the true value (the subnormal
+spacing below the smallest normal). mixed ulp: the smallest k such that the result is within k ulp
+of the true value at some input within half an ulp of x; bounded here from above, through the true
+values at x and at both ends of that interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+
+from .oracle import Oracle, Undecided, from_float
+
+Floats = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A binary floating-point format: precision in bits (with the hidden one), exponent range."""
+
+    name: str
+    dtype: Any
+    bits: Any
+    precision: int
+    emin: int
+    emax: int
+
+    @property
+    def max(self) -> float:
+        """The greatest finite value."""
+        return math.ldexp(2 - 2.0 ** (1 - self.precision), self.emax)
+
+    @property
+    def tiny(self) -> float:
+        """The least positive (subnormal) value."""
+        return math.ldexp(1.0, self.emin - self.precision + 1)
+
+
+FORMATS: dict[str, Format] = {
+    f.name: f
+    for f in (
+        Format("float16", np.float16, np.uint16, 11, -14, 15),
+        Format("bfloat16", ml_dtypes.bfloat16, np.uint16, 8, -126, 127),
+        Format("float32", np.float32, np.uint32, 24, -126, 127),
+        Format("float64", np.float64, np.uint64, 53, -1022, 1023),
+    )
+}
+
+
+def exponent(ball: arb) -> int:
+    """floor(log2 |ball|) of a nonzero ball."""
+    mantissa, power = abs(ball).mid().man_exp()
+    return int(power) + int(mantissa).bit_length() - 1
+
+
+def ulp_of(true: arb, fmt: Format) -> arb:
+    """The unit in the last place of the format at the true value."""
+    least = fmt.emin - fmt.precision + 1
+    if true.contains(0):
+        return arb(2) ** least
+    return arb(2) ** max(exponent(true) - fmt.precision + 1, least)
+
+
+def error(computed: float, true: arb, fmt: Format) -> float:
+    """The ulp error of one result; inf where one of the two is NaN or wrongly infinite."""
+    if true.is_nan():
+        return 0.0 if math.isnan(computed) else math.inf
+    if math.isnan(computed):
+        return math.inf
+    limit = arb(fmt.max) + arb(2) ** (fmt.emax - fmt.precision)
+    if not true.is_finite() or abs(true) >= limit:
+        agree = math.isinf(computed) and (computed > 0) == bool(true > 0)
+        return 0.0 if agree else math.inf
+    if math.isinf(computed):
+        # Values within an ulp of the overflow threshold may go either way.
+        near = abs(true) > arb(fmt.max) and (computed > 0) == bool(true > 0)
+        return 1.0 if near else math.inf
+    return float((abs(from_float(computed) - true) / ulp_of(true, fmt)).mid())
+
+
+def mixed_error(computed: float, point: Sequence[float], oracle: Oracle, fmt: Format) -> float:
+    """An upper bound of the mixed ulp error of one result, with x the first of `point`."""
+    at = oracle(*point)
+    direct = error(computed, at, fmt)
+    x = point[0]
+    if direct <= 1 or not math.isfinite(x) or not math.isfinite(computed):
+        return direct
+    half = ulp_of(from_float(x), fmt) / 2
+    rest = [from_float(p) for p in point[1:]]
+    try:
+        ends = [oracle.exact([from_float(x) + s * half, *rest]) for s in (-1, 1)]
+    except Undecided:
+        return direct
+    if any(end.is_nan() for end in ends):
+        return direct
+    values = [at, *ends]
+    y = from_float(computed)
+    if any(v <= y for v in values) and any(v >= y for v in values):
+        return 0.0
+    return min(error(computed, v, fmt) for v in values)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The worst error found of one function of one kernel in one format."""
+
+    activation: str
+    function: str
+    backend: str
+    dtype: str
+    max_ulp: float
+    max_mixed_ulp: float
+    at: tuple[float, ...]
+    inputs: int
+    non_finite: int
+    exhaustive: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: infinities as strings."""
+        row = asdict(self)
+        for key in ("max_ulp", "max_mixed_ulp"):
+            row[key] = row[key] if math.isfinite(row[key]) else str(row[key])
+        row["at"] = [v if math.isfinite(v) else str(v) for v in self.at]
+        return row
+
+
+def measure(
+    computed: Iterable[float],
+    points: Sequence[tuple[float, ...]],
+    oracle: Oracle,
+    fmt: Format,
+    **labels: str,
+) -> Measurement:
+    """Compare results with the oracle at `points`.
+
+    A NaN or infinity where the truth is finite (or the other way) counts as non-finite and its
+    error as inf. Raises Undecided if the oracle cannot tell.
+    """
+    worst, worst_mixed, where, wrong, count = -1.0, 0.0, points[0], 0, 0
+    for y, point in zip(computed, points, strict=True):
+        true = oracle(*point)
+        if true.is_nan() and not any(map(math.isnan, point)):
+            continue  # the formula says nothing here
+        count += 1
+        ulps = error(float(y), true, fmt)
+        wrong += math.isinf(ulps)
+        if ulps > 0.5:
+            worst_mixed = max(worst_mixed, mixed_error(float(y), point, oracle, fmt))
+        else:
+            worst_mixed = max(worst_mixed, ulps)
+        if ulps > worst:
+            worst, where = ulps, point
+    return Measurement(
+        max_ulp=max(worst, 0.0), max_mixed_ulp=worst_mixed, at=where, inputs=count,
+        non_finite=wrong, **labels,
+    )  # fmt: skip
+
+
+def to_format(values: Any, fmt: Format) -> Floats:
+    """Round float64 values to the format."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float64).astype(fmt.dtype)
+
+
+def neighbours(point: float, fmt: Format, count: int = 3) -> list[float]:
+    """`point` rounded to the format and the nearest `count` floats on each side."""
+    centre = int(_ordered(to_format([point], fmt), fmt)[0])
+    return [_from_ordered(centre + i, fmt) for i in range(-count, count + 1)]
+
+
+def _ordered(values: Floats, fmt: Format) -> NDArray[np.int64]:
+    """Integers in the order of the floats, adjacent for adjacent floats."""
+    width = np.dtype(fmt.bits).itemsize * 8
+    raw = values.view(fmt.bits).astype(np.uint64)
+    magnitude = (raw & np.uint64((1 << (width - 1)) - 1)).astype(np.int64)
+    return np.where(raw >> np.uint64(width - 1) == 1, -magnitude, magnitude)
+
+
+def _from_ordered(index: int, fmt: Format) -> float:
+    width = np.dtype(fmt.bits).itemsize * 8
+    raw = index if index >= 0 else (1 << (width - 1)) - index
+    return float(np.array([raw], np.uint64).astype(fmt.bits).view(fmt.dtype)[0])
+
+
+def hard_points(fmt: Format, special: Sequence[float] = (), count: int = 200) -> list[float]:
+    """Inputs in the format where kernels go wrong, always the same ones.
+
+    Zeros, subnormals, every scale up to the greatest finite value, ±inf and NaN, the
+    neighbourhoods of `special` points (kinks, roots), and `count` ordinary ones.
+    """
+    rng = np.random.default_rng(20240229)
+    scales = [m * 10.0**k for k in range(-320, 309, 6) for m in (1.0, 2.7)]
+    scales += [10.0**k for k in range(-9, 31)]
+    scales += [fmt.tiny, 3 * fmt.tiny, math.ldexp(1.0, fmt.emin), fmt.max, 1e30]
+    scales += list(rng.uniform(0, 1, count // 4)) + list(rng.uniform(0, 10, count // 2))
+    scales += list(rng.uniform(10, 120, count // 4))
+    # Where exp and erfc leave the normal range of each format, and where they vanish.
+    scales += [8.3, 9.01, 9.4, 14.2, 16.6, 17.3, 27.2, 38.5, 87.4, 88.8, 103.97, 104.5, 709.8, 745.2]
+    signed = [s * v for v in scales for s in (1.0, -1.0)] + [0.0, -0.0]
+    rounded = [float(v) for v in to_format(signed, fmt) if math.isfinite(float(v))]
+    for point in special:
+        rounded += neighbours(point, fmt)
+    unique = {(v, math.copysign(1.0, v)): v for v in rounded if math.isfinite(v)}
+    return [*unique.values(), math.inf, -math.inf, math.nan]

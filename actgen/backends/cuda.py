@@ -1,0 +1,40 @@
+"""Numba-CUDA: scalar device functions inside grid-stride kernels; no float64 in float32 ones."""
+
+from __future__ import annotations
+
+import math
+
+from . import AND, CONDITIONAL, INFIX, NOT, OR, UNARY, Backend, Op
+
+
+def literal(value: float) -> str:
+    """A literal of the kernel's own type `real`: a bare Python float would be float64."""
+    if math.isinf(value):
+        return "real(math.inf)" if value > 0 else "real(-math.inf)"
+    return "real(math.nan)" if math.isnan(value) else f"real({value!r})"
+
+
+_SAME_NAME = ("sqrt", "exp", "expm1", "log", "log1p", "sinh", "cosh", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh", "erf", "erfc", "isnan")  # fmt: skip
+
+BACKEND = Backend(
+    name="cuda",
+    literal=literal,
+    packages=("numba", "numba.cuda"),
+    extra="cuda",
+    dtypes=("float16", "bfloat16", "float32", "float64"),
+    ops={
+        **INFIX,
+        **{name: Op(f"math.{name}({{0}})") for name in _SAME_NAME},
+        "abs": Op("abs({0})"),
+        "pow": Op("math.pow({0}, {1})"),
+        "sign": Op("_sign({0})"),
+        # Written out: min, max and FMNMX drop NaN. The comparison is false for NaN, which stays.
+        "minimum": Op("_minimum({0}, {1})"),
+        "maximum": Op("_maximum({0}, {1})"),
+        "where": Op("{1} if {0} else {2}", CONDITIONAL, (OR, OR, CONDITIONAL)),
+        "and": Op("{0} and {1}", AND, (AND, NOT)),
+        "or": Op("{0} or {1}", OR, (OR, AND)),
+        "not": Op("not {0}", NOT, (UNARY,)),
+    },
+    helpers={"sign": "sign", "minimum": "minimum", "maximum": "maximum"},
+)

@@ -1,0 +1,41 @@
+"""NumPy: plain ufuncs over blocks, computed in float64 and rounded once."""
+
+from __future__ import annotations
+
+import math
+
+from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op
+
+
+def literal(value: float) -> str:
+    """A float64 literal."""
+    if math.isinf(value):
+        return "np.inf" if value > 0 else "-np.inf"
+    return "np.nan" if math.isnan(value) else repr(value)
+
+
+_SAME_NAME = ("abs", "sign", "sqrt", "exp", "expm1", "log", "log1p", "sinh", "cosh", "tanh", "sin", "cos", "tan", "minimum", "maximum", "isnan")  # fmt: skip
+_ARC = ("asin", "acos", "atan", "asinh", "acosh", "atanh")
+
+BACKEND = Backend(
+    name="numpy",
+    literal=literal,
+    packages=("numpy",),
+    extra="",
+    dtypes=("float16", "bfloat16", "float32", "float64"),
+    ops={
+        **INFIX,
+        **{name: Op(f"np.{name}({{0}}, {{1}})" if name in ("minimum", "maximum") else f"np.{name}({{0}})") for name in _SAME_NAME},
+        **{name: Op(f"np.arc{name[1:]}({{0}})") for name in _ARC},
+        "pow": Op("np.power({0}, {1})"),
+        "where": Op("np.where({0}, {1}, {2})"),
+        "and": Op("{0} & {1}", BIT_AND, (UNARY, UNARY)),
+        "or": Op("{0} | {1}", BIT_OR, (UNARY, UNARY)),
+        "not": Op("~{0}", UNARY, (UNARY,)),
+        "erf": Op("_erf({0})"),
+        "erfc": Op("_erfc({0})"),
+        "row_sum": Op("np.sum({0}, axis=-1, keepdims=True)"),
+        "row_max": Op("np.max({0}, axis=-1, keepdims=True)"),
+    },
+    helpers={"erf": "erf", "erfc": "erf"},
+)  # fmt: skip

@@ -1,0 +1,41 @@
+"""PyTorch: a composite of plain operations that autograd, compile and export can see through."""
+
+from __future__ import annotations
+
+import math
+
+from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op
+
+
+def literal(value: float) -> str:
+    """A Python float, which takes the tensor's dtype."""
+    if math.isinf(value):
+        return "math.inf" if value > 0 else "-math.inf"
+    return "math.nan" if math.isnan(value) else repr(value)
+
+
+_SAME_NAME = ("abs", "sqrt", "exp", "expm1", "log", "log1p", "sinh", "cosh", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh", "isnan", "erf", "erfc")  # fmt: skip
+
+BACKEND = Backend(
+    name="torch",
+    literal=literal,
+    packages=("torch",),
+    extra="torch",
+    dtypes=("float16", "bfloat16", "float32", "float64"),
+    ops={
+        **INFIX,
+        **{name: Op(f"torch.{name}({{0}})") for name in _SAME_NAME},
+        # torch.sign(nan) is 0.
+        "sign": Op("torch.where(torch.isnan({0}), {0}, torch.sign({0}))"),
+        "minimum": Op("torch.clamp({0}, max={1})"),
+        "maximum": Op("torch.clamp({0}, min={1})"),
+        "pow": Op("torch.pow({0}, {1})"),
+        "where": Op("torch.where({0}, {1}, {2})"),
+        "and": Op("{0} & {1}", BIT_AND, (UNARY, UNARY)),
+        "or": Op("{0} | {1}", BIT_OR, (UNARY, UNARY)),
+        "not": Op("~{0}", UNARY, (UNARY,)),
+        "row_sum": Op("torch.sum({0}, -1, keepdim=True)"),
+        "row_max": Op("torch.amax({0}, -1, keepdim=True)"),
+    },
+    spread="{0} * torch.ones_like({1})",
+)

@@ -1,0 +1,93 @@
+"""The line of stages: spec → calculus → program → stabilise → emit.
+
+`compile_activation` runs it up to the programs, `source` adds the text for one backend, `compile`
+loads that text and returns a Kernel.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sympy import Expr
+
+from . import backends, calculus
+from .compiled import Compiled, Function
+from .files import source_text
+from .kernel import Kernel
+from .lang import symbol
+from .lower import lower
+from .registry import declared, load, spec_file
+from .rows import lift_rows
+from .spec import Activation
+from .stabilise import lift, stabilise
+
+
+def derived(act: Activation) -> Iterator[tuple[str, Expr, Expr]]:
+    """(name, lifted expression, the same from the formula as written) of each function."""
+    formula, lifted = act.formula, lift(act.formula)
+    yield "forward", lifted, formula
+    if act.is_gated:
+        for v in act.inputs:
+            yield f"derivative_{v}", lift(calculus.derivative(lifted, v)), calculus.derivative(formula, v)
+        for i, v in enumerate(act.inputs):
+            for w in act.inputs[i:]:
+                first = lift(calculus.derivative(lifted, v)), calculus.derivative(formula, v)
+                yield f"second_derivative_{v}{w}", lift(calculus.derivative(first[0], w)), calculus.derivative(first[1], w)
+    else:
+        x = act.inputs[0]
+        first = lift(calculus.derivative(lifted, x)), calculus.derivative(formula, x)
+        yield "derivative", *first
+        yield "second_derivative", lift(calculus.derivative(first[0], x)), calculus.derivative(first[1], x)
+    for p in act.parameters:
+        yield f"grad_{p.name}", lift(calculus.derivative(lifted, p.symbol)), act.gradient(p.name)
+
+
+def row_derived(act: Activation) -> Iterator[tuple[str, Expr, tuple[str, ...]]]:
+    """(name, expression, extra row inputs) of each function of a row function."""
+    x = act.inputs[0]
+    yield "forward", act.formula, ()
+    yield "derivative", act.derivative(), ()
+    yield "second_derivative", act.derivative(2), ()
+    yield "vjp", calculus.row_vjp(act.formula, x, symbol("dy")), ("dy",)
+    yield "jvp", calculus.row_jvp(act.formula, x, symbol("dx")), ("dx",)
+
+
+@functools.lru_cache(maxsize=512)
+def compile_activation(act: Activation) -> Compiled:
+    """Every function of the activation with its program."""
+    functions = {}
+    if act.is_row:
+        for name, truth, extra in row_derived(act):
+            inputs = [act.inputs[0], *map(symbol, extra)]
+            expr = lift_rows(truth, set(inputs))
+            functions[name] = Function(name, truth, expr, lower(expr, inputs, ()))
+    else:
+        for name, expr, truth in derived(act):
+            choice = stabilise(expr, truth, act)
+            functions[name] = Function(name, truth, expr, choice.program, choice)
+    return Compiled(act, functions)
+
+
+def source(act: Activation | str, backend: str) -> str:
+    """The text of the generated file for one backend."""
+    act = load(act) if isinstance(act, str) else act
+    known = act.name in declared() and declared()[act.name][0] == act
+    where = spec_file(act.name) if known else "a formula"
+    return source_text(compile_activation(act), backends.get(backend), where)
+
+
+def compile(act: Activation | str, backend: str = "numpy") -> Kernel:
+    """The activation as callable kernels of a backend; `.source` is the file `build` writes.
+
+    Raises FormulaError for an unknown name, ValueError for an unknown backend,
+    BackendUnavailable where its package is not installed.
+    """
+    act = load(act) if isinstance(act, str) else act
+    return Kernel(act, backend, source(act, backend))
+
+
+def renamed(act: Activation, name: str) -> Activation:
+    """The same activation under another name."""
+    return replace(act, name=name, aliases=())

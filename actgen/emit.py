@@ -1,0 +1,229 @@
+"""From programs to source text: expressions with as few names as a good engineer would use.
+
+Templates hold slots only; all that depends on a program is decided here.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import keyword
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+import sympy
+from sympy import Expr
+from sympy.printing.str import StrPrinter
+
+from . import model
+from .backends import CALL, UNARY, Backend, Op
+from .errors import InternalError
+from .program import BOOLEAN, Arg, Instr, Program
+from .spec import RESERVED
+
+#: Names for values that need one, by the operation that makes them.
+_HINTS = {
+    "exp": "e", "expm1": "m", "erfc": "c", "erf": "c", "tanh": "t", "log1p": "l", "sqrt": "r",
+    "where": "w", "row_sum": "s", "row_max": "top",
+}  # fmt: skip
+
+#: A value used once is written where it is used, up to this many characters.
+INLINE = 64
+#: No statement is longer than this; parts of it get names until it fits.
+WIDTH = 84
+
+
+class _Text(StrPrinter):  # type: ignore[misc]
+    """Formulas for docstrings: branches as Python's conditional, our functions by name."""
+
+    def _print_Piecewise(self, expr: Expr) -> str:
+        text = ""
+        for value, cond in expr.args:
+            shown = self._print(value)
+            shown = f"({shown})" if isinstance(value, sympy.Piecewise) else shown
+            text += shown if cond == True else f"{shown} if {self._print(cond)} else "  # noqa: E712
+        return f"({text})"
+
+    def _print_Max(self, expr: Expr) -> str:
+        return f"max({', '.join(map(self._print, expr.args))})"
+
+    def _print_Min(self, expr: Expr) -> str:
+        return f"min({', '.join(map(self._print, expr.args))})"
+
+    def _print_Abs(self, expr: Expr) -> str:
+        return f"|{self._print(expr.args[0])}|"
+
+    def _print_RowSum(self, expr: Expr) -> str:
+        return f"row_sum({self._print(expr.args[0])})"
+
+    def _print_RowMax(self, expr: Expr) -> str:
+        return f"row_max({self._print(expr.args[0])})"
+
+    def _print_RowPick(self, expr: Expr) -> str:
+        return f"row_pick({self._print(expr.args[0])})"
+
+
+def text(expr: Expr) -> str:
+    """A formula as one line of plain text."""
+    shown = str(_Text().doprint(expr))
+    return shown[1:-1] if isinstance(expr, sympy.Piecewise) else shown
+
+
+def wrap(label: str, body: str, width: int = 96) -> list[str]:
+    """`label body` broken at spaces, continuation lines indented under the body."""
+    lines, line = [], label
+    for word in body.split(" "):
+        if len(line) + 1 + len(word) > width and line.strip():
+            lines.append(line.rstrip())
+            line = " " * len(label)
+        line += " " + word
+    return [*lines, line.rstrip()]
+
+
+class _Printer:
+    """Prints one program for one backend."""
+
+    def __init__(self, program: Program, backend: Backend, width: int) -> None:
+        self.program, self.backend, self.width = program, backend, width
+        self.taken = {*program.inputs, *program.parameters}
+        self.uniform = program.uniform
+        self.uses = Counter(a for i in program.body for a in i.args if isinstance(a, str))
+        self.uses.update(out for out in program.outputs if isinstance(out, str))
+        self.text: dict[str, tuple[str, int]] = {
+            name: (name, CALL) for name in (*program.inputs, *program.parameters)
+        }
+        self.lines: list[str] = []
+        self.ops: set[str] = set()
+
+    def operand(self, arg: Arg, need: int) -> str:
+        if isinstance(arg, str):
+            shown, binds = self.text[arg]
+        else:
+            shown = self.backend.literal(model.constant(arg))
+            binds = UNARY if shown.startswith("-") else CALL
+        return f"({shown})" if binds < need else shown
+
+    def name(self, instr: Instr) -> str:
+        stem = _HINTS.get(instr.op, "v")
+        first = instr.args[0]
+        if instr.op in ("minimum", "maximum") and first in self.program.inputs:
+            stem = f"{first}c"
+        elif instr.op in BOOLEAN:
+            stem = "mask"
+        names = [stem, *(f"{stem}{i}" for i in range(2, 999))]
+        free = next(n for n in names if n not in self.taken and n not in RESERVED - {"e"} and not keyword.iskeyword(n))
+        self.taken.add(free)
+        return free
+
+    def spread(self, instr: Instr) -> list[str]:
+        """The operands of a selection, one of them given the inputs' shape if none has it."""
+        op = self.backend.ops["where"]
+        test, *values = instr.args
+        shown = [self.operand(test, op.needs[0]), *map(self.operand, values, op.needs[1:])]
+        flat = all(not isinstance(v, str) or v in self.uniform for v in values)
+        if flat and self.backend.spread != "{0}":
+            shown[1] = self.backend.spread.format(self.operand(values[0], UNARY), self.program.inputs[0])
+        return shown
+
+    def run(self) -> list[str]:
+        for instr in self.program.body:
+            op = self.backend.ops.get(instr.op)
+            if op is None:
+                raise InternalError(f"{self.backend.name} cannot print {instr.op!r}")
+            self.ops.add(instr.op)
+            shown = self.show(instr, op)
+            while len(shown) > self.width and self.hoist(instr):
+                shown = self.show(instr, op)
+            last = instr is self.program.body[-1]
+            repeated = op.text.count("{0}") > 1
+            if self.uses[instr.dest] > 1 or repeated or (len(shown) > INLINE and not last):
+                self.assign(instr, shown)
+            else:
+                self.text[instr.dest] = (shown, op.binds)
+        return [self.operand(out, 0) for out in self.program.outputs]
+
+    def show(self, instr: Instr, op: Op) -> str:
+        if instr.op == "where":
+            return op.text.format(*self.spread(instr))
+        operands = [self.operand(a, n) for a, n in zip(instr.args, op.needs, strict=False)]
+        return op.text.format(*operands)
+
+    def assign(self, instr: Instr, shown: str) -> None:
+        name = self.name(instr)
+        self.lines.append(f"{name} = {shown}")
+        self.text[instr.dest] = (name, CALL)
+
+    def hoist(self, instr: Instr) -> bool:
+        """Give the longest operand that is written out a name of its own."""
+        written = [a for a in instr.args if isinstance(a, str) and not self.text[a][0].isidentifier()]
+        if not written:
+            return False
+        longest = max(written, key=lambda a: len(self.text[a][0]))
+        made = next(i for i in self.program.body if i.dest == longest)
+        self.assign(made, self.text[longest][0])
+        return True
+
+
+def statements(
+    program: Program, backend: Backend, width: int = WIDTH
+) -> tuple[list[str], list[str], set[str]]:
+    """(statements, results, operations used) of a program in a backend's language."""
+    printer = _Printer(program, backend, width)
+    results = printer.run()
+    return printer.lines, results, printer.ops
+
+
+def tuple_lines(items: Sequence[str], width: int = 88) -> list[str]:
+    """`return a, b`, one item a line where it is too long."""
+    line = f"return {', '.join(items)}"
+    return [line] if len(line) <= width else ["return (", *(f"    {i}," for i in items), ")"]
+
+
+def define(name: str, arguments: Sequence[str], returns: str, width: int = 100) -> str:
+    """`def name(arguments) -> returns:`, one argument a line where it is too long."""
+    arrow = f" -> {returns}" if returns else ""
+    line = f"def {name}({', '.join(arguments)}){arrow}:"
+    if len(line) <= width:
+        return line
+    inner = f"    {', '.join(arguments)}"
+    if len(inner) <= width:
+        return f"def {name}(\n{inner}\n){arrow}:"
+    return f"def {name}(\n" + "".join(f"    {a},\n" for a in arguments) + f"){arrow}:"
+
+
+def function_lines(program: Program, backend: Backend) -> tuple[list[str], set[str]]:
+    """The body of a function that returns the program's outputs, and the operations it uses."""
+    lines, results, ops = statements(program, backend)
+    return [*lines, f"return {', '.join(results)}"], ops
+
+
+# Templates.
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    def load(name: str) -> str | None:
+        resource = importlib.resources.files("actgen.templates").joinpath(*name.split("/"))
+        return resource.read_text(encoding="utf-8") if resource.is_file() else None
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(load),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 (Python source, not HTML)
+    )
+    environment.filters["block"] = _indented
+    return environment
+
+
+def _indented(lines: Sequence[str], width: int) -> str:
+    return "\n".join(" " * width + line if line else "" for line in lines)
+
+
+def render(template: str, slots: Mapping[str, Any]) -> str:
+    """A template of `templates/` with its slots filled, ending in one newline."""
+    return _environment().get_template(template).render(**slots).rstrip() + "\n"

@@ -1,0 +1,370 @@
+"""The slots of a generated file: which functions it has, their signatures, bodies and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy
+
+from . import emit, model, modules
+from .backends import Backend
+from .compiled import Compiled
+from .emit import text, wrap
+from .row_kernels import loops, stages
+from .spec import Activation, Parameter
+
+CONTRACT = (
+    "no NaN or infinity where the true value is finite, the limit at ±inf, NaN for NaN."
+)
+
+_PRIME = {"forward": "f", "derivative": "f'", "second_derivative": "f''"}
+
+_DOCS = {
+    "": "f, the activation itself.",
+    "_derivative": "f', the derivative in x; at a kink that of the branch that owns the point.",
+    "_second_derivative": "f'', the second derivative, branch by branch.",
+    "_vjp": "The cotangent of x: dy times f'(x).",
+    "_jvp": "The tangent of f: dx times f'(x).",
+}
+
+_ROW_DOCS = {
+    "": "f of each row.",
+    "_derivative": "The diagonal of each row's Jacobian.",
+    "_second_derivative": "The second derivatives of each entry in its own input.",
+    "_vjp": "The cotangent of x, from sums over the row.",
+    "_jvp": "The tangent of f, from sums over the row.",
+}
+
+
+def source_text(compiled: Compiled, backend: Backend, spec_file: str) -> str:
+    """The text of the generated file."""
+    act = compiled.activation
+    kind = "rows" if act.is_row else "elementwise"
+    slots = _header(compiled, backend, spec_file)
+    slots |= _row_slots(compiled, backend) if act.is_row else _slots(compiled, backend)
+    return emit.render(f"{backend.name}/{kind}.py.jinja", slots)
+
+
+# Header.
+
+
+def _header(compiled: Compiled, backend: Backend, spec_file: str) -> dict[str, Any]:
+    act = compiled.activation
+    arguments = ", ".join(map(str, act.inputs))
+    lines: list[str] = []
+    for f in compiled.functions.values():
+        if f.name in ("vjp", "jvp"):
+            label, shown = f"{f.name}(x, {'dy' if f.name == 'vjp' else 'dx'}) =", f.expr
+        else:
+            shown = act.formula if f.name == "forward" else f.expr
+            label = f"{_label(f.name, act)}({arguments}) ="
+        lines += wrap(label, text(_plain(shown)))
+    for p in act.parameters:
+        lines += wrap(f"{p.name}:", _parameter(p))
+    for kink in act.kinks():
+        lines += wrap(
+            f"Kink at {text(kink.at)}:",
+            f"f is {text(kink.left)} | {text(kink.right)}, f' is {text(kink.left_derivative)} | "
+            f"{text(kink.right_derivative)} on the left | right.",
+        )
+    for name, convention in act.conventions.items():
+        lines += wrap(f"{name}:", f"{convention}.")
+    if act.source:
+        lines.append(f"Source: {act.source}.")
+    return {
+        "title": f"{act.name}: {act.note or 'an activation function with its derivatives'}.",
+        "formulas": lines,
+        "spec_file": spec_file,
+        "command": f"actgen build {act.name} --backend {backend.name}",
+        "contract": CONTRACT,
+        "name": act.name,
+        "usage": "\n".join(part.strip() for part in wrap("", _USAGE[backend.name, act.is_row])),
+    }
+
+
+_USAGE = {
+    ("numpy", False): "Every function takes real arrays of any shape and strides, or scalars; they "
+    "broadcast. The result has their floating dtype (float64 for integers); `out` takes it, as "
+    "for a ufunc. Values are computed in float64 and rounded once.",
+    ("numpy", True): "Every function takes real arrays; a row lies along `axis`. The result has "
+    "their floating dtype (float64 for integers), computed in float64 and rounded once.",
+    ("torch", False): "Every function takes floating tensors of any shape and device; parameters "
+    "are numbers or tensors that broadcast. All are differentiable to any order. 16-bit tensors "
+    "are computed in float32 and rounded once.",
+    ("torch", True): "Every function takes floating tensors; a row lies along `dim`. All are "
+    "differentiable to any order. 16-bit tensors are computed in float32 and rounded once.",
+    ("cuda", False): "Every function takes contiguous arrays that live on the device (torch "
+    "tensors, CuPy or Numba arrays) or NumPy arrays, which are copied there and back. float64 is "
+    "computed in float64, everything else in float32.",
+    ("cuda", True): "Every function takes contiguous arrays that live on the device (torch "
+    "tensors, CuPy or Numba arrays) or NumPy arrays, which are copied there and back; a row lies "
+    "along `axis`. float64 is computed in float64, everything else in float32.",
+}
+
+
+def _plain(expr: sympy.Expr) -> sympy.Expr:
+    """Without the guard that the compiler put in: shifted(u, v) is u − v."""
+    return expr.replace(lambda e: type(e).__name__ == "shifted", lambda e: e.args[0] - e.args[1])
+
+
+def _label(name: str, act: Activation) -> str:
+    if name in _PRIME:
+        return _PRIME[name]
+    kind, _, wrt = name.rpartition("_")
+    if kind == "grad":
+        return f"df/d{wrt}"
+    if kind.startswith("grad_") or name.startswith("grad_"):
+        return f"df/d{name.removeprefix('grad_')}"
+    if kind == "derivative":
+        return f"df/d{wrt}"
+    return f"d2f/{''.join('d' + c for c in wrt)}"
+
+
+def _parameter(p: Parameter) -> str:
+    if p.random is not None:
+        low, high = sympy.nsimplify(p.random.low), sympy.nsimplify(p.random.high)
+        return f"drawn from [{low}, {high}] for each element in training, their mean in evaluation."
+    domain = {
+        (True, True): "any real", (False, True): f"at least {p.low}", (True, False): f"at most {p.high}",
+        (False, False): f"in [{p.low}, {p.high}]",
+    }[p.low is None, p.high is None]  # fmt: skip
+    kind = "learned, one a channel; " if p.per_channel else "learned; " if p.learned else ""
+    return f"{kind}{domain}, default {_default(p)}."
+
+
+def _default(p: Parameter) -> str:
+    value = model.constant(p.value)
+    return f"{value!r}"
+
+
+# Elementwise and gated functions.
+
+
+def _kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
+    kernels, ops = [], set()
+    for f in compiled.functions.values():
+        lines, used = emit.function_lines(f.program, backend)
+        ops |= used
+        kernels.append(_kernel(f"_{f.name}", f.program.inputs, f.program.parameters, backend.name, lines))
+    return kernels, ops
+
+
+def _kernel(
+    name: str, arrays: Sequence[str], parameters: Sequence[str], target: str, lines: list[str]
+) -> dict[str, Any]:
+    """A function on plain values: how it is defined and called, and its statements."""
+    kind = {"numpy": ("Array", "Any"), "torch": ("Tensor", "Value")}.get(target)
+    typed = [n if kind is None else f"{n}: {kind[0]}" for n in arrays]
+    typed += [n if kind is None else f"{n}: {kind[1]}" for n in parameters]
+    return {
+        "name": name, "define": emit.define(name, typed, "" if kind is None else kind[0]),
+        "arguments": ", ".join([*arrays, *parameters]), "lines": lines,
+    }  # fmt: skip
+
+
+def _tuple(names: Sequence[str]) -> str:
+    return f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
+
+
+def _defines(name: str, arguments: list[str], target: str, axis: int | None = None) -> dict[str, str]:
+    """The first line of a public function; `axis` is the default axis of a row function."""
+    if target == "numpy":
+        last = ["*", "out: Array | None = None"] if axis is None else [f"axis: int = {axis}"]
+        returns = "Array"
+    elif target == "torch":
+        last, returns = [] if axis is None else [f"dim: int = {axis}"], "Tensor"
+    else:
+        last, returns = ["*", "out: Any = None", "stream: Any = 0"], "Any"
+        last = last if axis is None else [f"axis: int = {axis}", *last]
+    pair = {"numpy": "tuple[Array, ...]", "torch": "tuple[Tensor, ...]"}.get(target, "tuple[Any, ...]")
+    return {
+        "define": emit.define(name, [*arguments, *last], returns),
+        "define_plain": emit.define(name, arguments, returns),
+        "define_pair": emit.define(name, arguments, pair),
+    }
+
+
+_ARRAY_TYPE = {"numpy": "ArrayLike", "torch": "Tensor", "cuda": "Any"}
+_VALUE_TYPE = {"numpy": "ArrayLike", "torch": "Value", "cuda": "float"}
+
+
+def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
+    act, target = compiled.activation, backend.name
+    inputs = [str(s) for s in act.inputs]
+    parameters = [p.name for p in act.parameters]
+    typed = [f"{p.name}: {_VALUE_TYPE[target]} = {_python_default(p, backend)}" for p in act.parameters]
+    kernels, ops = _kernels(compiled, backend)
+
+    def public(suffix: str, kernel: str, extra: tuple[str, ...] = (), doc: str = "") -> dict[str, Any]:
+        arrays = [*inputs, *extra]
+        return {
+            "name": act.name + suffix, "suffix": suffix, "kernel": kernel, "doc": doc or _DOCS[suffix],
+            **_defines(act.name + suffix, [*(f"{a}: {_ARRAY_TYPE[target]}" for a in arrays), *typed], target),
+            "arrays": _tuple(arrays), "count": len(arrays),
+            "parameters": _tuple(parameters),
+            "arguments": ", ".join([*arrays, *parameters]),
+        }  # fmt: skip
+
+    def product(name: str, cotangent: str, of: str) -> dict[str, Any]:
+        """A kernel that multiplies a cotangent or tangent by a derivative."""
+        lines = [f"return {cotangent} * {of}({', '.join([*inputs, *parameters])})"]
+        return _kernel(name, [*inputs, cotangent], parameters, target, lines)
+
+    functions = [public("", "_forward")]
+    pairs: list[dict[str, Any]] = []
+    sums: list[dict[str, Any]] = []
+    if act.is_gated:
+        cotangent = "dout"
+        for v in inputs:
+            functions.append(public(f"_derivative_{v}", f"_derivative_{v}", doc=f"df/d{v}."))
+        seconds = [f.name for f in compiled.functions.values() if f.name.startswith("second_")]
+        for name in seconds:
+            functions.append(public(f"_{name}", f"_{name}", doc=f"{_label(name, act)}."))
+        for v in inputs:
+            kernels.append(product(f"_vjp_{v}", cotangent, f"_derivative_{v}"))
+            functions.append(public(f"_vjp_{v}", f"_vjp_{v}", (cotangent,), f"The cotangent of {v}."))
+        tangents = [f"d{v}" for v in inputs]
+        called = ", ".join([*inputs, *parameters])
+        terms = (f"{t} * _derivative_{v}({called})" for v, t in zip(inputs, tangents, strict=True))
+        kernels.append(
+            _kernel("_jvp", [*inputs, *tangents], parameters, target, [f"return {' + '.join(terms)}"])
+        )
+        functions.append(public("_jvp", "_jvp", tuple(tangents), "The tangent of f."))
+        for suffix, members, extra, doc in (
+            ("_derivative", [f"_derivative_{v}" for v in inputs], (), "The partial derivatives in the inputs."),
+            ("_second_derivative", [f"_{n}" for n in seconds], (), "The second partial derivatives: xx, xy, yy."),
+            ("_vjp", [f"_vjp_{v}" for v in inputs], (cotangent,), "The cotangents of the inputs."),
+        ):  # fmt: skip
+            whole = public(suffix, "", extra, doc)
+            calls = [f"{act.name}{m}({whole['arguments']})" for m in members]
+            pairs.append({**whole, "lines": emit.tuple_lines(calls), "members": [f"{act.name}{m}" for m in members]})
+    else:
+        cotangent = "dy"
+        functions += [public("_derivative", "_derivative"), public("_second_derivative", "_second_derivative")]
+        for suffix, tangent in (("_vjp", "dy"), ("_jvp", "dx")):
+            kernels.append(product(suffix, tangent, "_derivative"))
+            functions.append(public(suffix, suffix, (tangent,)))
+    for index, p in enumerate(parameters):
+        functions.append(public(f"_grad_{p}", f"_grad_{p}", doc=f"df/d{p}, elementwise."))
+        kernels.append(product(f"_vjp_{p}", cotangent, f"_grad_{p}"))
+        doc = f"The cotangent of {p}, summed to its shape."
+        sums.append({**public(f"_vjp_{p}", f"_vjp_{p}", (cotangent,), doc), "index": index, "wrt": p})
+    random = [
+        {**public("_random", "", doc="-"), "wrt": p.name, "low": repr(p.random.low), "high": repr(p.random.high),
+         "first": inputs[0],
+         "call": f"{act.name}({', '.join([*inputs, *parameters])})"}
+        for p in act.parameters if p.random is not None
+    ]  # fmt: skip
+    names = [f["name"] for f in (*functions, *pairs, *sums)]
+    composites = [f for f in functions if f["suffix"] not in ("", "_derivative")]
+    partials = [f"_run(_derivative_{v}, *wide)" for v in inputs] if act.is_gated else ["_first(*wide)"]
+    partials += [f"_run(_grad_{p}, *wide)" for p in parameters]
+    module = modules.slots(act)
+    return {
+        "functions": functions, "kernels": kernels, "pairs": pairs, "sums": sums, "random": random,
+        "forward": functions[0], "derivative": functions[1], "composites": composites,
+        "exports": _exports([*names, *(f["name"] for f in random if target == "numpy")]),
+        "torch_exports": _exports([*names, module["module"]]),
+        "helpers": _helpers(ops, backend), "inputs": inputs, "gated": act.is_gated,
+        "uniform_math": _uniform_math(compiled), "partials": partials,
+        "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
+        "parameter_names": parameters, **_launches(functions, inputs, parameters), **module,
+    }  # fmt: skip
+
+
+def _uses(kernels: list[dict[str, Any]], word: str) -> bool:
+    return any(word in line for k in kernels for line in k["lines"])
+
+
+def _exports(names: list[str]) -> str:
+    if len(repr(names)) < 80:
+        return repr(sorted(names)).replace("'", '"')
+    return "[\n" + "".join(f'    "{n}",\n' for n in sorted(names)) + "]"
+
+
+def _helpers(ops: set[str], backend: Backend) -> list[str]:
+    return sorted({backend.helpers[op] for op in ops if op in backend.helpers})
+
+
+def _uniform_math(compiled: Compiled) -> bool:
+    """Whether a program applies a function to parameters alone (they must be tensors then)."""
+    plain = {"add", "sub", "mul", "div", "neg", "gt", "ge", "lt", "le", "eq", "ne"}
+    return any(
+        i.dest in f.program.uniform and i.op not in plain
+        for f in compiled.functions.values()
+        for i in f.program.body
+    )
+
+
+def _python_default(p: Parameter, backend: Backend) -> str:
+    value = model.constant(p.value)
+    if backend.name == "cuda":
+        return repr(value) if abs(value) != float("inf") else f"{'-' if value < 0 else ''}math.inf"
+    return backend.literal(value)
+
+
+def _launches(
+    functions: list[dict[str, Any]], inputs: list[str], parameters: list[str]
+) -> dict[str, Any]:
+    """How CUDA kernels take their arguments: a kernel for each number of arrays."""
+    placed = [part for i, _ in enumerate(parameters) for part in (f"p{i}", f"n{i}")]
+    given = [f"at(p{k}, n{k}, i)" for k, _ in enumerate(parameters)]
+
+    def call(arrays: Sequence[str]) -> str:
+        return ", ".join([*(f"load({a}, i)" for a in arrays), *given])
+
+    arities = []
+    for count in sorted({f["count"] for f in functions}):
+        arrays = inputs if count == len(inputs) else [f"a{i}" for i in range(count)]
+        arities.append({
+            "count": count, "arguments": ", ".join([*arrays, *placed, "out"]), "call": call(arrays),
+        })  # fmt: skip
+    arrays = [*inputs, "dy"]
+    table = ", ".join(f"{a['count']}: kernel_{a['count']}" for a in arities)
+    return {
+        "arities": arities, "kernel_table": f"{{{table}}}",
+        "sum_arguments": ", ".join([*arrays, *placed, "inner", "count", "size", "out"]),
+        "sum_call": call(arrays),
+    }
+
+
+# Row functions.
+
+
+def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
+    act, target = compiled.activation, backend.name
+    kernels, ops = _row_kernels(compiled, backend) if target == "cuda" else _kernels(compiled, backend)
+    functions = []
+    for f in compiled.functions.values():
+        suffix = "" if f.name == "forward" else f"_{f.name}"
+        arrays = list(f.program.inputs)
+        functions.append({
+            "name": act.name + suffix, "suffix": suffix, "kernel": f"_{f.name}", "doc": _ROW_DOCS[suffix],
+            **_defines(act.name + suffix, [f"{a}: {_ARRAY_TYPE[target]}" for a in arrays], target, act.axis),
+            "arrays": _tuple(arrays), "array_names": arrays, "arguments": ", ".join(arrays),
+            "reduces": act.reduces and f.name in ("forward", "jvp"),
+            "reduced_input": act.reduces and f.name == "vjp",
+        })  # fmt: skip
+    names = [f["name"] for f in functions]
+    return {
+        "functions": functions, "kernels": kernels, "helpers": _helpers(ops, backend),
+        "exports": _exports(names), "torch_exports": _exports([*names, modules.class_name(act)]),
+        "axis": act.axis, "reduces": act.reduces, "module": modules.class_name(act),
+        "uses_math": _uses(kernels, "math."),
+    }  # fmt: skip
+
+
+def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
+    """For CUDA: each row function as stages of loops."""
+    kernels, ops = [], set()
+    for f in compiled.functions.values():
+        single = ("dy",) if compiled.activation.reduces and f.name == "vjp" else ()
+        found, used = stages(f.program, backend, single)
+        ops |= used
+        one = compiled.activation.reduces and f.name in ("forward", "jvp")
+        kernels.append({
+            "name": f"_{f.name}", "arguments": ", ".join([*f.program.inputs, "rows, n, inner, out"]),
+            "lines": loops(found, single, one),
+        })  # fmt: skip
+    return kernels, ops

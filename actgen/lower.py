@@ -1,0 +1,236 @@
+"""From a SymPy expression to a Program: operations, their order, common subexpressions.
+
+Order is chosen so that products do not overflow on the way to a finite value: factors that decay
+come first, those that grow last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sympy
+from sympy import Expr, Symbol
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanFalse, BooleanTrue
+
+from .atoms import AtomFunction, shifted, u
+from .errors import InternalError
+from .lang import RowPick
+from .program import Arg, Instr, Program, validate
+
+_RELATIONS = {
+    sympy.StrictGreaterThan: "gt", sympy.GreaterThan: "ge", sympy.StrictLessThan: "lt",
+    sympy.LessThan: "le", sympy.Equality: "eq", sympy.Unequality: "ne",
+    sympy.And: "and", sympy.Or: "or",
+}  # fmt: skip
+
+#: SymPy functions that are operations; atoms are looked up by their own names.
+_FUNCTIONS = {
+    "exp": "exp", "log": "log", "erf": "erf", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
+    "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos", "atan": "atan",
+    "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "Abs": "abs", "sign": "sign",
+    "erfc": "erfc", "expm1": "expm1", "log1p": "log1p", "minimum": "minimum",
+    "maximum": "maximum", "RowSum": "row_sum", "RowMax": "row_max",
+}  # fmt: skip
+
+#: How a factor behaves far out: the first decay or are bounded, the rest may grow.
+_DECAYING = ("sigmoid", "gauss", "sech", "sech2", "exp", "erfc", "RowPick")
+_BOUNDED = ("tanh", "erf", "sign", "sin", "cos", "atan")
+
+
+class _Builder:
+    """Value numbering: one instruction for each different (operation, arguments)."""
+
+    def __init__(self, taken: Iterable[str], expand: bool) -> None:
+        self.body: list[Instr] = []
+        self.numbers: dict[tuple[str, tuple[Arg, ...]], str] = {}
+        self.memo: dict[Expr, Arg] = {}
+        self.negated: dict[Arg, Arg] = {}
+        self.taken = set(taken)
+        self.expand = expand
+
+    def emit(self, op: str, *args: Arg) -> str:
+        if op == "abs" and args[0] in self.negated:
+            args = (self.negated[args[0]],)
+        key = (op, args)
+        if key not in self.numbers:
+            dest = f"t{len(self.body)}"
+            while dest in self.taken:
+                dest += "_"
+            self.numbers[key] = dest
+            self.body.append(Instr(dest, op, args))
+            if op == "neg":
+                self.negated[dest] = args[0]
+        return self.numbers[key]
+
+    def lower(self, expr: Expr) -> Arg:
+        if expr not in self.memo:
+            self.memo[expr] = self._lower(expr)
+        return self.memo[expr]
+
+    def _lower(self, expr: Expr) -> Arg:
+        if isinstance(expr, Symbol):
+            return str(expr.name)
+        if isinstance(expr, sympy.Expr) and expr.is_number and (self.expand or not expr.args):
+            return expr
+        if isinstance(expr, sympy.Add):
+            return self._sum(expr)
+        if isinstance(expr, sympy.Mul):
+            return self._product(expr)
+        if isinstance(expr, sympy.Pow) and not isinstance(expr, sympy.exp):
+            return self._power(expr.base, expr.exp)
+        if isinstance(expr, sympy.Piecewise):
+            return self._branches(expr)
+        if isinstance(expr, (sympy.Max, sympy.Min)):
+            op = "maximum" if isinstance(expr, sympy.Max) else "minimum"
+            return self._fold(op, sorted(expr.args, key=lambda a: bool(a.is_number)))
+        if isinstance(expr, (Relational, sympy.And, sympy.Or)):
+            return self._fold(_RELATIONS[type(expr)], expr.args)
+        if isinstance(expr, sympy.Not):
+            return self.emit("not", self.lower(expr.args[0]))
+        if isinstance(expr, AtomFunction) and self.expand and expr.expansion is not None:
+            # The argument becomes a name first, so that SymPy cannot rearrange the expansion.
+            arg = self.lower(expr.args[0])
+            held = Symbol(arg, extended_real=True) if isinstance(arg, str) else arg
+            return self.lower(expr.expansion.xreplace({u: held}))
+        if isinstance(expr, shifted):
+            a, b = map(self.lower, expr.args)
+            same = self.emit("eq", a, b)
+            return self.emit("where", same, sympy.Integer(0), self.emit("sub", a, b))
+        if isinstance(expr, RowPick):
+            return self._pick(self.lower(expr.args[0]))
+        if type(expr).__name__ in _FUNCTIONS:
+            return self.emit(_FUNCTIONS[type(expr).__name__], *map(self.lower, expr.args))
+        if isinstance(expr, AtomFunction):
+            return self.lower(expr.atom.definition.subs(u, expr.args[0]))
+        raise InternalError(f"cannot lower {type(expr).__name__}: {expr}")
+
+    def _pick(self, row: Arg) -> Arg:
+        """1 at the greatest entries of the row over how many they are; NaN all along a NaN row."""
+        one, zero = sympy.Integer(1), sympy.Integer(0)
+        top = self.emit("row_max", row)
+        hit = self.emit("where", self.emit("eq", row, top), one, zero)
+        share = self.emit("div", hit, self.emit("maximum", self.emit("row_sum", hit), one))
+        return self.emit("where", self.emit("isnan", top), top, share)
+
+    def _fold(self, op: str, args: Sequence[Expr]) -> Arg:
+        result = self.lower(args[0])
+        for arg in args[1:]:
+            result = self.emit(op, result, self.lower(arg))
+        return result
+
+    def _sum(self, expr: Expr) -> Arg:
+        terms = [(t.could_extract_minus_sign(), t) for t in expr.as_ordered_terms()]
+        terms.sort(key=lambda pair: pair[0])
+        negative, first = terms[0]
+        result = self.lower(first)
+        for negative, term in terms[1:]:
+            result = self.emit("sub" if negative else "add", result, self.lower(-term if negative else term))
+        return result
+
+    def _product(self, expr: Expr) -> Arg:
+        number, rest = sympy.Integer(1), []
+        above: list[Expr] = []
+        below: list[Expr] = []
+        for factor in sympy.Mul.make_args(expr):
+            if factor.is_number and (self.expand or not factor.args):
+                number = number * factor
+            else:
+                rest.append(factor)
+        for factor in rest:
+            base, power = factor.as_base_exp() if isinstance(factor, sympy.Pow) else (factor, sympy.Integer(1))
+            if power.is_Rational and power < 0:
+                below += [base] * int(-power) if power.is_Integer and power > -4 else [base**-power]
+            elif power.is_Integer and 1 < power < 4:
+                above += [base] * int(power)
+            else:
+                above.append(factor)
+        above.sort(key=_growth)
+        if len(above) == 2:
+            above.reverse()
+        divisor = None
+        negative = number.is_negative
+        number = -number if negative else number
+        if number.is_Rational and number.p == 1 and number.q > 1 and number.q & (number.q - 1):
+            divisor, number = sympy.Integer(number.q), sympy.Integer(1)
+        result: Arg | None = None
+        for factor in above:
+            value = self.lower(factor)
+            result = value if result is None else self.emit("mul", result, value)
+        if result is None:
+            result, number = number, sympy.Integer(1)
+        if number != 1:
+            factor = -number if negative and not below else number
+            negative = negative and factor == number
+            result = self.emit("mul", result, self.lower(factor))
+        for factor in below:
+            result = self.emit("div", result, self.lower(factor))
+        if divisor is not None:
+            result = self.emit("div", result, divisor)
+        return self.emit("neg", result) if negative else result
+
+    def _power(self, base: Expr, power: Expr) -> Arg:
+        if power.is_Rational and power < 0:
+            # The reciprocal first: its powers may underflow, but never overflow on the way.
+            if power.is_Integer and power >= -64:
+                inverse = self.emit("div", sympy.Integer(1), self.lower(base))
+                return self._integer_power(inverse, int(-power))
+            return self.emit("div", sympy.Integer(1), self.lower(base**-power))
+        if power.is_Integer and power <= 64:
+            return self._integer_power(self.lower(base), int(power))
+        if power.is_Rational and power.q == 2 and power.p <= 64:
+            root = self.emit("sqrt", self.lower(base))
+            whole = power.p // 2
+            if not whole:
+                return root
+            return self.emit("mul", self._integer_power(self.lower(base), whole), root)
+        if base == sympy.E:
+            return self.emit("exp", self.lower(power))
+        return self.emit("pow", self.lower(base), self.lower(power))
+
+    def _integer_power(self, base: Arg, n: int) -> Arg:
+        if n == 1:
+            return base
+        half = self._integer_power(base, n // 2)
+        square = self.emit("mul", half, half)
+        return self.emit("mul", square, base) if n % 2 else square
+
+    def _branches(self, expr: Expr) -> Arg:
+        pairs = list(expr.args)
+        result: Arg
+        if pairs[-1][1] == True:  # noqa: E712 (SymPy's true)
+            result = self.lower(pairs.pop()[0])
+        else:
+            result = sympy.nan
+        for value, cond in reversed(pairs):
+            if isinstance(cond, (BooleanTrue, BooleanFalse)):
+                result = self.lower(value) if cond else result
+            else:
+                result = self.emit("where", self.lower(cond), self.lower(value), result)
+        return result
+
+
+def _growth(factor: Expr) -> int:
+    name = type(factor.base if isinstance(factor, sympy.Pow) else factor).__name__
+    return 0 if name in _DECAYING else 1 if name in _BOUNDED else 2
+
+
+def lower(
+    exprs: Expr | Sequence[Expr],
+    inputs: Sequence[Symbol],
+    parameters: Sequence[Symbol],
+    *,
+    expand: bool = True,
+) -> Program:
+    """The program of one or several expressions.
+
+    `expand` writes atoms out by their expansions and keeps numbers whole; without it the formula
+    is taken literally (atoms by definition, numbers such as sqrt(2) as operations), as the oracle
+    wants it.
+    """
+    several = [exprs] if isinstance(exprs, sympy.Basic) else list(exprs)
+    names = [s.name for s in inputs], [s.name for s in parameters]
+    builder = _Builder([*names[0], *names[1]], expand)
+    outputs = tuple(builder.lower(e) for e in several)
+    return validate(Program(tuple(names[0]), tuple(names[1]), tuple(builder.body), outputs))
+

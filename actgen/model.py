@@ -1,0 +1,77 @@
+"""A program evaluated in a format with every operation correctly rounded, the same on any machine.
+
+float32 operations are computed in float64 and rounded; float64 ones are NumPy's and libm's. The
+choice among candidates rests on this model, so that two machines choose alike.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy import Expr
+
+from .accuracy import Format
+from .program import Program, interpret
+
+_UFUNCS: dict[str, Callable[..., Any]] = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative,
+    "abs": np.abs, "sign": np.sign, "sqrt": np.sqrt, "pow": np.power, "exp": np.exp,
+    "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sinh": np.sinh, "cosh": np.cosh,
+    "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin,
+    "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh,
+    "atanh": np.arctanh, "minimum": np.minimum, "maximum": np.maximum, "gt": np.greater,
+    "ge": np.greater_equal, "lt": np.less, "le": np.less_equal, "eq": np.equal,
+    "ne": np.not_equal, "and": np.logical_and, "or": np.logical_or, "not": np.logical_not,
+    "isnan": np.isnan, "where": np.where,
+    "erf": np.vectorize(math.erf, otypes=[float]), "erfc": np.vectorize(math.erfc, otypes=[float]),
+}  # fmt: skip
+
+#: Exact or correctly rounded in every format as they are.
+_EXACT = frozenset(
+    "add sub mul div neg abs sign sqrt minimum maximum where gt ge lt le eq ne and or not isnan".split()
+)
+
+
+def constant(expr: Expr) -> float:
+    """An exact number as the nearest float64."""
+    if expr in (sympy.oo, -sympy.oo):
+        return math.inf if expr == sympy.oo else -math.inf
+    return math.nan if expr is sympy.nan else float(sympy.N(expr, 30))
+
+
+@functools.cache
+def operations(name: str, dtype: Any) -> Callable[..., Any]:
+    """One operation, rounded to the format."""
+    ufunc = _UFUNCS[name]
+    if dtype == np.float64 or name in _EXACT:
+        return ufunc
+    return lambda *args: ufunc(*(np.asarray(a, np.float64) for a in args)).astype(dtype)
+
+
+class _Ops(Mapping[str, Callable[..., Any]]):
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        return operations(name, self.dtype)
+
+    def __iter__(self) -> Any:
+        return iter(_UFUNCS)
+
+    def __len__(self) -> int:
+        return len(_UFUNCS)
+
+
+def evaluate(program: Program, values: Mapping[str, Any], fmt: Format) -> list[Any]:
+    """The outputs in the format; 16-bit formats compute in float32 and round once."""
+    work = np.float64 if fmt.dtype == np.float64 else np.float32
+    arrays = {name: np.asarray(v, np.float64).astype(work) for name, v in values.items()}
+    with np.errstate(all="ignore"):
+        outputs = interpret(program, arrays, _Ops(work), lambda c: work(constant(c)))
+        shape = np.broadcast_shapes(*(np.shape(v) for v in arrays.values()))
+        return [np.broadcast_to(np.asarray(out, work), shape).astype(fmt.dtype) for out in outputs]

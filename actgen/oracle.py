@@ -1,0 +1,202 @@
+"""The truth: the formula as written, and its symbolic derivatives, in Arb ball arithmetic.
+
+The precision is raised until the ball is small enough to decide; a result that would need more
+than MAX_BITS is reported as Undecided, never guessed. The value at ±oo is the limit, read off the
+formula at points out to ±2**4096.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import flint
+import sympy
+from flint import arb
+from sympy import Expr, Symbol
+
+from . import lower
+from .program import Program, interpret
+
+START_BITS, MAX_BITS = 128, 1 << 15
+#: Bits of the value that must be right before it is used to measure an error.
+GOOD_BITS = 80
+#: Below this every format rounds to zero, whatever the sign.
+TINY = arb(2) ** -1200
+
+
+class Undecided(ArithmeticError):
+    """The ball was still too wide at MAX_BITS, or a branch condition could not be decided."""
+
+
+class _Open(Exception):
+    """At this precision a comparison cannot be decided; more bits may."""
+
+
+def _decide(yes: bool, no: bool) -> bool:
+    if yes or no:
+        return yes
+    raise _Open
+
+
+def _equal(a: arb, b: arb) -> bool:
+    if a.is_exact() and b.is_exact():
+        return bool(a == b)
+    return _decide(False, not a.overlaps(b))
+
+
+def _sign(a: arb) -> arb:
+    if a.is_zero():
+        return arb(0)
+    return arb(1) if _decide(bool(a > 0), bool(a < 0)) else arb(-1)
+
+
+def _pow(a: arb, b: arb) -> arb:
+    return arb(1) if b.is_zero() else a**b
+
+
+OPS: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b, "neg": lambda a: -a, "abs": abs, "sign": _sign, "pow": _pow,
+    "minimum": lambda a, b: a.min(b), "maximum": lambda a, b: a.max(b),
+    "gt": lambda a, b: _decide(bool(a > b), bool(a <= b)),
+    "ge": lambda a, b: _decide(bool(a >= b), bool(a < b)),
+    "lt": lambda a, b: _decide(bool(a < b), bool(a >= b)),
+    "le": lambda a, b: _decide(bool(a <= b), bool(a > b)),
+    "eq": _equal, "ne": lambda a, b: not _equal(a, b),
+    "and": lambda a, b: a and b, "or": lambda a, b: a or b, "not": lambda a: not a,
+    "where": lambda c, a, b: a if c else b, "isnan": lambda a: a.is_nan(),
+    **{name: getattr(arb, name) for name in (
+        "sqrt", "exp", "expm1", "log", "log1p", "erf", "erfc", "sinh", "cosh", "tanh", "sin",
+        "cos", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh")},
+}  # fmt: skip
+
+
+def number(expr: Expr) -> arb:
+    """An exact SymPy number as a ball at the current precision."""
+    if expr.is_Integer:
+        return arb(int(expr))
+    if expr.is_Rational:
+        return arb(flint.fmpq(int(expr.p), int(expr.q)))
+    if expr == sympy.pi:
+        return arb.pi()
+    if expr == sympy.E:
+        return arb.const_e()
+    if expr in (sympy.oo, -sympy.oo):
+        return arb.pos_inf() if expr == sympy.oo else arb.neg_inf()
+    if expr.is_Float:
+        return number(sympy.Rational(expr))
+    if expr is sympy.nan:
+        return arb.nan()
+    return interpret(_literal(expr, ()), {}, OPS, number)[0]
+
+
+@functools.lru_cache(maxsize=4096)
+def _literal(expr: Expr, inputs: tuple[Symbol, ...]) -> Program:
+    return lower.lower(expr, inputs, (), expand=False)
+
+
+def from_float(value: float) -> arb:
+    """A float as the exact ball it is."""
+    return arb(float(value))
+
+
+class Oracle:
+    """Evaluates one expression of `inputs` at exact parameter values, to any precision."""
+
+    def __init__(
+        self, expr: Expr, inputs: Sequence[Symbol], parameters: Mapping[Symbol, Expr] | None = None
+    ) -> None:
+        self.expr = expr
+        self.inputs = tuple(inputs)
+        self.parameters = dict(parameters or {})
+        self._program = _literal(expr, (*self.inputs, *self.parameters))
+        self._cache: dict[tuple[float, ...], arb] = {}
+
+    def ball(self, points: Sequence[arb]) -> arb:
+        """One evaluation at the current precision; raises _Open where a branch is undecided."""
+        values = {s.name: p for s, p in zip(self.inputs, points, strict=True)}
+        values |= {s.name: number(v) for s, v in self.parameters.items()}
+        return interpret(self._program, values, OPS, number)[0]
+
+    def exact(self, points: Sequence[arb], bits: int = GOOD_BITS) -> arb:
+        """The value with `bits` right bits (or certainly below TINY) at exact finite points.
+
+        NaN where the formula is undefined there; raises Undecided past MAX_BITS.
+        """
+        precision, before = START_BITS, flint.ctx.prec
+        try:
+            while precision <= MAX_BITS:
+                flint.ctx.prec = precision
+                try:
+                    value = self.ball(points)
+                except _Open:
+                    value = None
+                if value is not None:
+                    if value.is_finite() and (
+                        value.rel_accuracy_bits() >= bits or abs(value) < TINY
+                    ):
+                        return value
+                    if value.is_exact() and not value.is_finite():
+                        return value
+                    if value.is_nan() and precision >= 1024:
+                        return arb.nan()
+                precision *= 2
+            raise Undecided(f"{self.expr} needs more than {MAX_BITS} bits at {points}")
+        finally:
+            flint.ctx.prec = before
+
+    def __call__(self, *points: float) -> arb:
+        """The value, or the limit where the one infinite point is ±oo; NaN where there is none."""
+        if points not in self._cache:
+            if any(map(math.isnan, points)):
+                self._cache[points] = arb.nan()
+            elif any(map(math.isinf, points)):
+                self._cache[points] = self._limit(points)
+            else:
+                self._cache[points] = self.exact([from_float(p) for p in points])
+        return self._cache[points]
+
+    def _limit(self, points: tuple[float, ...]) -> arb:
+        values: list[arb] = []
+        for power in (64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096):
+            far = arb(2) ** power
+            at = [far if p == math.inf else -far if p == -math.inf else from_float(p) for p in points]
+            try:
+                value = self.exact(at)
+            except Undecided:
+                return arb.nan()
+            if value.is_nan():
+                break  # balls too have a greatest exponent
+            values.append(value)
+        return limit_of(values)
+
+
+def limit_of(values: Sequence[arb]) -> arb:
+    """What a sequence of balls at ever greater |x| tends to: a value, ±oo, or NaN for neither."""
+    if len(values) < 5:
+        return arb.nan()
+    last, before = values[-1], values[-2]
+    if not last.is_finite() or abs(last) > arb(2) ** 1100:
+        return arb.pos_inf() if last > 0 else arb.neg_inf()
+    sizes = [abs(v) for v in values]
+    falling = all(b < a for a, b in zip(sizes, sizes[1:], strict=False))
+    if abs(last) < TINY or (falling and abs(last) < abs(before) * arb(2) ** -12):
+        return arb(0)
+    if abs(last - before) < abs(last) * arb(2) ** -60:
+        return last.mid()
+    if all(b > a for a, b in zip(values, values[1:], strict=False)) and last > 8:
+        return arb.pos_inf()
+    if all(b < a for a, b in zip(values, values[1:], strict=False)) and last < -8:
+        return arb.neg_inf()
+    return arb.nan()
+
+
+def to_fraction(ball: arb) -> Fraction:
+    """The midpoint of a finite ball, exactly."""
+    mantissa, exponent = ball.mid().man_exp()
+    scale = Fraction(2) ** int(exponent)
+    return Fraction(int(mantissa)) * scale

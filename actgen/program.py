@@ -1,0 +1,122 @@
+"""Straight-line programs: what a formula becomes once its operations and their order are fixed.
+
+Nothing reassociates a Program. It is static single assignment: every instruction defines one new
+name from names defined before it and exact numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sympy import Expr
+
+from .errors import InternalError
+
+Arg = str | Expr
+
+#: Every operation and how many arguments it takes; backends print them, models evaluate them.
+ARITY: dict[str, int] = {
+    **dict.fromkeys(("add", "sub", "mul", "div", "pow", "minimum", "maximum"), 2),
+    **dict.fromkeys(("gt", "ge", "lt", "le", "eq", "ne", "and", "or"), 2),
+    **dict.fromkeys(("neg", "abs", "sign", "sqrt", "exp", "expm1", "log", "log1p", "not"), 1),
+    **dict.fromkeys(("erf", "erfc", "sinh", "cosh", "tanh", "sin", "cos", "tan", "isnan"), 1),
+    **dict.fromkeys(("asin", "acos", "atan", "asinh", "acosh", "atanh"), 1),
+    **dict.fromkeys(("row_sum", "row_max"), 1),
+    "where": 3,
+}
+
+BOOLEAN = frozenset(("gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not", "isnan"))
+ROW_OPS = frozenset(("row_sum", "row_max"))
+
+
+@dataclass(frozen=True)
+class Instr:
+    """dest = op(*args); an argument is a name or an exact SymPy number."""
+
+    dest: str
+    op: str
+    args: tuple[Arg, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """`outputs` as functions of `inputs` (arrays) and `parameters` (arrays or scalars)."""
+
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    body: tuple[Instr, ...]
+    outputs: tuple[Arg, ...]
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The names of inputs and parameters that the program reads."""
+        read = {arg for instr in self.body for arg in instr.args if isinstance(arg, str)}
+        read |= {out for out in self.outputs if isinstance(out, str)}
+        return frozenset(read & {*self.inputs, *self.parameters})
+
+    @property
+    def uniform(self) -> frozenset[str]:
+        """Names whose value depends on parameters alone."""
+        names = set(self.parameters)
+        for instr in self.body:
+            if all(not isinstance(a, str) or a in names for a in instr.args):
+                names.add(instr.dest)
+        return frozenset(names)
+
+
+def validate(program: Program) -> Program:
+    """The program itself, if it is one; InternalError names the first broken instruction."""
+    defined = {*program.inputs, *program.parameters}
+    for instr in program.body:
+        if instr.op not in ARITY:
+            raise InternalError(f"unknown operation {instr.op!r} in {instr}")
+        if len(instr.args) != ARITY[instr.op]:
+            raise InternalError(f"{instr.op} takes {ARITY[instr.op]} arguments: {instr}")
+        for arg in instr.args:
+            if isinstance(arg, str) and arg not in defined:
+                raise InternalError(f"{arg!r} is used before it is defined: {instr}")
+            if not isinstance(arg, str) and not arg.is_number:
+                raise InternalError(f"{arg!r} is neither a name nor a number: {instr}")
+        if instr.dest in defined:
+            raise InternalError(f"{instr.dest!r} is defined twice")
+        defined.add(instr.dest)
+    for out in program.outputs:
+        if isinstance(out, str) and out not in defined:
+            raise InternalError(f"output {out!r} is not defined")
+    return program
+
+
+def interpret(
+    program: Program,
+    values: Mapping[str, Any],
+    ops: Mapping[str, Callable[..., Any]],
+    constant: Callable[[Expr], Any],
+) -> list[Any]:
+    """The outputs of the program under any arithmetic: balls, NumPy in a format, symbols."""
+    env: dict[str, Any] = dict(values)
+
+    def value(arg: Arg) -> Any:
+        return env[arg] if isinstance(arg, str) else constant(arg)
+
+    for instr in program.body:
+        env[instr.dest] = ops[instr.op](*map(value, instr.args))
+    return [value(out) for out in program.outputs]
+
+
+def rename(program: Program, names: Mapping[str, str]) -> Program:
+    """The same program with some names changed."""
+
+    def new(arg: Arg) -> Arg:
+        return names.get(arg, arg) if isinstance(arg, str) else arg
+
+    return replace(
+        program,
+        inputs=tuple(names.get(n, n) for n in program.inputs),
+        parameters=tuple(names.get(n, n) for n in program.parameters),
+        body=tuple(
+            Instr(names.get(i.dest, i.dest), i.op, tuple(map(new, i.args))) for i in program.body
+        ),
+        outputs=tuple(map(new, program.outputs)),
+    )

@@ -1,0 +1,85 @@
+"""The activations that specs/ declares, by name and alias."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from . import specs
+from .errors import FormulaError
+from .project import project_root
+from .spec import Activation
+
+
+def _modules() -> Iterator[tuple[ModuleType, str]]:
+    for info in sorted(pkgutil.iter_modules(specs.__path__), key=lambda i: i.name):
+        yield importlib.import_module(f"{specs.__name__}.{info.name}"), f"specs/{info.name}.py"
+    own = project_root() / "specs"
+    if own.is_dir() and not any(own.samefile(p) for p in specs.__path__ if Path(p).is_dir()):
+        for path in sorted(own.glob("*.py")):
+            if path.stem != "__init__":
+                yield _from_file(path), f"specs/{path.name}"
+
+
+def _from_file(path: Path) -> ModuleType:
+    """A spec file of the user's own project."""
+    spec = importlib.util.spec_from_file_location(f"_actgen_specs_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@functools.cache
+def declared() -> dict[str, tuple[Activation, str]]:
+    """Every activation by name, with the spec file that declares it; FormulaError on a clash."""
+    found: dict[str, tuple[Activation, str]] = {}
+    names: dict[str, str] = {}
+    for module, file in _modules():
+        for act in vars(module).values():
+            if not isinstance(act, Activation):
+                continue
+            if act.name in found and found[act.name][0] is act:
+                continue
+            for name in (act.name, *act.aliases):
+                if name in names:
+                    raise FormulaError(f"{file}: {name!r} is already declared in {names[name]}")
+                names[name] = file
+            found[act.name] = (act, file)
+    return dict(sorted(found.items()))
+
+
+def forget() -> None:
+    """Read specs/ again at the next look-up (a spec was added)."""
+    declared.cache_clear()
+
+
+def aliases() -> dict[str, str]:
+    """Alias → name."""
+    return {alias: name for name, (act, _) in declared().items() for alias in act.aliases}
+
+
+def names() -> list[str]:
+    """The names of all activations, sorted."""
+    return list(declared())
+
+
+def load(name: str) -> Activation:
+    """The built-in or project activation of that name or alias; FormulaError if there is none."""
+    resolved = aliases().get(name, name)
+    if resolved not in declared():
+        close = difflib.get_close_matches(str(name), [*declared(), *aliases()], 3, 0.5)
+        hint = f"did you mean {' or '.join(close)}?" if close else "`actgen list` prints them all"
+        raise FormulaError(f"no activation is called {str(name)[:60]!r}", cure=hint)
+    return declared()[resolved][0]
+
+
+def spec_file(name: str) -> str:
+    """The file that declares an activation, relative to the project."""
+    return declared()[name][1]

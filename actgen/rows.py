@@ -1,0 +1,95 @@
+"""Row functions made safe: exponentials are taken relative to the greatest one of the row."""
+
+from __future__ import annotations
+
+import sympy
+from sympy import Expr, Symbol
+
+from .atoms import shifted
+from .lang import RowMax, RowPick, RowSum, symbol
+from .rewrite import rewrite
+from .rules import RULES
+
+
+def lift_rows(expr: Expr, elementwise: set[Symbol]) -> Expr:
+    """A row formula in which no exponential overflows; `elementwise` vary along the row.
+
+    row_sum(w·exp(u)) = exp(M)·row_sum(w·exp(u − M)) with M = row_max(u); factors that are the
+    same all along the row leave the sum.
+    """
+    held = _lift(expr, elementwise)
+    parts = {p: symbol(f"R{i}") for i, p in enumerate(sorted(_outermost(held), key=str))}
+    # Each term's exponentials are joined, so that u and −row_max(u) meet in one exponent.
+    joined = sympy.powsimp(sympy.expand(held.xreplace(parts)), deep=True, combine="exp")
+    distant, held_units = _hold_distances(joined, parts)
+    lifted = sympy.factor_terms(rewrite(distant, RULES))
+    return _shift(lifted.xreplace({**{s: p for p, s in parts.items()}, **held_units}))
+
+
+def _hold_distances(expr: Expr, parts: dict[Expr, Symbol]) -> tuple[Expr, dict[Symbol, Expr]]:
+    """exp(k·(u − M)), k whole, as the k-th power of a symbol for exp(shifted(u, M))."""
+    held: dict[Symbol, Expr] = {}
+    for part, top in parts.items():
+        if not isinstance(part, RowMax):
+            continue
+        moving, unit = part.args[0], Symbol(f"E_{top.name}", positive=True)
+        powers = {}
+        for node in expr.atoms(sympy.exp):
+            times = -node.args[0].coeff(top)
+            if times.is_Integer and times and sympy.expand(node.args[0] - times * (moving - top)) == 0:
+                powers[node] = unit**times
+        if powers:
+            expr, held[unit] = expr.xreplace(powers), sympy.exp(shifted(moving, part))
+    return expr, held
+
+
+def _outermost(expr: Expr) -> set[Expr]:
+    if isinstance(expr, (RowSum, RowMax, RowPick)):
+        return {expr}
+    return set().union(*(_outermost(arg) for arg in expr.args)) if expr.args else set()
+
+
+def _varies(expr: Expr, elementwise: set[Symbol]) -> bool:
+    """Whether the expression changes along the row."""
+    if isinstance(expr, (RowSum, RowMax)):
+        return False
+    return expr in elementwise or any(_varies(arg, elementwise) for arg in expr.args)
+
+
+def _lift(expr: Expr, elementwise: set[Symbol]) -> Expr:
+    if not expr.args:
+        return expr
+    expr = expr.func(*(_lift(arg, elementwise) for arg in expr.args))
+    if not isinstance(expr, RowSum):
+        return expr
+    constant, varying = sympy.Integer(1), sympy.Integer(1)
+    for factor in sympy.Mul.make_args(expr.args[0]):
+        if not _varies(factor, elementwise):
+            constant *= factor
+        elif isinstance(factor, sympy.exp):
+            terms = sympy.Add.make_args(factor.args[0])
+            moving = sympy.Add(*(t for t in terms if _varies(t, elementwise)))
+            fixed = sympy.Add(*(t for t in terms if not _varies(t, elementwise)))
+            top = RowMax(moving)
+            # Powers of e combine by themselves, inside the sum and outside.
+            constant *= sympy.exp(fixed + top)
+            varying *= sympy.exp(moving - top)
+        else:
+            varying *= factor
+    return constant * RowSum(varying)
+
+
+def _shift(expr: Expr) -> Expr:
+    """u − row_max(u) as shifted(u, row_max(u)), which is 0 at the top even where that is ±oo."""
+    if not expr.args:
+        return expr
+    expr = expr.func(*(_shift(arg) if isinstance(arg, sympy.Basic) else arg for arg in expr.args))
+    if isinstance(expr, sympy.Add):
+        for term in expr.args:
+            top = -term
+            if isinstance(top, RowMax):
+                moving = set(sympy.Add.make_args(top.args[0]))
+                if moving <= set(expr.args):
+                    rest = [t for t in expr.args if t not in moving and t != term]
+                    return sympy.Add(shifted(top.args[0], top), *rest)
+    return expr

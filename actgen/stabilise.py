@@ -1,0 +1,372 @@
+"""From a formula to the program that survives: candidates, each measured, the cheapest good one.
+
+A candidate is an algebraic form of the lifted formula under one treatment of its tails. Each is
+evaluated in float32 and float64 on hard inputs and compared with the oracle on the formula as it
+was written. `Choice` keeps the whole list, so that `show --stage stable` can print it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy import Expr, Symbol
+
+from . import calculus, guards, model, tails
+from .accuracy import FORMATS, Format, hard_points, mixed_error, ulp_of
+from .atoms import COSTS, AtomFunction
+from .lower import lower
+from .oracle import Oracle, Undecided
+from .program import Program
+from .rewrite import cost, rewrite
+from .rules import RULES
+from .spec import Activation, Parameter
+
+#: A candidate is good enough in its worst error when it is below the first of these; otherwise
+#: the one in the lowest class is taken.
+CLASSES = (4.0, 32.0, 1e3, 1e5, math.inf)
+#: Beyond it the algebraic form of a tail takes over; cubes of it still fit float32.
+BORDERS = (sympy.Integer(2) ** 40, sympy.Integer(2) ** 20, sympy.Integer(2) ** 10)
+#: SymPy's combining and cancelling is tried on expressions up to this many operations.
+SMALL = 80
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to compute a function: its form, its program, and how it measured."""
+
+    form: str
+    tail: str
+    expr: Expr
+    program: Program
+    cost: int
+    wrong: int
+    worst: float
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Lower is better: non-finite results first, then the class of the error, then cost."""
+        return (self.wrong, next(i for i, c in enumerate(CLASSES) if self.worst <= c), self.cost)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen for one function, and from what."""
+
+    chosen: Candidate
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def program(self) -> Program:
+        """The program to emit."""
+        return self.chosen.program
+
+
+def lift(expr: Expr) -> Expr:
+    """`expr` in atoms."""
+    return rewrite(expr, RULES)
+
+
+# Algebraic forms.
+
+
+def _generators(expr: Expr) -> dict[Expr, Symbol]:
+    """Opaque symbols for all that is no sum, product or power, so that algebra is fast."""
+    found: dict[Expr, Symbol] = {}
+
+    def visit(node: Expr) -> None:
+        if node.is_number or isinstance(node, Symbol):
+            return
+        if isinstance(node, (sympy.Add, sympy.Mul)) or (
+            isinstance(node, sympy.Pow) and node.exp.is_Integer
+        ):
+            for arg in node.args:
+                visit(arg)
+        elif node not in found:
+            found[node] = Symbol(f"g{len(found)}", real=True)
+
+    visit(expr)
+    return found
+
+
+def _algebra(operation: Callable[[Expr], Expr]) -> Callable[[Expr], Expr | None]:
+    def apply(expr: Expr) -> Expr | None:
+        if expr.has(sympy.Piecewise):
+            return _in_branches(expr, apply)
+        names = _generators(expr)
+        if expr.count_ops() > SMALL or len(names) > 4 or expr.has(sympy.nan, sympy.oo):
+            return None
+        return operation(expr.xreplace(names)).xreplace({s: e for e, s in names.items()})
+
+    return apply
+
+
+def _in_branches(expr: Expr, apply: Callable[[Expr], Expr | None]) -> Expr | None:
+    if not isinstance(expr, sympy.Piecewise):
+        return None
+    results = [apply(value) for value, _ in expr.args]
+    return sympy.Piecewise(
+        *(
+            (value if result is None else result, cond)
+            for (value, cond), result in zip(expr.args, results, strict=True)
+        )
+    )
+
+
+def _split_exponentials(expr: Expr) -> Expr | None:
+    """exp(k·u), k whole, as powers of e = exp(-|u|) on each side of u = 0, fractions cancelled."""
+    if expr.has(sympy.Piecewise):
+        return _in_branches(expr, _split_exponentials)
+    exps = [e for e in expr.atoms(sympy.exp) if e.args[0].free_symbols]
+    if not exps or expr.count_ops() > 2 * SMALL:
+        return None
+    unit = exps[0].args[0]
+    if unit.could_extract_minus_sign():
+        unit = -unit
+    ratios = [sympy.simplify(e.args[0] / unit) for e in exps]
+    if not all(r.is_Rational for r in ratios):
+        return None
+    unit = unit / sympy.ilcm(1, *(r.q for r in ratios)) * sympy.igcd(0, *(r.p for r in ratios))
+    e = Symbol("e", positive=True)
+    sides = []
+    for sign in (-1, 1):
+        powers = {
+            x: e ** int(sign * sympy.simplify(x.args[0] / unit)) for x in exps
+        }
+        cancelled = sympy.cancel(sympy.together(expr.xreplace(powers)))
+        if cancelled.atoms(AtomFunction) or e not in cancelled.free_symbols:
+            return None
+        top, bottom = sympy.fraction(cancelled)
+        if e in bottom.free_symbols and sympy.Poly(bottom, e).eval(0) == 0:
+            return None
+        sides.append(cancelled.xreplace({e: sympy.exp(-sympy.Abs(unit))}))
+    return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
+
+
+FORMS: dict[str, Callable[[Expr], Expr | None]] = {
+    "lifted": lambda e: e,
+    "factored": _algebra(lambda e: sympy.factor_terms(sympy.together(e))),
+    "cancelled": _algebra(lambda e: sympy.factor_terms(sympy.cancel(e))),
+    "expanded": _algebra(sympy.expand),
+    "split": _split_exponentials,
+}
+
+
+def forms(expr: Expr) -> Iterator[tuple[str, Expr]]:
+    """The different forms of a lifted expression, each lifted again."""
+    seen = set()
+    for name, form in FORMS.items():
+        result = form(expr)
+        if result is None or result.has(sympy.nan, sympy.zoo):
+            continue
+        result = lift(result)
+        if result not in seen and cost(result) < 3000:
+            seen.add(result)
+            yield name, result
+
+
+# Measuring.
+
+
+def samples(parameter: Parameter) -> list[Expr]:
+    """Values of a parameter at which a candidate has to work: the default and others around."""
+    value = parameter.value
+    if not value.is_finite:
+        return [value, sympy.Integer(6)]
+    low = None if parameter.low is None else sympy.sympify(parameter.low)
+    high = None if parameter.high is None else sympy.sympify(parameter.high)
+    wanted = [value, value * 4, value / 4, *([-value] if low is None else [])]
+    wanted = [v for v in wanted if (low is None or v >= low) and (high is None or v <= high)]
+    return list(dict.fromkeys(wanted))
+
+
+def settings(act: Activation) -> list[dict[Symbol, Expr]]:
+    """Parameter settings to measure at: the defaults, then one parameter changed at a time."""
+    base = act.defaults
+    rows = [base]
+    for p in act.parameters:
+        rows += [{**base, p.symbol: v} for v in samples(p) if v != base[p.symbol]]
+    return rows
+
+
+def point_sets(act: Activation, fmt: Format) -> list[tuple[float, ...]]:
+    """Hard inputs of an activation: floats, or pairs of them for a gated one."""
+    special = [float(p.subs(act.defaults)) for p in calculus.break_points(act.formula, act.inputs[0], act.defaults)]
+    points = hard_points(fmt, special, 120)
+    if not act.is_gated:
+        return [(p,) for p in points]
+    rng = np.random.default_rng(7)
+    few = [p for p in points if not math.isinf(p)]
+    others = rng.permutation(few)
+    pairs = [(a, float(b)) for a, b in zip(few, others, strict=True)]
+    ends = [(s * math.inf, v) for s in (1, -1) for v in (1.5, -1.5, 0.25)]
+    return pairs + ends + [(b, a) for a, b in ends]
+
+
+class Bench:
+    """The truth for one function of one activation, against which candidates are measured."""
+
+    def __init__(self, act: Activation, truth: Expr) -> None:
+        self.act = act
+        self.cases = []
+        for fmt in (FORMATS["float32"], FORMATS["float64"]):
+            points = point_sets(act, fmt)
+            for setting in settings(act):
+                oracle = Oracle(truth, act.inputs, setting)
+                self.cases.append((fmt, setting, oracle, *_truths(oracle, points, fmt)))
+
+    def measure(self, program: Program) -> tuple[int, float, list[tuple[float, ...]]]:
+        """(results wrongly non-finite, worst mixed ulp in float32, the points that were wrong)."""
+        wrong: list[tuple[float, ...]] = []
+        worst = 0.0
+        for fmt, setting, oracle, points, true, unit in self.cases:
+            values: dict[str, Any] = {s.name: model.constant(v) for s, v in setting.items()}
+            values |= {s.name: points[:, i] for i, s in enumerate(self.act.inputs)}
+            y = model.evaluate(program, values, fmt)[0].astype(np.float64)
+            bad = ~(np.isfinite(y) == np.isfinite(true)) | (np.isnan(y) != np.isnan(true))
+            bad |= np.isinf(true) & (y != true)
+            wrong += [tuple(p) for p in points[bad].tolist()]
+            if fmt.name != "float32":
+                continue
+            with np.errstate(all="ignore"):
+                ulps = np.where(bad | ~np.isfinite(true), 0.0, np.abs(y - true) / unit)
+            for i in np.argsort(-ulps)[:40]:
+                if ulps[i] <= max(worst, CLASSES[0]):
+                    break
+                point = tuple(points[i].tolist())
+                worst = max(worst, min(ulps[i], mixed_error(float(y[i]), point, oracle, fmt)))
+        return len(wrong), worst, wrong
+
+
+def _truths(
+    oracle: Oracle, points: Sequence[tuple[float, ...]], fmt: Format
+) -> tuple[Any, Any, Any]:
+    """Points where the formula says something, the truth there as float64, its ulp."""
+    kept, true, unit = [], [], []
+    for point in points:
+        try:
+            value = oracle(*point)
+        except Undecided:
+            continue
+        if value.is_nan() and not any(map(math.isnan, point)):
+            continue
+        number = float(value)
+        if math.isfinite(number) and abs(number) > fmt.max:
+            number = math.copysign(math.inf, number)
+        kept.append(point)
+        true.append(number)
+        unit.append(float(ulp_of(value, fmt)) if value.is_finite() else 1.0)
+    return np.array(kept).reshape(len(kept), -1), np.array(true), np.maximum(unit, 5e-324)
+
+
+# Tails.
+
+
+def signs(act: Activation) -> dict[Symbol, int]:
+    """Signs of parameters that their domains fix."""
+    known = {}
+    for p in act.parameters:
+        if p.low is not None and sympy.sympify(p.low) >= 0:
+            known[p.symbol] = 1
+        elif p.high is not None and sympy.sympify(p.high) <= 0:
+            known[p.symbol] = -1
+    return known
+
+
+def treatments(
+    expr: Expr, act: Activation, wrong: Sequence[tuple[float, ...]]
+) -> Iterator[tuple[str, Expr]]:
+    """Ways to make the tails right where `wrong` says that they are not, cheapest first."""
+    sides = _failing_sides(act, wrong)
+    if not sides:
+        return
+    known = signs(act)
+    values = {**act.defaults, **{s: sympy.Integer(1) for s in act.inputs[1:]}}
+    found = [(x, side, tails.tail(expr, x, side, values, known)) for x, side in sides]
+    found = [row for row in found if row[2] is not None]
+    # A tail that is flat needs no branch: x is kept from going further. These come first, so
+    # that the branches of the others see the true x.
+    found.sort(key=lambda row: not _is_flat(row[2], row[0]))
+    guarded = guards.guard_branches(expr, act.inputs[0])
+    for border in BORDERS:
+        result = guarded
+        for x, side, form in found:
+            low, high = (None, border) if side > 0 else (-border, None)
+            result = guards.clip(result, x, low, high)
+            if not _is_flat(form, x):
+                beyond = x > border if side > 0 else x < -border
+                result = sympy.Piecewise((form, beyond), (result, True))
+        if result != guarded:
+            yield f"tails beyond 2**{int(sympy.log(border, 2))}", result
+    result = guarded
+    for x in dict.fromkeys(x for x, _ in sides):
+        limits = {side: tails.limit(expr, x, side, values, known) for side in (1, -1)}
+        if not any(value is None for value in limits.values()):
+            result = guards.at_infinity(result, x, limits)
+    if result != guarded:
+        yield "limits at infinity", result
+
+
+def _is_flat(form: Expr, x: Symbol) -> bool:
+    return x not in form.free_symbols and not form.has(sympy.Piecewise)
+
+
+def _failing_sides(act: Activation, wrong: Sequence[tuple[float, ...]]) -> list[tuple[Symbol, int]]:
+    sides = []
+    for i, x in enumerate(act.inputs):
+        for side in (1, -1):
+            if any(side * p[i] > 1e3 for p in wrong):
+                sides.append((x, side))
+    return sides
+
+
+# Choosing.
+
+
+def _program_cost(program: Program) -> int:
+    return sum(COSTS.get(instr.op, 1) for instr in program.body)
+
+
+def _finish(expr: Expr, act: Activation) -> Program:
+    return lower(expr, act.inputs, [p.symbol for p in act.parameters])
+
+
+def _with_nan(program: Program, act: Activation) -> Program:
+    """The program, with a guard for each input whose NaN it would lose."""
+    lost = []
+    for i, s in enumerate(act.inputs):
+        values = {t.name: math.nan if i == j else 1.5 for j, t in enumerate(act.inputs)}
+        values |= {s.name: model.constant(v) for s, v in act.defaults.items()}
+        out = model.evaluate(program, values, FORMATS["float64"])
+        if not all(np.isnan(o).all() for o in out):
+            lost.append(s.name)
+    return guards.propagate_nan(program, lost) if lost else program
+
+
+def stabilise(lifted: Expr, truth: Expr, act: Activation) -> Choice:
+    """The best program for the lifted expression `lifted`, judged by the formula `truth`."""
+    bench = Bench(act, truth)
+    tried: list[Candidate] = []
+
+    def consider(form: str, tail: str, expr: Expr) -> tuple[Candidate, list[tuple[float, ...]]]:
+        program = _with_nan(_finish(expr, act), act)
+        wrong, worst, where = bench.measure(program)
+        candidate = Candidate(form, tail, expr, program, _program_cost(program), wrong, worst)
+        tried.append(candidate)
+        return candidate, where
+
+    for form, expr in forms(lifted):
+        natural, wrong = consider(form, "as they are", guards.guard_branches(expr, act.inputs[0]))
+        if natural.rank[:2] == (0, 0) and form == "lifted" and len(natural.program.body) < 4:
+            break
+        if wrong:
+            solved = False
+            for tail, treated in treatments(expr, act, wrong):
+                if not (solved and tail.startswith("tails")):
+                    done, _ = consider(form, tail, treated)
+                    solved = solved or done.wrong == 0
+    return Choice(min(tried, key=lambda c: c.rank), tuple(tried))
