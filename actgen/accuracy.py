@@ -9,10 +9,11 @@ values at x and at both ends of that interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import flint
 import ml_dtypes
 import numpy as np
 from flint import arb
@@ -38,6 +39,11 @@ class Format:
     def max(self) -> float:
         """The greatest finite value."""
         return math.ldexp(2 - 2.0 ** (1 - self.precision), self.emax)
+
+    @property
+    def brim(self) -> float:
+        """The finite value before the greatest one."""
+        return math.ldexp(2 - 2.0 ** (2 - self.precision), self.emax)
 
     @property
     def tiny(self) -> float:
@@ -81,28 +87,30 @@ def error(computed: float, true: arb, fmt: Format) -> float:
         agree = math.isinf(computed) and (computed > 0) == bool(true > 0)
         return 0.0 if agree else math.inf
     if math.isinf(computed):
-        # Values within an ulp of the overflow threshold may go either way.
-        near = abs(true) > arb(fmt.max) and (computed > 0) == bool(true > 0)
+        # An error of one ulp at the greatest finite value is an infinity.
+        near = abs(true) > arb(fmt.brim) and (computed > 0) == bool(true > 0)
         return 1.0 if near else math.inf
     return float((abs(from_float(computed) - true) / ulp_of(true, fmt)).mid())
 
 
 def mixed_error(computed: float, point: Sequence[float], oracle: Oracle, fmt: Format) -> float:
     """An upper bound of the mixed ulp error of one result, with x the first of `point`."""
-    at = oracle(*point)
-    direct = error(computed, at, fmt)
+    true = oracle(*point)
+    direct = error(computed, true, fmt)
     x = point[0]
     if direct <= 1 or not math.isfinite(x) or not math.isfinite(computed):
         return direct
-    half = ulp_of(from_float(x), fmt) / 2
     rest = [from_float(p) for p in point[1:]]
+    with flint.ctx.workprec(2200):  # so that x ± half an ulp is exact
+        half = ulp_of(from_float(x), fmt) / 2
+        inputs = [from_float(x) + s * half for s in (-1, 1)]
     try:
-        ends = [oracle.exact([from_float(x) + s * half, *rest]) for s in (-1, 1)]
+        ends = [oracle.exact([at, *rest]) for at in inputs]
     except Undecided:
         return direct
     if any(end.is_nan() for end in ends):
         return direct
-    values = [at, *ends]
+    values = [true, *ends]
     y = from_float(computed)
     if any(v <= y for v in values) and any(v >= y for v in values):
         return 0.0
@@ -111,7 +119,11 @@ def mixed_error(computed: float, point: Sequence[float], oracle: Oracle, fmt: Fo
 
 @dataclass(frozen=True)
 class Measurement:
-    """The worst error found of one function of one kernel in one format."""
+    """The worst error found of one function of one kernel in one format.
+
+    `at` is where: the inputs, then the parameters. `non_finite` counts results that are NaN or
+    infinite where the truth is not, or the other way about.
+    """
 
     activation: str
     function: str
@@ -119,18 +131,29 @@ class Measurement:
     dtype: str
     max_ulp: float
     max_mixed_ulp: float
-    at: tuple[float, ...]
+    at: tuple[tuple[str, float], ...]
     inputs: int
     non_finite: int
     exhaustive: bool = False
 
+    def merge(self, other: Measurement) -> Measurement:
+        """Both together: the worse of the two, all the inputs."""
+        worse = max((self, other), key=lambda m: m.max_ulp)
+        return replace(
+            worse, max_mixed_ulp=max(self.max_mixed_ulp, other.max_mixed_ulp),
+            inputs=self.inputs + other.inputs, non_finite=self.non_finite + other.non_finite,
+        )  # fmt: skip
+
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: infinities as strings."""
+        """For JSON: infinities as strings, errors to four digits."""
         row = asdict(self)
-        for key in ("max_ulp", "max_mixed_ulp"):
-            row[key] = row[key] if math.isfinite(row[key]) else str(row[key])
-        row["at"] = [v if math.isfinite(v) else str(v) for v in self.at]
+        row["max_ulp"], row["max_mixed_ulp"] = _number(self.max_ulp), _number(self.max_mixed_ulp)
+        row["at"] = {name: _number(value, 17) for name, value in self.at}
         return row
+
+
+def _number(value: float, digits: int = 4) -> float | str:
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else str(value)
 
 
 def measure(
@@ -138,29 +161,27 @@ def measure(
     points: Sequence[tuple[float, ...]],
     oracle: Oracle,
     fmt: Format,
-    **labels: str,
+    labels: Mapping[str, str],
 ) -> Measurement:
-    """Compare results with the oracle at `points`.
-
-    A NaN or infinity where the truth is finite (or the other way) counts as non-finite and its
-    error as inf. Raises Undecided if the oracle cannot tell.
-    """
+    """Compare results with the oracle at `points`; points at which it has no value are left out."""
     worst, worst_mixed, where, wrong, count = -1.0, 0.0, points[0], 0, 0
     for y, point in zip(computed, points, strict=True):
-        true = oracle(*point)
+        try:
+            true = oracle(*point)
+        except Undecided:
+            continue
         if true.is_nan() and not any(map(math.isnan, point)):
             continue  # the formula says nothing here
         count += 1
         ulps = error(float(y), true, fmt)
         wrong += math.isinf(ulps)
-        if ulps > 0.5:
-            worst_mixed = max(worst_mixed, mixed_error(float(y), point, oracle, fmt))
-        else:
-            worst_mixed = max(worst_mixed, ulps)
+        worst_mixed = max(worst_mixed, mixed_error(float(y), point, oracle, fmt) if ulps > 1 else ulps)
         if ulps > worst:
             worst, where = ulps, point
+    named = zip([*(s.name for s in oracle.inputs)], where, strict=True)
+    fixed = ((s.name, float(v)) for s, v in oracle.parameters.items())
     return Measurement(
-        max_ulp=max(worst, 0.0), max_mixed_ulp=worst_mixed, at=where, inputs=count,
+        max_ulp=max(worst, 0.0), max_mixed_ulp=worst_mixed, at=(*named, *fixed), inputs=count,
         non_finite=wrong, **labels,
     )  # fmt: skip
 

@@ -58,7 +58,8 @@ sigmoid, softplus, erfc, gauss, sech, sech2, hypot1, expasinh = (
     _function(name, positive=True)
     for name in ("sigmoid", "softplus", "erfc", "gauss", "sech", "sech2", "hypot1", "expasinh")
 )
-expm1, log1p, logcosh, finite = map(_function, ("expm1", "log1p", "logcosh", "finite"))
+expm1, log1p, logcosh = map(_function, ("expm1", "log1p", "logcosh"))
+finite, below_oo, above_oo = map(_function, ("finite", "below_oo", "above_oo"))
 # Min and Max that SymPy leaves alone; only guards make them, once calculus is done.
 minimum, maximum = _function("minimum", 2), _function("maximum", 2)
 # u − v, and 0 where they are equal, infinities too: the distance from the top of a row.
@@ -108,8 +109,11 @@ ATOMS: tuple[Atom, ...] = (
     # u + sqrt(1 + u²), which cancels for u < 0 unless its conjugate is divided by.
     Atom(expasinh, u + sqrt(1 + u**2), expasinh(u) / hypot1(u),
          Piecewise((u + hypot1(u), u >= 0), (1 / (hypot1(u) - u), True)), (None, None), 14),
-    # The argument itself, and 1 where that is infinite: for programs that answer there otherwise.
+    # The argument itself, and 1 where it is infinite (on one side): for programs that give the
+    # limit there otherwise.
     Atom(finite, u, _one, Piecewise((_one, Eq(Abs(u), oo)), (u, True)), (None, None), 3),
+    Atom(below_oo, u, _one, Piecewise((_one, Eq(u, oo)), (u, True)), (None, None), 2),
+    Atom(above_oo, u, _one, Piecewise((_one, Eq(u, -oo)), (u, True)), (None, None), 2),
 )  # fmt: skip
 
 for _atom in ATOMS:

@@ -172,8 +172,11 @@ def break_points(expr: Expr, var: Symbol, values: Mapping[Symbol, Expr]) -> list
 
 
 def branch_at(expr: Expr, var: Symbol, point: Expr, values: Mapping[Symbol, Expr]) -> Expr:
-    """`expr` with every branching node replaced by its branch that is active at `point`."""
+    """`expr` with every node that branches on `var` replaced by its branch active at `point`."""
+
     def resolve(node: Expr) -> Expr:
+        if var not in node.free_symbols:
+            return node
         here = {**values, var: point}
         if isinstance(node, Piecewise):
             for value, cond in node.args:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sympy import Expr
 
-from . import backends, calculus
+from . import backends, calculus, guards
 from .compiled import Compiled, Function
 from .files import source_text
 from .kernel import Kernel
@@ -62,7 +62,10 @@ def compile_activation(act: Activation) -> Compiled:
         for name, truth, extra in row_derived(act):
             inputs = [act.inputs[0], *map(symbol, extra)]
             expr = lift_rows(truth, set(inputs))
-            functions[name] = Function(name, truth, expr, lower(expr, inputs, ()))
+            program = lower(expr, inputs, ())
+            if not isinstance(program.outputs[0], str):  # a constant: give it the row's shape
+                program = guards.propagate_nan(program, [program.inputs[0]])
+            functions[name] = Function(name, truth, expr, program)
     else:
         for name, expr, truth in derived(act):
             choice = stabilise(expr, truth, act)

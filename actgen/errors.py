@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 
-class FormulaError(ValueError):
+class ActgenError(Exception):
+    """Whatever actgen raises on purpose."""
+
+
+class FormulaError(ActgenError, ValueError):
     """A formula, name or parameter that cannot be taken; nothing was written.
 
     `text` and `column` (0-based) place the mistake; `cure` says what to write instead.
@@ -30,15 +34,15 @@ class FormulaWarning(UserWarning):
     """A formula that is taken with a doubt: a pole, a jump, complex on part of the line, …"""
 
 
-class ContractError(Exception):
+class ContractError(ActgenError):
     """A kernel whose measured error is over its contract."""
 
 
-class BuildError(Exception):
+class BuildError(ActgenError):
     """The project on disk is not what the build expects (stale, edited or unwritable files)."""
 
 
-class BackendUnavailable(RuntimeError):
+class BackendUnavailable(ActgenError, RuntimeError):
     """The package or device that a backend needs is not here; the message says how to get it."""
 
 

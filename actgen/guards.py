@@ -6,12 +6,13 @@ import sympy
 from sympy import Eq, Expr, Piecewise, Symbol, oo
 from sympy.core.relational import Relational
 
-from .atoms import finite, maximum, minimum
+from .atoms import above_oo, below_oo, finite, maximum, minimum
 from .program import Arg, Instr, Program, validate
 
-#: Functions that overflow or are undefined on part of the line.
+#: Functions that overflow, grow (so that a difference of two can be inf − inf), or are undefined
+#: on part of the line.
 _RISKY = frozenset(
-    "exp expm1 sinh cosh log log1p tan asin acos acosh atanh".split()
+    "exp expm1 sinh cosh log log1p tan asin acos acosh atanh softplus logcosh hypot1".split()
 )
 
 
@@ -87,10 +88,11 @@ def clip(expr: Expr, x: Symbol, low: Expr | None, high: Expr | None) -> Expr:
 
 
 def at_infinity(expr: Expr, x: Symbol, limits: dict[int, Expr]) -> Expr:
-    """`expr` where x is finite, the given limits at ±oo; `expr` itself sees 1 there."""
+    """`expr` with the given limits at +oo (side 1) and -oo (side -1); `expr` itself sees 1 there."""
+    inner = finite if len(limits) == 2 else below_oo if 1 in limits else above_oo
     unbounded = Symbol(x.name, extended_real=True)
     pieces = [(value, Eq(unbounded, side * oo)) for side, value in limits.items()]
-    return Piecewise(*pieces, (expr.xreplace({x: finite(x)}), True))
+    return Piecewise(*pieces, (expr.xreplace({x: inner(x)}), True))
 
 
 def propagate_nan(program: Program, inputs: list[str]) -> Program:

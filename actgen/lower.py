@@ -86,6 +86,9 @@ class _Builder:
             return self._fold(op, sorted(expr.args, key=lambda a: bool(a.is_number)))
         if isinstance(expr, (Relational, sympy.And, sympy.Or)):
             return self._fold(_RELATIONS[type(expr)], expr.args)
+        if isinstance(expr, sympy.ITE):
+            test, yes, no = expr.args
+            return self.lower(sympy.Or(sympy.And(test, yes), sympy.And(sympy.Not(test), no)))
         if isinstance(expr, sympy.Not):
             return self.emit("not", self.lower(expr.args[0]))
         if isinstance(expr, AtomFunction) and self.expand and expr.expansion is not None:
@@ -146,23 +149,28 @@ class _Builder:
             else:
                 above.append(factor)
         above.sort(key=_growth)
-        if len(above) == 2:
-            above.reverse()
         divisor = None
         negative = number.is_negative
         number = -number if negative else number
         if number.is_Rational and number.p == 1 and number.q > 1 and number.q & (number.q - 1):
             divisor, number = sympy.Integer(number.q), sympy.Integer(1)
-        result: Arg | None = None
-        for factor in above:
-            value = self.lower(factor)
-            result = value if result is None else self.emit("mul", result, value)
-        if result is None:
-            result, number = number, sympy.Integer(1)
+        values = [self.lower(factor) for factor in above]
+        if not values:
+            values, number = [number], sympy.Integer(1)
         if number != 1:
-            factor = -number if negative and not below else number
-            negative = negative and factor == number
-            result = self.emit("mul", result, self.lower(factor))
+            if negative and not below:
+                number, negative = -number, False
+            # Into a bounded factor, if there is one: 2·x would overflow where x·erfc(x)/2 does not.
+            at = 0 if above and _growth(above[0]) < 2 else len(values)
+            if at:
+                values.append(number)
+            else:
+                values[0] = self.emit("mul", values[0], number)
+        if len(values) == 2 and isinstance(values[1], str):
+            values.reverse()
+        result = values[0]
+        for value in values[1:]:
+            result = self.emit("mul", result, value)
         for factor in below:
             result = self.emit("div", result, self.lower(factor))
         if divisor is not None:
@@ -210,9 +218,20 @@ class _Builder:
         return result
 
 
-def _growth(factor: Expr) -> int:
-    name = type(factor.base if isinstance(factor, sympy.Pow) else factor).__name__
-    return 0 if name in _DECAYING else 1 if name in _BOUNDED else 2
+def _growth(expr: Expr) -> int:
+    """0 for what decays or stays small on one side, 1 for what is bounded, 2 for what may grow."""
+    name = type(expr).__name__
+    if name in _DECAYING:
+        return 0
+    if expr.is_number or name in _BOUNDED:
+        return 1
+    if isinstance(expr, sympy.Add):
+        return max(map(_growth, expr.args))
+    if isinstance(expr, sympy.Mul):
+        return 0 if any(_growth(arg) == 0 for arg in expr.args) else max(map(_growth, expr.args))
+    if isinstance(expr, sympy.Pow) and expr.exp.is_positive:
+        return _growth(expr.base)
+    return 2
 
 
 def lower(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,3 +75,15 @@ def evaluate(program: Program, values: Mapping[str, Any], fmt: Format) -> list[A
         outputs = interpret(program, arrays, _Ops(work), lambda c: work(constant(c)))
         shape = np.broadcast_shapes(*(np.shape(v) for v in arrays.values()))
         return [np.broadcast_to(np.asarray(out, work), shape).astype(fmt.dtype) for out in outputs]
+
+
+def evaluate_row(program: Program, rows: Sequence[Any], work: Any) -> Any:
+    """A row program on one row (and one-value inputs) in an arithmetic; sums from left to right."""
+
+    def total(row: Any) -> Any:
+        return np.add.accumulate(row)[-1:]
+
+    ops = {**dict(_Ops(work)), "row_sum": total, "row_max": lambda row: np.max(row, keepdims=True)}
+    values = {n: np.asarray(r, work) for n, r in zip(program.inputs, rows, strict=True)}
+    result = interpret(program, values, ops, lambda c: np.asarray([constant(c)], work))[0]
+    return result

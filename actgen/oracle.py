@@ -161,6 +161,12 @@ class Oracle:
         return self._cache[points]
 
     def _limit(self, points: tuple[float, ...]) -> arb:
+        if any(v in (sympy.oo, -sympy.oo) for v in self.parameters.values()):
+            # Which of two infinities is greater no limit tells: the formula as it stands does.
+            try:
+                return self.ball([from_float(p) for p in points])
+            except _Open:
+                return arb.nan()
         values: list[arb] = []
         for power in (64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096):
             far = arb(2) ** power
@@ -200,3 +206,49 @@ def to_fraction(ball: arb) -> Fraction:
     mantissa, exponent = ball.mid().man_exp()
     scale = Fraction(2) ** int(exponent)
     return Fraction(int(mantissa)) * scale
+
+
+def _over_row(op: Callable[..., Any]) -> Callable[..., list[Any]]:
+    """An operation on balls as one on rows of them; a row of one value serves all."""
+
+    def apply(*rows: list[Any]) -> list[Any]:
+        n = max(map(len, rows))
+        return [op(*(row[0] if len(row) == 1 else row[i] for row in rows)) for i in range(n)]
+
+    return apply
+
+
+def _row_max(row: list[arb]) -> list[arb]:
+    top = row[0]
+    for value in row[1:]:
+        top = top.max(value)
+    return [top]
+
+
+_ROW_OPS: dict[str, Callable[..., Any]] = {
+    **{name: _over_row(op) for name, op in OPS.items()},
+    "row_sum": lambda row: [sum(row, arb(0))],
+    "row_max": _row_max,
+}
+
+
+def exact_row(expr: Expr, rows: Mapping[Symbol, Sequence[float]], bits: int = GOOD_BITS) -> list[arb]:
+    """A row function at exact finite rows of equal length (or of one value), each with `bits`."""
+    program = _literal(expr, tuple(rows))
+    precision, before = START_BITS, flint.ctx.prec
+    try:
+        while precision <= MAX_BITS:
+            flint.ctx.prec = precision
+            values = {s.name: [from_float(v) for v in row] for s, row in rows.items()}
+            try:
+                result = interpret(program, values, _ROW_OPS, lambda c: [number(c)])[0]
+            except _Open:
+                result = None
+            if result is not None and all(
+                v.rel_accuracy_bits() >= bits or abs(v) < TINY for v in result
+            ):
+                return list(result)
+            precision *= 2
+        raise Undecided(f"{expr} needs more than {MAX_BITS} bits on a row")
+    finally:
+        flint.ctx.prec = before

@@ -15,6 +15,7 @@ RULES: tuple[Rule, ...] = (
     Rule("1/(1 + exp u)", (1 + exp(U)) ** N, sigmoid(-U) ** (-N)),
     Rule("exp u · σ(−u)", exp(U) * sigmoid(-U), sigmoid(U)),
     Rule("c − c·σ(u)", C - C * sigmoid(U), C * sigmoid(-U)),
+    Rule("c·σ(u) − c·σ(−u)", C * sigmoid(U) - C * sigmoid(-U), C * tanh(U / 2)),
     Rule("c·exp u − c", C * exp(U) - C, C * expm1(U)),
     Rule("c·exp u + c·exp −u", C * exp(U) + C * exp(-U), 2 * C * cosh(U)),
     Rule("c·exp u − c·exp −u", C * exp(U) - C * exp(-U), 2 * C * sinh(U)),

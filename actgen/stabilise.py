@@ -18,7 +18,7 @@ from sympy import Expr, Symbol
 
 from . import calculus, guards, model, tails
 from .accuracy import FORMATS, Format, hard_points, mixed_error, ulp_of
-from .atoms import COSTS, AtomFunction
+from .atoms import COSTS, AtomFunction, sigmoid, softplus
 from .lower import lower
 from .oracle import Oracle, Undecided
 from .program import Program
@@ -147,12 +147,32 @@ def _split_exponentials(expr: Expr) -> Expr | None:
     return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
 
 
+def _reflect(expr: Expr) -> Expr | None:
+    """On each side of u = 0, σ and softplus through what is exponentially small there.
+
+    σ(u) = 1 − σ(−u) and softplus(u) = u + softplus(−u), expanded, so that what cancels is gone.
+    """
+    if expr.has(sympy.Piecewise):
+        return _in_branches(expr, _reflect)
+    found = sorted(expr.atoms(sigmoid, softplus), key=str)
+    if not found or expr.count_ops() > SMALL:
+        return None
+    unit = found[0].args[0]
+    unit = -unit if unit.could_extract_minus_sign() else unit
+    sides = []
+    for v in (unit, -unit):
+        small = {sigmoid(v): 1 - sigmoid(-v), softplus(v): v + softplus(-v)}
+        sides.append(sympy.expand(expr.xreplace(small)))
+    return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
+
+
 FORMS: dict[str, Callable[[Expr], Expr | None]] = {
     "lifted": lambda e: e,
     "factored": _algebra(lambda e: sympy.factor_terms(sympy.together(e))),
     "cancelled": _algebra(lambda e: sympy.factor_terms(sympy.cancel(e))),
     "expanded": _algebra(sympy.expand),
     "split": _split_exponentials,
+    "reflected": _reflect,
 }
 
 
@@ -229,6 +249,7 @@ class Bench:
             y = model.evaluate(program, values, fmt)[0].astype(np.float64)
             bad = ~(np.isfinite(y) == np.isfinite(true)) | (np.isnan(y) != np.isnan(true))
             bad |= np.isinf(true) & (y != true)
+            bad &= ~(np.isinf(y) & (np.abs(true) > fmt.brim) & (np.sign(y) == np.sign(true)))
             wrong += [tuple(p) for p in points[bad].tolist()]
             if fmt.name != "float32":
                 continue
@@ -271,8 +292,8 @@ def signs(act: Activation) -> dict[Symbol, int]:
     known = {}
     for p in act.parameters:
         if p.low is not None and sympy.sympify(p.low) >= 0:
-            known[p.symbol] = 1
-        elif p.high is not None and sympy.sympify(p.high) <= 0:
+            known[p.symbol] = 1 if p.low > 0 else tails.NON_NEGATIVE
+        elif p.high is not None and sympy.sympify(p.high) < 0:
             known[p.symbol] = -1
     return known
 
@@ -282,19 +303,26 @@ def treatments(
 ) -> Iterator[tuple[str, Expr]]:
     """Ways to make the tails right where `wrong` says that they are not, cheapest first."""
     sides = _failing_sides(act, wrong)
-    if not sides:
-        return
+    # A gated function may need a guard on one input only.
+    alone = [[row for row in sides if row[0] == x] for x in reversed(act.inputs)]
+    for chosen in [*(a for a in alone if a and a != sides), sides] if sides else []:
+        yield from _treat(expr, act, chosen)
+
+
+def _treat(
+    expr: Expr, act: Activation, sides: list[tuple[Symbol, int]]
+) -> Iterator[tuple[str, Expr]]:
     known = signs(act)
     values = {**act.defaults, **{s: sympy.Integer(1) for s in act.inputs[1:]}}
     found = [(x, side, tails.tail(expr, x, side, values, known)) for x, side in sides]
-    found = [row for row in found if row[2] is not None]
     # A tail that is flat needs no branch: x is kept from going further. These come first, so
     # that the branches of the others see the true x.
-    found.sort(key=lambda row: not _is_flat(row[2], row[0]))
+    rows = [(x, side, form) for x, side, form in found if form is not None]
+    rows.sort(key=lambda row: not _is_flat(row[2], row[0]))
     guarded = guards.guard_branches(expr, act.inputs[0])
     for border in BORDERS:
         result = guarded
-        for x, side, form in found:
+        for x, side, form in rows:
             low, high = (None, border) if side > 0 else (-border, None)
             result = guards.clip(result, x, low, high)
             if not _is_flat(form, x):
@@ -304,8 +332,11 @@ def treatments(
             yield f"tails beyond 2**{int(sympy.log(border, 2))}", result
     result = guarded
     for x in dict.fromkeys(x for x, _ in sides):
-        limits = {side: tails.limit(expr, x, side, values, known) for side in (1, -1)}
-        if not any(value is None for value in limits.values()):
+        limits = {
+            side: tails.limit(expr, x, side, values, known) for var, side in sides if var == x
+        }
+        limits = {side: value for side, value in limits.items() if value is not None}
+        if limits:
             result = guards.at_infinity(result, x, limits)
     if result != guarded:
         yield "limits at infinity", result

@@ -23,7 +23,9 @@ _TAILS: dict[str, tuple[Expr | None, Expr | None]] = {
 _FAR = Integer(2) ** 40
 
 
+#: Known signs of symbols: 1, -1, or NON_NEGATIVE where 0 is possible too.
 Signs = Mapping[Symbol, int]
+NON_NEGATIVE = 2
 
 
 class NoTail(Exception):
@@ -61,14 +63,15 @@ def by_sign(find: Callable[[Expr, Signs], Expr], expr: Expr, signs: Signs) -> Ex
         return None
     except UnknownSign as unknown:
         s = unknown.symbol
-        cases = [by_sign(find, expr, {**signs, s: sign}) for sign in (1, -1)]
-        cases.append(by_sign(find, expr.xreplace({s: Integer(0)}), signs))
-        if any(case is None for case in cases) or any(_undefined(case) for case in cases[:2]):
+        signed = [(1, s > 0)] if signs.get(s) == NON_NEGATIVE else [(1, s > 0), (-1, s < 0)]
+        cases = [(by_sign(find, expr, {**signs, s: sign}), cond) for sign, cond in signed]
+        if any(value is None or _undefined(value) for value, _ in cases):
             return None
-        if cases[0] == cases[1] and (cases[2] == cases[0] or _undefined(cases[2])):
-            return cases[0]
-        last = cases[1] if _undefined(cases[2]) else cases[2]
-        return Piecewise((cases[0], s > 0), (cases[1], s < 0), (last, True))
+        at_zero = expr.xreplace({s: Integer(0)})
+        last = None if _undefined(at_zero) else by_sign(find, at_zero, signs)
+        if last is None or _undefined(last):
+            last = cases.pop()[0]
+        return Piecewise(*cases, (last, True))
 
 
 def _undefined(expr: Expr) -> bool:
@@ -106,7 +109,10 @@ def _tail(expr: Expr, x: Symbol, side: int, signs: Signs) -> Expr:
     if power <= 0:
         return expr.func(arg)
     coefficient = coefficient * side**power
-    end = ends[1 if sign_of(coefficient, signs) > 0 else 0]
+    sign = sign_of(coefficient, signs)
+    if sign == 0:
+        return expr.func(Integer(0))
+    end = ends[1 if sign > 0 else 0]
     if end is None:
         raise NoTail
     return end.xreplace({u: arg})
@@ -136,15 +142,18 @@ def leading(expr: Expr, x: Symbol) -> tuple[Expr, int] | None:
 
 
 def sign_of(expr: Expr, signs: Signs) -> int:
-    """The sign of a nonzero expression; UnknownSign names the symbol that decides it."""
+    """The sign of an expression; UnknownSign names the symbol that decides it."""
     stand_in = {
-        s: sympy.Symbol(s.name, positive=True) * sign for s, sign in signs.items() if sign
-    }
+        s: sympy.Symbol(s.name, nonnegative=True) if sign == NON_NEGATIVE
+        else sympy.Symbol(s.name, positive=True) * sign
+        for s, sign in signs.items()
+    }  # fmt: skip
     known = expr.xreplace(stand_in)
-    if known.is_positive or known.is_negative:
-        return 1 if known.is_positive else -1
-    for s in sorted(expr.free_symbols - set(signs), key=str):
-        raise UnknownSign(s)
+    if known.is_positive or known.is_negative or known.is_zero:
+        return 1 if known.is_positive else -1 if known.is_negative else 0
+    for s in sorted(expr.free_symbols, key=str):
+        if signs.get(s) in (None, NON_NEGATIVE):
+            raise UnknownSign(s)
     raise NoTail
 
 
@@ -162,7 +171,8 @@ def _limit(form: Expr, x: Symbol, side: int, signs: Signs) -> Expr:
         return Integer(0)
     if power == 0:
         return coefficient
-    return sign_of(coefficient * side**power, signs) * oo
+    sign = sign_of(coefficient * side**power, signs)
+    return sign * oo if sign else Integer(0)
 
 
 def definition(expr: Expr) -> Expr:

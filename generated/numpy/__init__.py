@@ -1,1 +1,1 @@
-"""Standalone implementations."""
+"""Standalone implementations, one file an activation. Written by actgen; do not edit."""

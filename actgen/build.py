@@ -1,0 +1,126 @@
+"""Writing generated/: all of it or nothing, and checking what is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import backends, registry
+from .compiler import compile_activation, source
+from .errors import FormulaError
+from .project import project_root, replace_tree
+
+INIT = '"""Standalone implementations, one file an activation. Written by actgen; do not edit."""\n'
+ACCURACY = "accuracy.json"
+
+Progress = Callable[[str], None]
+
+
+def folder() -> Path:
+    """Where generated files go."""
+    return project_root() / "generated"
+
+
+def own_names() -> list[str]:
+    """The activations that this project's specs/ declares."""
+    own = project_root() / "specs"
+    return [n for n in registry.names() if (own / Path(registry.spec_file(n)).name).is_file()]
+
+
+def texts(
+    names: Iterable[str], targets: Sequence[str], progress: Progress = lambda name: None
+) -> dict[str, str]:
+    """Relative path → text of the generated files."""
+    files = {f"{target}/__init__.py": INIT for target in targets}
+    for name in names:
+        progress(name)
+        for target in targets:
+            files[f"{target}/{name}.py"] = source(name, target)
+    return files
+
+
+def _resolve(names: Sequence[str], targets: Sequence[str]) -> tuple[list[str], list[str]]:
+    chosen = [registry.load(n).name for n in names] if names else own_names()
+    for target in targets:
+        backends.get(target)
+    return chosen, list(targets) or list(backends.NAMES)
+
+
+def build(
+    names: Sequence[str] = (), targets: Sequence[str] = (), progress: Progress = lambda name: None
+) -> list[str]:
+    """Write the generated files of activations (all by default); the paths that changed.
+
+    A full build also removes files that no spec accounts for. Nothing is written unless
+    everything could be generated; a build that is killed leaves generated/ as it was.
+    """
+    chosen, kinds = _resolve(names, targets)
+    files = texts(chosen, kinds, progress)
+    stale = frozenset() if names else frozenset(_unaccounted(files, kinds))
+    return replace_tree(folder(), files, stale)
+
+
+def _unaccounted(files: dict[str, str], kinds: Sequence[str]) -> list[str]:
+    found = (p for kind in kinds for p in sorted((folder() / kind).glob("*.py")))
+    return [name for p in found if (name := str(p.relative_to(folder()))) not in files]
+
+
+def check(
+    names: Sequence[str] = (), targets: Sequence[str] = (), progress: Progress = lambda name: None
+) -> list[str]:
+    """What differs between generated/ and what a build would write, a line a file; writes nothing."""
+    chosen, kinds = _resolve(names, targets)
+    files = texts(chosen, kinds, progress)
+    found = []
+    for name, text in sorted(files.items()):
+        path = folder() / name
+        if not path.is_file():
+            found.append(f"missing: generated/{name}")
+        elif path.read_text(encoding="utf-8") != text:
+            found.append(f"edited or out of date: generated/{name}")
+    if not names:
+        found += [f"of no spec: generated/{name}" for name in _unaccounted(files, kinds)]
+        found += _uncovered(chosen, kinds)
+    return found
+
+
+def _uncovered(chosen: Iterable[str], kinds: Iterable[str]) -> list[str]:
+    """Kernels that accuracy.json says nothing about, or nothing good."""
+    path = folder() / ACCURACY
+    if not path.is_file():
+        return [f"missing: generated/{ACCURACY}; `actgen verify --record` writes it"]
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["measurements"]
+    measured = {(r["activation"], r["backend"], r["function"]): r for r in rows}
+    found = []
+    for name in chosen:
+        for kind in kinds:
+            for function in compile_activation(registry.load(name)).functions:
+                if (name, kind, function) not in measured:
+                    found.append(f"not measured: {name} {function} on {kind} in generated/{ACCURACY}")
+    found += [
+        f"over its contract: {r['activation']} {r['function']} on {r['backend']} in {r['dtype']}"
+        for r in rows if r["non_finite"]
+    ]  # fmt: skip
+    return found
+
+
+def free_name(name: str) -> None:
+    """Raise FormulaError unless `name` may be given to a new activation."""
+    from .formula import CONDITIONS, CONSTANTS, FUNCTIONS
+    from .spec import check_identifier
+
+    check_identifier(name, "name")
+    if name in registry.declared() or name in registry.aliases():
+        owner = registry.load(name)
+        raise FormulaError(
+            f"name {name!r} is taken: it is declared in {registry.spec_file(owner.name)}",
+            cure=f"choose another, for example {'my_' + name!r}",
+        )
+    if name in FUNCTIONS or name in CONDITIONS or name in CONSTANTS or name == "Piecewise":
+        raise FormulaError(
+            f"name {name!r} is a function of formulas", cure=f"choose another, for example {'my_' + name!r}"
+        )
+    if (project_root() / "specs" / f"{name}.py").exists():
+        raise FormulaError(f"specs/{name}.py exists already", cure="choose another name")

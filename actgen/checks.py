@@ -1,0 +1,235 @@
+"""Cross-checks that need no error bound: derivatives, autograd, peers, one backend and another."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+import flint
+import numpy as np
+from flint import arb
+from sympy import Symbol
+
+from . import model
+from .accuracy import FORMATS
+from .calculus import break_points
+from .compiled import Compiled
+from .compiler import compile, compile_activation
+from .lang import symbol
+from .oracle import Oracle, Undecided, exact_row, from_float
+from .spec import Activation
+
+#: Ordinary inputs, away from the kinks of every declared activation.
+ORDINARY = (-7.3, -4.1, -2.2, -1.37, -0.71, -0.33, 0.27, 0.62, 1.19, 1.83, 2.9, 4.7, 8.6)
+
+
+def ordinary(act: Activation) -> list[float]:
+    """Ordinary inputs that are no kink."""
+    kinks = [float(p.subs(act.defaults)) for p in break_points(act.formula, act.inputs[0], act.defaults)]
+    return [x for x in ORDINARY if all(abs(x - k) > 0.01 for k in kinks)]
+
+
+# Derivatives against finite differences.
+
+
+def finite_differences(act: Activation) -> list[str]:
+    """Every derivative against a central difference of the formula with 400 bits; the mismatches."""
+    compiled = compile_activation(act)
+    if act.is_row:
+        return _row_differences(compiled)
+    pairs: list[tuple[str, str, Symbol]] = []
+    if act.is_gated:
+        for v in act.inputs:
+            pairs.append(("forward", f"derivative_{v}", v))
+        for i, v in enumerate(act.inputs):
+            pairs += [(f"derivative_{v}", f"second_derivative_{v}{w}", w) for w in act.inputs[i:]]
+    else:
+        x = act.inputs[0]
+        pairs += [("forward", "derivative", x), ("derivative", "second_derivative", x)]
+    pairs += [("forward", f"grad_{p.name}", p.symbol) for p in act.parameters if p.value.is_finite]
+    found = []
+    for of, name, var in pairs:
+        for x in ordinary(act):
+            problem = _difference(compiled, of, name, var, x)
+            if problem:
+                found.append(problem)
+                break
+    return found
+
+
+def _difference(compiled: Compiled, of: str, name: str, var: Symbol, x: float) -> str:
+    act = compiled.activation
+    symbols = [*act.inputs, *(p.symbol for p in act.parameters if p.value.is_finite)]
+    fixed = {p.symbol: p.value for p in act.parameters if not p.value.is_finite}
+    values = [x, *([0.6 * x + 0.11] * (len(act.inputs) - 1))]
+    values += [model.constant(p.value) for p in act.parameters if p.value.is_finite]
+    step = arb(2) ** -120
+    i = symbols.index(var)
+    with flint.ctx.workprec(600):
+        at = [from_float(v) for v in values]
+        ends = [[*at[:i], at[i] + s * step, *at[i + 1 :]] for s in (1, -1)]
+    try:
+        up, down = (Oracle(compiled.functions[of].truth, symbols, fixed).exact(e, 400) for e in ends)
+        stated = Oracle(compiled.functions[name].truth, symbols, fixed).exact(at, 200)
+    except Undecided:
+        return ""
+    with flint.ctx.workprec(600):
+        slope = (up - down) / (2 * step)
+        gap = abs(slope - stated)
+    if gap <= abs(stated) * arb(2) ** -150 + arb(2) ** -180:
+        return ""
+    return f"{act.name}: {name} at {x}: {stated} is not the slope {slope}"
+
+
+def _row_differences(compiled: Compiled) -> list[str]:
+    """vjp and jvp of a row function against differences of the whole row."""
+    act = compiled.activation
+    x, dy, dx = act.inputs[0], symbol("dy"), symbol("dx")
+    row = [0.31, -1.2, 2.7, 0.9, -0.4]
+    step = 2.0**-40
+    forward = compiled.functions["forward"].truth
+    jacobian = []
+    for i in range(len(row)):
+        ends = []
+        for s in (1, -1):
+            moved = [v + s * step * (k == i) for k, v in enumerate(row)]
+            ends.append(exact_row(forward, {x: moved}, 200))
+        jacobian.append([float((u - d) / (2 * step)) for u, d in zip(*ends, strict=True)])
+    columns = np.array(jacobian)  # [input, output]
+    found = []
+    cotangent = [0.7, -0.2, 1.1, 0.4, -0.9][: columns.shape[1]]
+    vjp = [float(v) for v in exact_row(compiled.functions["vjp"].truth, {x: row, dy: cotangent}, 100)]
+    if not np.allclose(columns @ np.array(cotangent), vjp, rtol=1e-9, atol=1e-12):
+        found.append(f"{act.name}: vjp {vjp} is not that of the differences {columns @ cotangent}")
+    tangent = [0.7, -0.2, 1.1, 0.4, -0.9]
+    jvp = [float(v) for v in exact_row(compiled.functions["jvp"].truth, {x: row, dx: tangent}, 100)]
+    if not np.allclose(columns.T @ np.array(tangent), jvp, rtol=1e-9, atol=1e-12):
+        found.append(f"{act.name}: jvp {jvp} is not that of the differences")
+    if not act.reduces:
+        diagonal = [float(v) for v in exact_row(compiled.functions["derivative"].truth, {x: row}, 100)]
+        if not np.allclose(np.diag(columns), diagonal, rtol=1e-9, atol=1e-12):
+            found.append(f"{act.name}: derivative {diagonal} is not the Jacobian's diagonal")
+    return found
+
+
+# PyTorch.
+
+
+def gradcheck(act: Activation) -> list[str]:
+    """torch.autograd.gradcheck (both modes) and gradgradcheck of the generated function."""
+    import torch
+
+    kernel = compile(act, "torch")
+    points = torch.tensor(ordinary(act)[:10], dtype=torch.float64)
+    arrays = [points.view(2, 5)] if act.is_row else [points, *([points.flip(0) * 0.6 + 0.1] * (len(act.inputs) - 1))]
+    arrays = [a.clone().requires_grad_() for a in arrays]
+    options = {"axis": -1} if act.is_row else {}
+    learned = [p for p in act.parameters if p.value.is_finite]
+    values = [torch.tensor(model.constant(p.value), dtype=torch.float64, requires_grad=True) for p in learned]
+
+    def call(*args: Any) -> Any:
+        given = dict(zip((p.name for p in learned), args[len(arrays) :], strict=True))
+        if options:
+            return kernel.forward(*args[: len(arrays)], dim=-1)
+        return kernel.forward(*args[: len(arrays)], **given)
+
+    found = []
+    for name, check, extra in (
+        ("gradcheck", torch.autograd.gradcheck, {"check_forward_ad": True}),
+        ("gradgradcheck", torch.autograd.gradgradcheck, {}),
+    ):
+        try:
+            check(call, (*arrays, *values), **extra)
+        except (RuntimeError, torch.autograd.gradcheck.GradcheckError) as problem:
+            found.append(f"{act.name}: {name}: {str(problem).splitlines()[0]}")
+    return found
+
+
+# Peers.
+
+
+def peers(act: Activation) -> list[str]:
+    """The formula against the peers that are installed, in float64 on ordinary inputs.
+
+    A peer's own rounding, and its cancellations against 1, are allowed for: 1e-12 of the greatest
+    of |x|, |f(x)| and 1.
+    """
+    found = []
+    for library, module in (("torch", "torch"), ("jax", "jax"), ("numpy", "numpy")):
+        if library in act.peers and importlib.util.find_spec(module) is not None and library == "torch":
+            found += _torch_peer(act, act.peers[library])
+    return found
+
+
+def _torch_peer(act: Activation, call: str) -> list[str]:
+    import torch
+
+    points = ordinary(act)
+    names: dict[str, Any] = {p.name: torch.tensor(model.constant(p.value), dtype=torch.float64) for p in act.parameters}
+    if act.is_row:
+        row = points[:5]
+        x = torch.tensor(row, dtype=torch.float64)
+        names["x"] = x.view([-1, *[1] * (-act.axis - 1)]) if act.axis != -1 else x
+        true = [float(v) for v in exact_row(act.formula, {act.inputs[0]: row})]
+    else:
+        others = [[0.6 * p + 0.11 for p in points]] * (len(act.inputs) - 1)
+        names["x"] = torch.tensor(points, dtype=torch.float64)
+        names["packed"] = torch.tensor([*points, *(o for other in others for o in other)], dtype=torch.float64)
+        oracle = Oracle(act.formula, act.inputs, act.defaults)
+        true = [float(oracle(*p)) for p in zip(points, *others, strict=True)]
+    theirs = np.ravel(evaluate_call(call, {"torch": torch}, names).numpy())
+    for x, t, y in zip(points, true, theirs, strict=False):
+        if not abs(t - y) <= 1e-12 * max(1.0, abs(x), abs(t)):
+            return [f"{act.name}: {call.split('(')[0]} gives {y!r} at {x}, the formula {t!r}"]
+    return []
+
+
+def evaluate_call(text: str, modules: dict[str, Any], names: dict[str, Any]) -> Any:
+    """A peer as specs write it: a dotted name (called with x) or a call of one with names."""
+    tree = ast.parse(text, mode="eval").body
+    call = tree if isinstance(tree, ast.Call) else None
+
+    def resolve(node: ast.expr) -> Any:
+        if isinstance(node, ast.Name):
+            return names[node.id] if node.id in names else modules[node.id]
+        if isinstance(node, ast.Attribute):
+            return getattr(resolve(node.value), node.attr)
+        return ast.literal_eval(node)
+
+    if call is None:
+        return resolve(tree)(names["x"])
+    function = resolve(call.func)
+    args = [resolve(a) for a in call.args]
+    # Settings such as torch's threshold are Python numbers there; only prelu's weight is not.
+    plain = [a.item() if getattr(a, "ndim", 1) == 0 and "prelu" not in text and "heaviside" not in text else a for a in args]
+    return function(*plain, **{k.arg: resolve(k.value) for k in call.keywords if k.arg})
+
+
+# One backend and another.
+
+#: How far backends may differ in float64 on ordinary inputs, relative to the greater of 1 and the
+#: value: a few roundings of a cancelling sum, nothing more.
+AGREE = 1e-12
+
+
+def agreement(act: Activation, targets: Sequence[str]) -> list[str]:
+    """Every function on every backend in float64 on ordinary inputs; those that differ."""
+    from .verify import runner
+
+    compiled = compile_activation(act)
+    if act.is_row or len(targets) < 2:
+        return []
+    points = np.array(ordinary(act))
+    arrays = [points, *([0.6 * points + 0.11] * (len(act.inputs) - 1))]
+    values = {p.name: model.constant(p.value) for p in act.parameters}
+    runs = {target: runner(compiled, target) for target in targets}
+    found = []
+    for f in compiled.functions.values():
+        results = {t: np.asarray(run(f, arrays, values, FORMATS["float64"])) for t, run in runs.items()}
+        first = results[targets[0]]
+        for target, y in results.items():
+            if not np.all(np.abs(y - first) <= AGREE * np.maximum(1.0, np.abs(first))):
+                found.append(f"{act.name}: {f.name} on {target} differs from {targets[0]}")
+    return found

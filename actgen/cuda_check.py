@@ -1,0 +1,253 @@
+"""The CUDA kernels themselves: compiled to PTX without a GPU, run in the simulator or on a device.
+
+Run as a program, because the simulator must be chosen before Numba is imported:
+
+    python -m actgen.cuda_check ptx|run NAME …       prints problems as JSON, a list a name
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import types as pytypes
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import model
+from .accuracy import FORMATS
+from .compiled import Compiled, Function
+from .compiler import compile, compile_activation
+from .registry import load
+from .spec import Activation
+
+ARCHITECTURES = ((8, 0), (9, 0))
+#: Sizes around the simulator's blocks of 4 threads: one element, a block, several and a tail.
+SIZES = (1, 4, 13)
+SPECIAL = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e30, -1e30, 1e-40, -1e-40)
+
+
+def installed() -> bool:
+    """Whether Numba-CUDA can be imported."""
+    return all(importlib.util.find_spec(p) is not None for p in ("numba", "numba_cuda"))
+
+
+def device_present() -> bool:
+    """Whether a CUDA device can be used here."""
+    if not installed():
+        return False
+    code = "from numba import cuda; print(cuda.is_available())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return done.stdout.strip() == "True"
+
+
+def in_subprocess(mode: str, names: Sequence[str], *, simulate: bool) -> dict[str, list[str]]:
+    """The problems of each name, found by this module run as a program."""
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1" if simulate else "0"}
+    command = [sys.executable, "-m", "actgen.cuda_check", mode, *names]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
+        return {name: [f"cuda_check {mode} failed: {done.stderr.strip()[-400:]}"] for name in names}
+    found: dict[str, list[str]] = json.loads(lines[-1])
+    return found
+
+
+# PTX.
+
+
+def ptx_problems(act: Activation) -> list[str]:
+    """Compile every kernel; report float64 instructions outside float64 kernels, 32-bit loops."""
+    from numba import cuda, types
+
+    module = compile(act, "cuda").module
+    found = []
+    for name, storage, architectures in _variants(compile_activation(act)):
+        real = types.float64 if storage == "float64" else types.float32
+        element = {"float16": types.float16, "bfloat16": types.uint16}.get(storage, real)
+        array, values = element[::1], real[::1]
+        if act.is_row:
+            kernel = module._kernel(name, storage)
+            count = kernel.py_func.__code__.co_argcount - 4
+            signature = (*[array] * count, types.int64, types.int64, types.int64, array)
+        else:
+            kernel = module._kernel(name, storage, True)
+            signature = (*[array] * module._ARRAYS[name], *[values, types.int64] * len(act.parameters), array)
+        for architecture in architectures:
+            label = f"{act.name}{name} {storage} sm_{architecture[0]}{architecture[1]}"
+            try:
+                ptx, _ = cuda.compile(kernel.py_func, signature, device=False, cc=architecture, output="ptx", abi="numba")
+            except Exception as problem:  # every failure of the compiler is a finding
+                found.append(f"{label}: {type(problem).__name__}: {str(problem).splitlines()[0]}")
+                continue
+            if storage != "float64" and (wide := re.search(r"^.*\.f64.*$", ptx, re.MULTILINE)):
+                found.append(f"{label}: float64 in it: {wide.group().strip()}")
+            if not re.search(r"setp\.\w+\.[su]64", ptx):
+                found.append(f"{label}: no 64-bit comparison of the index")
+    return found
+
+
+def _variants(compiled: Compiled) -> Iterator[tuple[str, str, tuple[tuple[int, int], ...]]]:
+    act = compiled.activation
+    names = [f"_{f}" for f in compiled.functions]
+    if not act.is_row:
+        names += [f"_vjp_{v}" for v in act.inputs] if act.is_gated else ["_vjp"]
+    for name in names:
+        yield name, "float32", ARCHITECTURES
+    for name in ("_forward", names[-1] if not act.is_row else "_vjp"):
+        for storage in ("float16", "bfloat16", "float64"):
+            yield name, storage, ARCHITECTURES[-1:]
+
+
+def pretend_device() -> None:
+    """Numba asks for the current device only to know its compute capability; without one, say 9.0."""
+    import numba.cuda.dispatcher as dispatcher
+
+    dispatcher.get_current_device = lambda: pytypes.SimpleNamespace(compute_capability=(9, 0))
+
+
+# Running.
+
+
+class _Float32Math:
+    """math for the simulator: NumPy's functions, which keep float32 and do not raise."""
+
+    inf, nan, prod = math.inf, math.nan, math.prod
+    sqrt, exp, expm1, log, log1p = np.sqrt, np.exp, np.expm1, np.log, np.log1p
+    sinh, cosh, tanh, sin, cos, tan = np.sinh, np.cosh, np.tanh, np.sin, np.cos, np.tan
+    asin, acos, atan = np.arcsin, np.arccos, np.arctan
+    asinh, acosh, atanh, isnan, pow = np.arcsinh, np.arccosh, np.arctanh, np.isnan, np.power
+
+    @staticmethod
+    def erf(x: Any) -> Any:
+        return type(x)(math.erf(x))
+
+    @staticmethod
+    def erfc(x: Any) -> Any:
+        return type(x)(math.erfc(x))
+
+
+def run_problems(act: Activation, simulate: bool) -> list[str]:
+    """Run the kernels on small arrays of every dtype and compare with the programs' own values."""
+    kernel = compile(act, "cuda")
+    module: Any = kernel.module
+    if simulate:
+        module._THREADS, module.math = 4, _Float32Math
+    compiled = compile_activation(act)
+    found: list[str] = []
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for dtype in FORMATS:
+            for f in compiled.functions.values():
+                # Loads and stores are the same code in every function: all of them in float32,
+                # the first in every dtype, the first at every size.
+                if dtype == "float32" or f.name == "forward":
+                    sizes = SIZES if (dtype, f.name) == ("float32", "forward") else SIZES[-1:]
+                    for n in sizes[-1:] if act.is_row else sizes:
+                        found += _run_one(kernel.module, act, f, dtype, n)
+        for p in act.parameters:
+            found += _sums(module, act, p.name)
+    return found
+
+
+def _inputs(n: int, count: int, dtype: Any) -> list[Any]:
+    rng = np.random.default_rng(n)
+    arrays = [rng.normal(0, 3, n) for _ in range(count)]
+    if n > len(SPECIAL):
+        arrays[0][: len(SPECIAL)] = SPECIAL
+    with np.errstate(over="ignore"):
+        return [a.astype(dtype) for a in arrays]
+
+
+def _run_one(module: Any, act: Activation, f: Function, dtype: str, n: int) -> list[str]:
+    fmt = FORMATS[dtype]
+    function = getattr(module, act.name + ("" if f.name == "forward" else f"_{f.name}"))
+    if act.is_row:
+        return _run_rows(function, act, f, dtype)
+    arrays = _inputs(n, len(act.inputs), fmt.dtype)
+    expected = model.evaluate(
+        f.program,
+        {**dict(zip(f.program.inputs, arrays, strict=True)), **{p.name: model.constant(p.value) for p in act.parameters}},
+        fmt,
+    )[0]
+    return _compare(f"{act.name} {f.name} {dtype} n={n}", function(*arrays), expected, dtype)
+
+
+def _run_rows(function: Any, act: Activation, f: Function, dtype: str) -> list[str]:
+    """Rows of 11 along the axis, with another axis on each side of it."""
+    fmt = FORMATS[dtype]
+    work = np.float64 if dtype == "float64" else np.float32
+    x = _inputs(66, 1, fmt.dtype)[0]
+    x[: len(SPECIAL)] = 1.5
+    shape = (2, 11, 3)
+    arrays = [x.reshape(shape)]
+    single = act.reduces and f.name == "vjp"
+    if len(f.program.inputs) > 1:
+        other = _inputs(66, 1, fmt.dtype)[0][::-1]
+        other[-len(SPECIAL) :] = 0.5
+        arrays.append(np.ascontiguousarray(other[:6].reshape(2, 3) if single else other.reshape(shape)))
+    one = act.reduces and f.name in ("forward", "jvp")
+    expected = np.empty((2, 3) if one else shape, fmt.dtype)
+    for i in range(2):
+        for j in range(3):
+            rows = [a[i, j : j + 1] if a.ndim == 2 else a[i, :, j] for a in arrays]
+            value = model.evaluate_row(f.program, rows, work).astype(fmt.dtype)
+            if one:
+                expected[i, j] = value[0]
+            else:
+                expected[i, :, j] = value
+    return _compare(f"{act.name} {f.name} {dtype} rows", function(*arrays, axis=1), expected, dtype)
+
+
+def _sums(module: Any, act: Activation, name: str) -> list[str]:
+    """A parameter's cotangent, for one value and for one a channel, against a plain sum."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(0, 2, (2, 3, 5)).astype(np.float32)
+    dy = rng.normal(0, 1, x.shape).astype(np.float32)
+    p = act.parameter(name)
+    if not p.value.is_finite or act.is_gated:
+        return []
+    terms = dy * np.asarray(getattr(module, f"{act.name}_grad_{name}")(x), np.float32)
+    total = getattr(module, f"{act.name}_vjp_{name}")
+    found = _compare(f"{act.name} vjp_{name}", total(x, dy), np.sum(terms), "float16")
+    each = {name: np.full(3, model.constant(p.value), np.float32)}
+    return found + _compare(f"{act.name} vjp_{name} a channel", total(x, dy, **each), terms.sum((0, 2)), "float16")
+
+
+#: How far two float32 evaluations of one program may differ, relative to the greater of 1 and
+#: the value; indexing errors are of order 1.
+_NEAR = {"float64": 1e-11, "float32": 2e-5, "float16": 4e-3, "bfloat16": 3e-2}
+
+
+def _compare(label: str, got: Any, expected: Any, dtype: str) -> list[str]:
+    a, b = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+    if a.shape != b.shape:
+        return [f"{label}: shape {a.shape}, expected {b.shape}"]
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    near = np.abs(a - b) <= _NEAR[dtype] * np.maximum(1.0, np.abs(b))
+    wrong = np.flatnonzero(~np.ravel(same | (near & np.isfinite(b))))
+    if not wrong.size:
+        return []
+    i = wrong[0]
+    return [f"{label}: element {i} is {np.ravel(a)[i]!r}, the program gives {np.ravel(b)[i]!r}"]
+
+
+def main(arguments: list[str]) -> None:
+    """Print the problems of each named activation as one line of JSON."""
+    mode, *names = arguments
+    simulate = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+    if mode == "ptx":
+        pretend_device()
+    found = {n: ptx_problems(load(n)) if mode == "ptx" else run_problems(load(n), simulate) for n in names}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

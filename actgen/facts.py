@@ -1,0 +1,83 @@
+"""What a function is like: its limits, kinks, smoothness and parity."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import sympy
+from sympy import Expr
+
+from . import tails
+from .calculus import Kink
+from .emit import text
+from .oracle import Oracle, Undecided
+from .spec import Activation
+from .stabilise import lift, signs
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts of an activation: each either derived or, where marked, sampled with Arb.
+
+    `limits` at −oo and +oo are expressions of the parameters (None: none was found).
+    `parity` is "even", "odd" or "", sampled at the default parameters.
+    """
+
+    activation: Activation
+    limits: tuple[Expr | None, Expr | None]
+    derivative_limits: tuple[Expr | None, Expr | None]
+    kinks: tuple[Kink, ...]
+    parity: str
+
+    def lines(self) -> list[str]:
+        """One line a fact, for a terminal."""
+        low, high = ("unknown" if v is None else text(v) for v in self.limits)
+        dlow, dhigh = ("unknown" if v is None else text(v) for v in self.derivative_limits)
+        found = [f"limits: {low} at -oo, {high} at oo", f"limits of f': {dlow} at -oo, {dhigh} at oo"]
+        for k in self.kinks:
+            found.append(
+                f"{'jump' if k.is_jump else 'kink'} at {text(k.at)}: f {text(k.left)} | {text(k.right)}, "
+                f"f' {text(k.left_derivative)} | {text(k.right_derivative)} (left | right)"
+            )
+        if not self.kinks:
+            found.append("no kinks")
+        if self.parity:
+            found.append(f"{self.parity} (sampled)")
+        return found
+
+
+def facts(act: Activation) -> Facts:
+    """The facts of an elementwise activation; rows and gates have no kinks or limits here."""
+    if act.is_row or act.is_gated:
+        return Facts(act, (None, None), (None, None), (), "")
+    x = act.inputs[0]
+    known = signs(act)
+    ends = []
+    for expr in (lift(act.formula), lift(act.derivative())):
+        ends.append(tuple(tails.limit(expr, x, side, act.defaults, known) for side in (-1, 1)))
+    return Facts(act, ends[0], ends[1], tuple(act.kinks()), _parity(act))
+
+
+def _parity(act: Activation) -> str:
+    oracle = Oracle(act.formula, act.inputs, act.defaults)
+    points = (0.37, 1.21, 2.7, 5.9, 0.011, 13.5)
+    try:
+        pairs = [(oracle(p), oracle(-p)) for p in points]
+    except Undecided:
+        return ""
+    if any(math.isnan(float(a)) or math.isnan(float(b)) for a, b in pairs):
+        return ""
+    if all((a - b).contains(0) for a, b in pairs):
+        return "even"
+    return "odd" if all((a + b).contains(0) for a, b in pairs) else ""
+
+
+def smoothness(act: Activation) -> str:
+    """The order of differentiability that the kinks leave, at the default parameters."""
+    kinks = act.kinks()
+    if any(sympy.simplify((k.left - k.right).subs(act.defaults)) != 0 for k in kinks):
+        return "not continuous"
+    if any(sympy.simplify((k.left_derivative - k.right_derivative).subs(act.defaults)) != 0 for k in kinks):
+        return "continuous, with kinks"
+    return "continuously differentiable"

@@ -1,0 +1,75 @@
+"""`actgen new`: from formula text to a spec, generated files and a table of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import build, checks, cuda_check, registry
+from .compiler import compile_activation, source
+from .emit import text
+from .facts import facts
+from .formula import parse
+from .project import project_root, replace_tree, write_atomic
+from .report import Report, Result, missing
+from .scaffold import spec_text
+from .spec import Activation
+from .verify import verify
+
+DTYPES = ("float32", "float64", "bfloat16")
+
+
+@dataclass
+class Made:
+    """An activation that was compiled and verified but not yet written."""
+
+    activation: Activation
+    spec: str
+    report: Report
+    lines: list[str]
+    targets: Sequence[str]
+    dtypes: Sequence[str] = DTYPES
+
+
+def make(name: str, formula: str, parameters: dict[str, float], targets: Sequence[str]) -> Made:
+    """Parse, compile and verify in memory; FormulaError for anything that cannot be taken."""
+    build.free_name(name)
+    act = parse(formula, name=name, parameters=parameters)
+    spec = spec_text(act)
+    compiled = compile_activation(act)
+    lines = [f"f  = {text(act.formula)}"]
+    for f in compiled.functions.values():
+        if f.name != "forward":
+            lines.append(f"{f.name} = {text(f.expr)}")
+    if not act.is_gated:
+        lines += facts(act).lines()
+    result = Result(name)
+    skipped = [f"{b}: {why}" for b, why in missing().items() if b in targets]
+    here = [t for t in targets if t not in missing()]
+    for target in here:
+        for dtype in DTYPES:
+            result.measurements += verify(act, target, dtype)
+    result.problems += checks.finite_differences(act) + checks.agreement(act, here)
+    if "torch" in here:
+        result.problems += checks.gradcheck(act)
+    if "cuda" in targets:
+        skipped.append(
+            "cuda: program measured in each format on the CPU; `actgen verify "
+            f"{name}` runs and compiles its kernels"
+            if cuda_check.installed()
+            else "cuda kernels: numba-cuda is not installed; program measured on the CPU"
+        )
+    return Made(act, spec, Report({name: result}, skipped), lines, targets)
+
+
+def write(made: Made) -> list[str]:
+    """Write the spec and the generated files; their paths."""
+    name, root = made.activation.name, project_root()
+    path = f"specs/{name}.py"
+    write_atomic(root / path, made.spec)
+    registry.forget()
+    act = registry.load(name)
+    files = {f"{t}/{name}.py": source(act, t) for t in made.targets}
+    init = {f"{t}/__init__.py": build.INIT for t in made.targets}
+    replace_tree(build.folder(), {**init, **files})
+    return [path, *(f"generated/{f}" for f in files)]
