@@ -1,10 +1,10 @@
 """actgen: accurate activation functions, compiled from one formula.
 
-    act = actgen.load("silu")                    # a declared activation
-    act = actgen.parse("x*tanh(log(1+exp(a*x)))", name="my_mish", parameters={"a": 1.0})
-    k = actgen.compile(act, backend="numpy")     # numpy | cuda | torch
-    k.forward(x, a=2.0); k.derivative(x); k.vjp(x, dy); k.source
-    actgen.verify(act, backend="numpy", dtype="float32")
+act = actgen.load("silu")                    # a declared activation
+act = actgen.parse("x*tanh(log(1+exp(a*x)))", name="my_mish", parameters={"a": 1.0})
+k = actgen.compile(act, backend="numpy")     # numpy | cuda | torch
+k.forward(x, a=2.0); k.derivative(x); k.vjp(x, dy); k.source
+actgen.verify(act, backend="numpy", dtype="float32")
 """
 
 from __future__ import annotations
@@ -27,9 +27,25 @@ from .spec import Activation, Parameter, Uniform
 from .verify import Measurements, verify
 
 __all__ = [
-    "ActgenError", "Activation", "BackendUnavailable", "BuildError", "ContractError", "Facts",
-    "FormulaError", "FormulaWarning", "Kernel", "Measurement", "Measurements", "Parameter",
-    "Uniform", "compile", "facts", "load", "names", "parse", "verify",
-]  # fmt: skip
+    "ActgenError",
+    "Activation",
+    "BackendUnavailable",
+    "BuildError",
+    "ContractError",
+    "Facts",
+    "FormulaError",
+    "FormulaWarning",
+    "Kernel",
+    "Measurement",
+    "Measurements",
+    "Parameter",
+    "Uniform",
+    "compile",
+    "facts",
+    "load",
+    "names",
+    "parse",
+    "verify",
+]
 
 __version__ = "0.1.0"

@@ -87,34 +87,71 @@ _e, _e2, _zero, _one = exp(-Abs(u)), exp(-2 * Abs(u)), Integer(0), Integer(1)
 _half = u / 2
 
 ATOMS: tuple[Atom, ...] = (
-    Atom(sigmoid, 1 / (1 + exp(-u)), sigmoid(u) * sigmoid(-u),
-         Piecewise((_one, u >= 0), (_e, True)) / (1 + _e), (_zero, _one), 12),
+    Atom(
+        sigmoid,
+        1 / (1 + exp(-u)),
+        sigmoid(u) * sigmoid(-u),
+        Piecewise((_one, u >= 0), (_e, True)) / (1 + _e),
+        (_zero, _one),
+        12,
+    ),
     Atom(softplus, log(1 + exp(u)), sigmoid(u), Max(u, 0) + log1p(_e), (_zero, u), 16),
     Atom(expm1, exp(u) - 1, exp(u), None, (-_one, None), 16),
     Atom(log1p, log(1 + u), 1 / (1 + u), None, (None, None), 18),
     Atom(erfc, 1 - sympy.erf(u), -2 / sqrt(pi) * gauss(u), None, (Integer(2), _zero), 20),
     # |u| is cut at 40, where exp(-u²) is 0 in every format, so that u² overflows nowhere.
-    Atom(gauss, exp(-(u**2)), -2 * u * gauss(u), exp(-(minimum(Abs(u), Integer(40)) ** 2)),
-         (_zero, _zero), 12),
+    Atom(
+        gauss,
+        exp(-(u**2)),
+        -2 * u * gauss(u),
+        exp(-(minimum(Abs(u), Integer(40)) ** 2)),
+        (_zero, _zero),
+        12,
+    ),
     Atom(sech, 1 / sympy.cosh(u), -sech(u) * tanh(u), 2 * _e / (1 + _e2), (_zero, _zero), 12),
-    Atom(sech2, 1 / sympy.cosh(u) ** 2, -2 * tanh(u) * sech2(u), 4 * _e2 / (1 + _e2) ** 2,
-         (_zero, _zero), 12),
-    Atom(logcosh, log(sympy.cosh(u)), tanh(u),
-         Piecewise((log1p(expm1(Abs(u)) ** 2 * exp(-Abs(u)) / 2), Abs(u) < 1),
-                   (Abs(u) + (log1p(_e2) - log(2)), True)), (-u - log(2), u - log(2)), 30),
+    Atom(
+        sech2,
+        1 / sympy.cosh(u) ** 2,
+        -2 * tanh(u) * sech2(u),
+        4 * _e2 / (1 + _e2) ** 2,
+        (_zero, _zero),
+        12,
+    ),
+    Atom(
+        logcosh,
+        log(sympy.cosh(u)),
+        tanh(u),
+        Piecewise(
+            (log1p(expm1(Abs(u)) ** 2 * exp(-Abs(u)) / 2), Abs(u) < 1),
+            (Abs(u) + (log1p(_e2) - log(2)), True),
+        ),
+        (-u - log(2), u - log(2)),
+        30,
+    ),
     # sqrt(1 + u²) through the smaller of |u| and 1/|u|, so that u² overflows nowhere.
-    Atom(hypot1, sqrt(1 + u**2), u / hypot1(u),
-         maximum(Abs(u), _one)
-         * sqrt(1 + (minimum(Abs(u), _one) / maximum(Abs(u), _one)) ** 2), (None, None), 14),
+    Atom(
+        hypot1,
+        sqrt(1 + u**2),
+        u / hypot1(u),
+        maximum(Abs(u), _one) * sqrt(1 + (minimum(Abs(u), _one) / maximum(Abs(u), _one)) ** 2),
+        (None, None),
+        14,
+    ),
     # u + sqrt(1 + u²), which cancels for u < 0 unless its conjugate is divided by.
-    Atom(expasinh, u + sqrt(1 + u**2), expasinh(u) / hypot1(u),
-         Piecewise((u + hypot1(u), u >= 0), (1 / (hypot1(u) - u), True)), (None, None), 14),
+    Atom(
+        expasinh,
+        u + sqrt(1 + u**2),
+        expasinh(u) / hypot1(u),
+        Piecewise((u + hypot1(u), u >= 0), (1 / (hypot1(u) - u), True)),
+        (None, None),
+        14,
+    ),
     # The argument itself, and 1 where it is infinite (on one side): for programs that give the
     # limit there otherwise.
     Atom(finite, u, _one, Piecewise((_one, Eq(Abs(u), oo)), (u, True)), (None, None), 3),
     Atom(below_oo, u, _one, Piecewise((_one, Eq(u, oo)), (u, True)), (None, None), 2),
     Atom(above_oo, u, _one, Piecewise((_one, Eq(u, -oo)), (u, True)), (None, None), 2),
-)  # fmt: skip
+)
 
 for _atom in ATOMS:
     _atom.function.atom = _atom
@@ -125,7 +162,22 @@ BY_NAME: dict[str, Atom] = {atom.name: atom for atom in ATOMS}
 #: are dearer than their time alone, since this is the cost that every lifting rule must lower.
 COSTS: dict[str, int] = {
     **{atom.name: atom.cost for atom in ATOMS},
-    "exp": 16, "log": 20, "sqrt": 20, "erf": 22, "tanh": 16, "sinh": 18, "cosh": 18, "sin": 12,
-    "cos": 12, "tan": 16, "asin": 14, "acos": 14, "atan": 12, "asinh": 16, "acosh": 16,
-    "atanh": 16, "pow": 24, "div": 3,
-}  # fmt: skip
+    "exp": 16,
+    "log": 20,
+    "sqrt": 20,
+    "erf": 22,
+    "tanh": 16,
+    "sinh": 18,
+    "cosh": 18,
+    "sin": 12,
+    "cos": 12,
+    "tan": 16,
+    "asin": 14,
+    "acos": 14,
+    "atan": 12,
+    "asinh": 16,
+    "acosh": 16,
+    "atanh": 16,
+    "pow": 24,
+    "div": 3,
+}

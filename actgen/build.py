@@ -10,7 +10,9 @@ from typing import Any
 from . import backends, registry
 from .compiler import compile_activation, source
 from .errors import FormulaError
+from .formula import CONDITIONS, CONSTANTS, FUNCTIONS
 from .project import project_root, replace_tree
+from .spec import check_identifier
 
 INIT = '"""Standalone implementations, one file an activation. Written by actgen; do not edit."""\n'
 ACCURACY = "accuracy.json"
@@ -70,7 +72,7 @@ def _unaccounted(files: dict[str, str], kinds: Sequence[str]) -> list[str]:
 def check(
     names: Sequence[str] = (), targets: Sequence[str] = (), progress: Progress = lambda name: None
 ) -> list[str]:
-    """What differs between generated/ and what a build would write, a line a file; writes nothing."""
+    """What differs between generated/ and what a build would write, a line a file."""
     chosen, kinds = _resolve(names, targets)
     files = texts(chosen, kinds, progress)
     found = []
@@ -98,19 +100,19 @@ def _uncovered(chosen: Iterable[str], kinds: Iterable[str]) -> list[str]:
         for kind in kinds:
             for function in compile_activation(registry.load(name)).functions:
                 if (name, kind, function) not in measured:
-                    found.append(f"not measured: {name} {function} on {kind} in generated/{ACCURACY}")
+                    found.append(
+                        f"not measured: {name} {function} on {kind} in generated/{ACCURACY}"
+                    )
     found += [
         f"over its contract: {r['activation']} {r['function']} on {r['backend']} in {r['dtype']}"
-        for r in rows if r["non_finite"]
-    ]  # fmt: skip
+        for r in rows
+        if r["non_finite"]
+    ]
     return found
 
 
 def free_name(name: str) -> None:
     """Raise FormulaError unless `name` may be given to a new activation."""
-    from .formula import CONDITIONS, CONSTANTS, FUNCTIONS
-    from .spec import check_identifier
-
     check_identifier(name, "name")
     if name in registry.declared() or name in registry.aliases():
         owner = registry.load(name)
@@ -120,7 +122,8 @@ def free_name(name: str) -> None:
         )
     if name in FUNCTIONS or name in CONDITIONS or name in CONSTANTS or name == "Piecewise":
         raise FormulaError(
-            f"name {name!r} is a function of formulas", cure=f"choose another, for example {'my_' + name!r}"
+            f"name {name!r} is a function of formulas",
+            cure=f"choose another, for example {'my_' + name!r}",
         )
     if (project_root() / "specs" / f"{name}.py").exists():
         raise FormulaError(f"specs/{name}.py exists already", cure="choose another name")

@@ -58,7 +58,7 @@ def derivative(expr: Expr, var: Symbol) -> Expr:
 
 
 def as_branches(expr: Expr, var: Symbol) -> Expr:
-    """Max or Min as Piecewise, with the owner of ties (see the module's text) in the last branch."""
+    """Max or Min as Piecewise, with the owner of ties (see above) in the last branch."""
     args = sorted(expr.args, key=lambda arg: var not in arg.free_symbols)
     result = args[-1]
     for arg in reversed(args[:-1]):
@@ -95,7 +95,9 @@ def row_diagonal(expr: Expr, x: Symbol) -> Expr:
     """∂f_i/∂x_i of a row function: the diagonal of its Jacobian."""
     if not expr.has(RowSum, RowMax, RowPick):
         return derivative(expr, x)
-    picks = {p: Symbol(f"P{i}", real=True) for i, p in enumerate(sorted(expr.atoms(RowPick), key=str))}
+    picks = {
+        p: Symbol(f"P{i}", real=True) for i, p in enumerate(sorted(expr.atoms(RowPick), key=str))
+    }
     own, gradients = _row_gradients(expr.xreplace(picks), x)
     total = own + sympy.Add(*(outer * inner for _, outer, inner in gradients))
     return total.xreplace({s: p for p, s in picks.items()})
@@ -204,7 +206,9 @@ def kinks(expr: Expr, var: Symbol, values: Mapping[Symbol, Expr]) -> list[Kink]:
     points = break_points(expr, var, values)
     places = [sympy.Rational(float(p.subs(values))) for p in points]
     for i, (point, place) in enumerate(zip(points, places, strict=True)):
-        gap = min((abs(place - q) for j, q in enumerate(places) if j != i and q != place), default=1)
+        gap = min(
+            (abs(place - q) for j, q in enumerate(places) if j != i and q != place), default=1
+        )
         step = min(gap, 1) / 1024
         sides = []
         for at in (place - step, place + step):

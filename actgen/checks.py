@@ -20,6 +20,7 @@ from .compiler import compile, compile_activation
 from .lang import symbol
 from .oracle import Oracle, Undecided, exact_row, from_float
 from .spec import Activation
+from .verify import runner
 
 #: Ordinary inputs, away from the kinks of every declared activation.
 ORDINARY = (-7.3, -4.1, -2.2, -1.37, -0.71, -0.33, 0.27, 0.62, 1.19, 1.83, 2.9, 4.7, 8.6)
@@ -27,7 +28,9 @@ ORDINARY = (-7.3, -4.1, -2.2, -1.37, -0.71, -0.33, 0.27, 0.62, 1.19, 1.83, 2.9, 
 
 def ordinary(act: Activation) -> list[float]:
     """Ordinary inputs that are no kink."""
-    kinks = [float(p.subs(act.defaults)) for p in break_points(act.formula, act.inputs[0], act.defaults)]
+    kinks = [
+        float(p.subs(act.defaults)) for p in break_points(act.formula, act.inputs[0], act.defaults)
+    ]
     return [x for x in ORDINARY if all(abs(x - k) > 0.01 for k in kinks)]
 
 
@@ -35,7 +38,7 @@ def ordinary(act: Activation) -> list[float]:
 
 
 def finite_differences(act: Activation) -> list[str]:
-    """Every derivative against a central difference of the formula with 400 bits; the mismatches."""
+    """Where a derivative is not the central difference of the formula, with 400 bits."""
     compiled = compile_activation(act)
     if act.is_row:
         return _row_differences(compiled)
@@ -71,7 +74,9 @@ def _difference(compiled: Compiled, of: str, name: str, var: Symbol, x: float) -
         at = [from_float(v) for v in values]
         ends = [[*at[:i], at[i] + s * step, *at[i + 1 :]] for s in (1, -1)]
     try:
-        up, down = (Oracle(compiled.functions[of].truth, symbols, fixed).exact(e, 400) for e in ends)
+        up, down = (
+            Oracle(compiled.functions[of].truth, symbols, fixed).exact(e, 400) for e in ends
+        )
         stated = Oracle(compiled.functions[name].truth, symbols, fixed).exact(at, 200)
     except Undecided:
         return ""
@@ -100,7 +105,9 @@ def _row_differences(compiled: Compiled) -> list[str]:
     columns = np.array(jacobian)  # [input, output]
     found = []
     cotangent = [0.7, -0.2, 1.1, 0.4, -0.9][: columns.shape[1]]
-    vjp = [float(v) for v in exact_row(compiled.functions["vjp"].truth, {x: row, dy: cotangent}, 100)]
+    vjp = [
+        float(v) for v in exact_row(compiled.functions["vjp"].truth, {x: row, dy: cotangent}, 100)
+    ]
     if not np.allclose(columns @ np.array(cotangent), vjp, rtol=1e-9, atol=1e-12):
         found.append(f"{act.name}: vjp {vjp} is not that of the differences {columns @ cotangent}")
     tangent = [0.7, -0.2, 1.1, 0.4, -0.9]
@@ -108,7 +115,9 @@ def _row_differences(compiled: Compiled) -> list[str]:
     if not np.allclose(columns.T @ np.array(tangent), jvp, rtol=1e-9, atol=1e-12):
         found.append(f"{act.name}: jvp {jvp} is not that of the differences")
     if not act.reduces:
-        diagonal = [float(v) for v in exact_row(compiled.functions["derivative"].truth, {x: row}, 100)]
+        diagonal = [
+            float(v) for v in exact_row(compiled.functions["derivative"].truth, {x: row}, 100)
+        ]
         if not np.allclose(np.diag(columns), diagonal, rtol=1e-9, atol=1e-12):
             found.append(f"{act.name}: derivative {diagonal} is not the Jacobian's diagonal")
     return found
@@ -123,11 +132,18 @@ def gradcheck(act: Activation) -> list[str]:
 
     kernel = compile(act, "torch")
     points = torch.tensor(ordinary(act)[:10], dtype=torch.float64)
-    arrays = [points.view(2, 5)] if act.is_row else [points, *([points.flip(0) * 0.6 + 0.1] * (len(act.inputs) - 1))]
+    arrays = (
+        [points.view(2, 5)]
+        if act.is_row
+        else [points, *([points.flip(0) * 0.6 + 0.1] * (len(act.inputs) - 1))]
+    )
     arrays = [a.clone().requires_grad_() for a in arrays]
     options = {"axis": -1} if act.is_row else {}
     learned = [p for p in act.parameters if p.value.is_finite]
-    values = [torch.tensor(model.constant(p.value), dtype=torch.float64, requires_grad=True) for p in learned]
+    values = [
+        torch.tensor(model.constant(p.value), dtype=torch.float64, requires_grad=True)
+        for p in learned
+    ]
 
     def call(*args: Any) -> Any:
         given = dict(zip((p.name for p in learned), args[len(arrays) :], strict=True))
@@ -158,7 +174,11 @@ def peers(act: Activation) -> list[str]:
     """
     found = []
     for library, module in (("torch", "torch"), ("jax", "jax"), ("numpy", "numpy")):
-        if library in act.peers and importlib.util.find_spec(module) is not None and library == "torch":
+        if (
+            library in act.peers
+            and importlib.util.find_spec(module) is not None
+            and library == "torch"
+        ):
             found += _torch_peer(act, act.peers[library])
     return found
 
@@ -167,7 +187,9 @@ def _torch_peer(act: Activation, call: str) -> list[str]:
     import torch
 
     points = ordinary(act)
-    names: dict[str, Any] = {p.name: torch.tensor(model.constant(p.value), dtype=torch.float64) for p in act.parameters}
+    names: dict[str, Any] = {
+        p.name: torch.tensor(model.constant(p.value), dtype=torch.float64) for p in act.parameters
+    }
     if act.is_row:
         row = points[:5]
         x = torch.tensor(row, dtype=torch.float64)
@@ -176,7 +198,9 @@ def _torch_peer(act: Activation, call: str) -> list[str]:
     else:
         others = [[0.6 * p + 0.11 for p in points]] * (len(act.inputs) - 1)
         names["x"] = torch.tensor(points, dtype=torch.float64)
-        names["packed"] = torch.tensor([*points, *(o for other in others for o in other)], dtype=torch.float64)
+        names["packed"] = torch.tensor(
+            [*points, *(o for other in others for o in other)], dtype=torch.float64
+        )
         oracle = Oracle(act.formula, act.inputs, act.defaults)
         true = [float(oracle(*p)) for p in zip(points, *others, strict=True)]
     theirs = np.ravel(evaluate_call(call, {"torch": torch}, names).numpy())
@@ -203,7 +227,12 @@ def evaluate_call(text: str, modules: dict[str, Any], names: dict[str, Any]) -> 
     function = resolve(call.func)
     args = [resolve(a) for a in call.args]
     # Settings such as torch's threshold are Python numbers there; only prelu's weight is not.
-    plain = [a.item() if getattr(a, "ndim", 1) == 0 and "prelu" not in text and "heaviside" not in text else a for a in args]
+    plain = [
+        a.item()
+        if getattr(a, "ndim", 1) == 0 and "prelu" not in text and "heaviside" not in text
+        else a
+        for a in args
+    ]
     return function(*plain, **{k.arg: resolve(k.value) for k in call.keywords if k.arg})
 
 
@@ -216,8 +245,6 @@ AGREE = 1e-12
 
 def agreement(act: Activation, targets: Sequence[str]) -> list[str]:
     """Every function on every backend in float64 on ordinary inputs; those that differ."""
-    from .verify import runner
-
     compiled = compile_activation(act)
     if act.is_row or len(targets) < 2:
         return []
@@ -227,7 +254,9 @@ def agreement(act: Activation, targets: Sequence[str]) -> list[str]:
     runs = {target: runner(compiled, target) for target in targets}
     found = []
     for f in compiled.functions.values():
-        results = {t: np.asarray(run(f, arrays, values, FORMATS["float64"])) for t, run in runs.items()}
+        results = {
+            t: np.asarray(run(f, arrays, values, FORMATS["float64"])) for t, run in runs.items()
+        }
         first = results[targets[0]]
         for target, y in results.items():
             if not np.all(np.abs(y - first) <= AGREE * np.maximum(1.0, np.abs(first))):

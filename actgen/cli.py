@@ -30,12 +30,22 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)]
-Backends = Annotated[list[str] | None, typer.Option("--backend", "-b", help="numpy, cuda or torch; may be repeated.", show_default=False)]
+Backends = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backend", "-b", help="numpy, cuda or torch; may be repeated.", show_default=False
+    ),
+]
 
 
 @contextmanager
 def _bar(total: int, what: str) -> Iterator[Any]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda name: bar.update(task, advance=1, description=f"{what} {name:<20}")
@@ -49,7 +59,11 @@ def _table(title: str, *columns: str) -> Table:
 
 
 @app.command("list")
-def list_(documents: Annotated[bool, typer.Option("--documents", help="The names in the source documents, as Markdown.")] = False) -> None:
+def list_(
+    documents: Annotated[
+        bool, typer.Option("--documents", help="The names in the source documents, as Markdown.")
+    ] = False,
+) -> None:
     """The declared activations: formula, aliases, whose defaults they follow."""
     from . import registry
     from .emit import text
@@ -62,7 +76,10 @@ def list_(documents: Annotated[bool, typer.Option("--documents", help="The names
     for column in ("name", "formula", "parameters", "aliases and conventions"):
         table.add_column(column, overflow="fold")
     for act, _ in registry.declared().values():
-        values = ", ".join(f"{p.name}={float(p.value):.6g}" + (" (learned)" if p.learned else "") for p in act.parameters)
+        values = ", ".join(
+            f"{p.name}={float(p.value):.6g}" + (" (learned)" if p.learned else "")
+            for p in act.parameters
+        )
         notes = [", ".join(act.aliases)] if act.aliases else []
         notes += [f"{name}: {convention}" for name, convention in act.conventions.items()]
         table.add_row(*map(escape, (act.name, text(act.formula), values, "; ".join(notes))))
@@ -84,20 +101,29 @@ def _parameters(given: list[str] | None) -> dict[str, float]:
         try:
             values[name.strip()] = float(number)
         except ValueError:
-            raise typer.BadParameter(f"{item!r} is not name=number, for example alpha=1.0") from None
+            raise typer.BadParameter(
+                f"{item!r} is not name=number, for example alpha=1.0"
+            ) from None
         if not sign:
             raise typer.BadParameter(f"{item!r} is not name=number, for example alpha=1.0")
     return values
 
 
-Parameters = Annotated[list[str] | None, typer.Option("--param", "-p", help="A parameter and its default: alpha=1.0.", show_default=False)]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param", "-p", help="A parameter and its default: alpha=1.0.", show_default=False
+    ),
+]
 
 
 @app.command()
 def show(
     what: Annotated[str, typer.Argument(metavar="NAME|FORMULA")],
     stage: Annotated[str, typer.Option(help="calculus, program or stable.")] = "calculus",
-    backend: Annotated[str | None, typer.Option("--backend", "-b", help="Print the generated source of a backend.")] = None,
+    backend: Annotated[
+        str | None, typer.Option("--backend", "-b", help="Print the generated source of a backend.")
+    ] = None,
     latex: Annotated[bool, typer.Option("--latex", help="Formulas as LaTeX.")] = False,
     param: Parameters = None,
 ) -> None:
@@ -118,9 +144,13 @@ def show(
         rows = list(compiler.row_derived(act)) if act.is_row else list(compiler.derived(act))
         for name, expr, *_ in rows:
             expr = act.formula if name == "forward" else expr
-            console.print(f"[bold]{name}[/bold]({inputs}) = {escape(str(write(expr)))}", soft_wrap=True)
+            console.print(
+                f"[bold]{name}[/bold]({inputs}) = {escape(str(write(expr)))}", soft_wrap=True
+            )
         for p in act.parameters:
-            console.print(f"parameter {p.name} = {float(p.value):.6g}" + (", learned" if p.learned else ""))
+            console.print(
+                f"parameter {p.name} = {float(p.value):.6g}" + (", learned" if p.learned else "")
+            )
         if not act.is_row and not act.is_gated:
             for line in facts(act).lines():
                 console.print(escape(line), soft_wrap=True)
@@ -130,13 +160,30 @@ def show(
         if stage == "program":
             console.print(f"[bold]{f.name}[/bold]")
             for i in f.program.body:
-                console.print(escape(f"  {i.dest} = {i.op}({', '.join(map(str, i.args))})"), soft_wrap=True)
+                console.print(
+                    escape(f"  {i.dest} = {i.op}({', '.join(map(str, i.args))})"), soft_wrap=True
+                )
             console.print(f"  return {', '.join(map(str, f.program.outputs))}")
         elif f.choice is not None:
-            table = _table(f"{act.name} {f.name}", "form", "tails", "cost", "wrong", "worst mixed ulp, float32", "")
+            table = _table(
+                f"{act.name} {f.name}",
+                "form",
+                "tails",
+                "cost",
+                "wrong",
+                "worst mixed ulp, float32",
+                "",
+            )
             for c in f.choice.candidates:
                 worst = f"≤ {c.worst:.3g}" if c.worst else "≤ 4"
-                table.add_row(c.form, c.tail, str(c.cost), str(c.wrong), worst, "chosen" if c is f.choice.chosen else "")
+                table.add_row(
+                    c.form,
+                    c.tail,
+                    str(c.cost),
+                    str(c.wrong),
+                    worst,
+                    "chosen" if c is f.choice.chosen else "",
+                )
             console.print(table)
             console.print(escape(f"  {text(f.choice.chosen.expr)}"), soft_wrap=True)
         else:
@@ -147,7 +194,10 @@ def show(
 def build(
     names: Names = None,
     backend: Backends = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; say what differs, exit 1 if anything does.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; say what differs, exit 1 if anything does."),
+    ] = False,
 ) -> None:
     """Generate the files of activations (all of the project's by default)."""
     from . import build as building
@@ -171,9 +221,21 @@ def build(
 def verify(
     names: Names = None,
     backend: Backends = None,
-    dtype: Annotated[list[str] | None, typer.Option("--dtype", "-d", help="float16, bfloat16, float32 or float64; may be repeated.", show_default=False)] = None,
-    record: Annotated[bool, typer.Option("--record", help="Write what was measured to generated/accuracy.json.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
+    dtype: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dtype",
+            "-d",
+            help="float16, bfloat16, float32 or float64; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write what was measured to generated/accuracy.json.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the measurements as JSON.")
+    ] = False,
 ) -> None:
     """Measure every kernel against the truth and cross-check backends, derivatives and peers."""
     from . import backends, registry, report
@@ -203,19 +265,28 @@ def print_report(found: Any, targets: list[str], dtypes: list[str]) -> None:
     from .report import shown
 
     columns = [(t, d) for t in targets for d in dtypes]
-    table = _table("Worst mixed ulp of f, f′, f″ and parameter gradients on hard inputs", "activation", *(f"{t}\n{d}" for t, d in columns), "checks")
+    title = "Worst mixed ulp of f, f′, f″ and parameter gradients on hard inputs"
+    heads = [f"{t}\n{d.replace('float', 'f')}" for t, d in columns]
+    table = _table(title, "activation", *heads, "checks")
     for result in found.results.values():
         cells = [shown(result.worst(t, d)) for t, d in columns]
-        table.add_row(result.name, *cells, "ok" if not result.problems else f"{len(result.problems)} failed")
-    wide = console.width if console.is_terminal else max(console.width, 22 + 11 * (len(columns) + 1))
-    console.print(table, width=wide)
+        table.add_row(
+            result.name, *cells, "ok" if not result.problems else f"{len(result.problems)} failed"
+        )
+    wide = 24 + 9 * (len(columns) + 1)
+    screen = console if console.is_terminal else Console(width=max(console.width, wide))
+    screen.print(table)
     for result in found.results.values():
         for problem in result.problems:
             console.print(f"[red]false[/red]: {escape(problem)}", soft_wrap=True)
         for m in result.measurements:
             if m.non_finite:
                 at = ", ".join(f"{k}={v!r}" for k, v in m.at)
-                console.print(f"[red]wrong[/red]: {m.activation} {m.function} on {m.backend} in {m.dtype}: {m.non_finite} results, for example at {at}", soft_wrap=True)
+                console.print(
+                    f"[red]wrong[/red]: {m.activation} {m.function} on {m.backend} in {m.dtype}: "
+                    f"{m.non_finite} results, for example at {at}",
+                    soft_wrap=True,
+                )
     for line in found.skipped:
         console.print(f"skipped: {escape(line)}", soft_wrap=True)
 
@@ -245,7 +316,9 @@ def new(
         console.print(f"wrote {path}")
 
 
-bench = typer.Typer(no_args_is_help=True, help="Measurements of speed, as ratios or with the machine they hold for.")
+bench = typer.Typer(
+    no_args_is_help=True, help="Measurements of speed, as ratios or with the machine they hold for."
+)
 app.add_typer(bench, name="bench")
 
 
@@ -266,7 +339,13 @@ def bench_new(
         command = [sys.executable, "-m", "actgen", "new", "bench_activation", formula]
         command += [part for p in given for part in ("--param", p)]
         start = time.perf_counter()
-        done = subprocess.run(command, env={**os.environ, "ACTGEN_ROOT": folder}, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            env={**os.environ, "ACTGEN_ROOT": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         seconds = time.perf_counter() - start
     if done.returncode:
         errors.print(escape(done.stdout + done.stderr))
@@ -277,7 +356,9 @@ def bench_new(
 @app.command()
 def plot(
     names: Annotated[list[str], typer.Argument(metavar="NAME…")],
-    output: Annotated[str, typer.Option("--output", "-o", help="The file to write: .png, .svg or .pdf.")] = "activations.png",
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The file to write: .png, .svg or .pdf.")
+    ] = "activations.png",
 ) -> None:
     """Draw f, f′ and f″ of activations."""
     from . import registry

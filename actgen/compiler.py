@@ -30,16 +30,28 @@ def derived(act: Activation) -> Iterator[tuple[str, Expr, Expr]]:
     yield "forward", lifted, formula
     if act.is_gated:
         for v in act.inputs:
-            yield f"derivative_{v}", lift(calculus.derivative(lifted, v)), calculus.derivative(formula, v)
+            yield (
+                f"derivative_{v}",
+                lift(calculus.derivative(lifted, v)),
+                calculus.derivative(formula, v),
+            )
         for i, v in enumerate(act.inputs):
             for w in act.inputs[i:]:
                 first = lift(calculus.derivative(lifted, v)), calculus.derivative(formula, v)
-                yield f"second_derivative_{v}{w}", lift(calculus.derivative(first[0], w)), calculus.derivative(first[1], w)
+                yield (
+                    f"second_derivative_{v}{w}",
+                    lift(calculus.derivative(first[0], w)),
+                    calculus.derivative(first[1], w),
+                )
     else:
         x = act.inputs[0]
         first = lift(calculus.derivative(lifted, x)), calculus.derivative(formula, x)
         yield "derivative", *first
-        yield "second_derivative", lift(calculus.derivative(first[0], x)), calculus.derivative(first[1], x)
+        yield (
+            "second_derivative",
+            lift(calculus.derivative(first[0], x)),
+            calculus.derivative(first[1], x),
+        )
     for p in act.parameters:
         yield f"grad_{p.name}", lift(calculus.derivative(lifted, p.symbol)), act.gradient(p.name)
 

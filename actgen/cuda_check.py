@@ -79,11 +79,22 @@ def ptx_problems(act: Activation) -> list[str]:
             signature = (*[array] * count, types.int64, types.int64, types.int64, array)
         else:
             kernel = module._kernel(name, storage, True)
-            signature = (*[array] * module._ARRAYS[name], *[values, types.int64] * len(act.parameters), array)
+            signature = (
+                *[array] * module._ARRAYS[name],
+                *[values, types.int64] * len(act.parameters),
+                array,
+            )
         for architecture in architectures:
             label = f"{act.name}{name} {storage} sm_{architecture[0]}{architecture[1]}"
             try:
-                ptx, _ = cuda.compile(kernel.py_func, signature, device=False, cc=architecture, output="ptx", abi="numba")
+                ptx, _ = cuda.compile(
+                    kernel.py_func,
+                    signature,
+                    device=False,
+                    cc=architecture,
+                    output="ptx",
+                    abi="numba",
+                )
             except Exception as problem:  # every failure of the compiler is a finding
                 found.append(f"{label}: {type(problem).__name__}: {str(problem).splitlines()[0]}")
                 continue
@@ -107,7 +118,7 @@ def _variants(compiled: Compiled) -> Iterator[tuple[str, str, tuple[tuple[int, i
 
 
 def pretend_device() -> None:
-    """Numba asks for the current device only to know its compute capability; without one, say 9.0."""
+    """Numba asks for a device only to know its compute capability; without one, say 9.0."""
     import numba.cuda.dispatcher as dispatcher
 
     dispatcher.get_current_device = lambda: pytypes.SimpleNamespace(compute_capability=(9, 0))
@@ -174,7 +185,10 @@ def _run_one(module: Any, act: Activation, f: Function, dtype: str, n: int) -> l
     arrays = _inputs(n, len(act.inputs), fmt.dtype)
     expected = model.evaluate(
         f.program,
-        {**dict(zip(f.program.inputs, arrays, strict=True)), **{p.name: model.constant(p.value) for p in act.parameters}},
+        {
+            **dict(zip(f.program.inputs, arrays, strict=True)),
+            **{p.name: model.constant(p.value) for p in act.parameters},
+        },
         fmt,
     )[0]
     return _compare(f"{act.name} {f.name} {dtype} n={n}", function(*arrays), expected, dtype)
@@ -192,7 +206,9 @@ def _run_rows(function: Any, act: Activation, f: Function, dtype: str) -> list[s
     if len(f.program.inputs) > 1:
         other = _inputs(66, 1, fmt.dtype)[0][::-1]
         other[-len(SPECIAL) :] = 0.5
-        arrays.append(np.ascontiguousarray(other[:6].reshape(2, 3) if single else other.reshape(shape)))
+        arrays.append(
+            np.ascontiguousarray(other[:6].reshape(2, 3) if single else other.reshape(shape))
+        )
     one = act.reduces and f.name in ("forward", "jvp")
     expected = np.empty((2, 3) if one else shape, fmt.dtype)
     for i in range(2):
@@ -218,7 +234,9 @@ def _sums(module: Any, act: Activation, name: str) -> list[str]:
     total = getattr(module, f"{act.name}_vjp_{name}")
     found = _compare(f"{act.name} vjp_{name}", total(x, dy), np.sum(terms), "float16")
     each = {name: np.full(3, model.constant(p.value), np.float32)}
-    return found + _compare(f"{act.name} vjp_{name} a channel", total(x, dy, **each), terms.sum((0, 2)), "float16")
+    return found + _compare(
+        f"{act.name} vjp_{name} a channel", total(x, dy, **each), terms.sum((0, 2)), "float16"
+    )
 
 
 #: How far two float32 evaluations of one program may differ, relative to the greater of 1 and
@@ -245,7 +263,10 @@ def main(arguments: list[str]) -> None:
     simulate = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
     if mode == "ptx":
         pretend_device()
-    found = {n: ptx_problems(load(n)) if mode == "ptx" else run_problems(load(n), simulate) for n in names}
+    found = {
+        n: ptx_problems(load(n)) if mode == "ptx" else run_problems(load(n), simulate)
+        for n in names
+    }
     print(json.dumps(found))
 
 

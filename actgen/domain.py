@@ -29,8 +29,9 @@ def warn_of_doubts(act: Activation) -> None:
     except TimeLimit:
         warnings.warn(
             f"{act.name}: looking for poles and jumps took longer than {SECONDS:g} s and stopped",
-            FormulaWarning, stacklevel=3,
-        )  # fmt: skip
+            FormulaWarning,
+            stacklevel=3,
+        )
 
 
 def grid() -> list[float]:
@@ -47,27 +48,50 @@ def doubts(act: Activation) -> Iterator[str]:
     points = grid()
     undefined = [p for p in points if _value(oracle, p) is None]
     if len(undefined) == len(points):
-        raise FormulaError(f"{act.name}: the formula has no real value for any x", cure="check logarithms, roots and divisions by zero")
+        raise FormulaError(
+            f"{act.name}: the formula has no real value for any x",
+            cure="check logarithms, roots and divisions by zero",
+        )
     poles = sorted(set(_poles(act, points)))
     if poles:
         near = sorted(poles, key=lambda p: (abs(p), p))
-        shown = ", ".join(f"{p:.6g}" for p in near[:4]) + (f" and {len(near) - 4} more" if near[4:] else "")
+        shown = ", ".join(f"{p:.6g}" for p in near[:4]) + (
+            f" and {len(near) - 4} more" if near[4:] else ""
+        )
         yield (
             f"a pole at x = {shown}; values there are infinite or NaN. "
             f"Guard it: where(abs(x - ({near[0]:.3g})) > 1e-3, formula, 0)"
         )
     isolated = [p for p in undefined if not any(abs(p - q) < 1e-6 for q in poles)]
-    stretches = [p for p in isolated if _value(oracle, p * (1 + 1e-4) + 1e-7) is None or _value(oracle, p * (1 - 1e-4) - 1e-7) is None]
+    stretches = [
+        p
+        for p in isolated
+        if _value(oracle, p * (1 + 1e-4) + 1e-7) is None
+        or _value(oracle, p * (1 - 1e-4) - 1e-7) is None
+    ]
     for p in isolated:
         if p not in stretches:
-            yield f"undefined at x = {p:.6g} alone. Say what it is there: where(Eq(x, {p:.6g}), value, formula)"
+            yield (
+                f"undefined at x = {p:.6g} alone. "
+                f"Say what it is there: where(Eq(x, {p:.6g}), value, formula)"
+            )
     if stretches:
         low, high = min(stretches), max(stretches)
-        where = f"x = {low:.6g}" if low == high else f"x from {low:.6g} to {high:.6g} (of the points tried)"
-        yield f"complex or undefined on part of the line: {where}. Restrict it: where(x > 0, formula, 0), or use abs or max inside log and sqrt"
+        where = (
+            f"x = {low:.6g}"
+            if low == high
+            else f"x from {low:.6g} to {high:.6g} (of the points tried)"
+        )
+        yield (
+            f"complex or undefined on part of the line: {where}. "
+            "Restrict it: where(x > 0, formula, 0), or use abs or max inside log and sqrt"
+        )
     for kink in act.kinks():
         if kink.is_jump:
-            yield f"a jump at x = {kink.at}, from {kink.left} to {kink.right}; its derivative is that of the branches"
+            yield (
+                f"a jump at x = {kink.at}, from {kink.left} to {kink.right}; "
+                "its derivative is that of the branches"
+            )
 
 
 def _value(oracle: Oracle, point: float) -> flint.arb | None:
@@ -100,7 +124,12 @@ def _critical(expr: Expr, x: sympy.Symbol) -> Iterator[Expr]:
     for node in sympy.preorder_traversal(expr):
         if x not in getattr(node, "free_symbols", ()):
             continue
-        if isinstance(node, sympy.Pow) and not isinstance(node, sympy.exp) and node.exp.is_number and node.exp < 0:
+        if (
+            isinstance(node, sympy.Pow)
+            and not isinstance(node, sympy.exp)
+            and node.exp.is_number
+            and node.exp < 0
+        ):
             yield node.base
         elif isinstance(node, sympy.log):
             yield node.args[0]

@@ -25,9 +25,17 @@ from .spec import RESERVED
 
 #: Names for values that need one, by the operation that makes them.
 _HINTS = {
-    "exp": "e", "expm1": "m", "erfc": "c", "erf": "c", "tanh": "t", "log1p": "l", "sqrt": "r",
-    "where": "w", "row_sum": "s", "row_max": "top",
-}  # fmt: skip
+    "exp": "e",
+    "expm1": "m",
+    "erfc": "c",
+    "erf": "c",
+    "tanh": "t",
+    "log1p": "l",
+    "sqrt": "r",
+    "where": "w",
+    "row_sum": "s",
+    "row_max": "top",
+}
 
 #: A value used once is written where it is used, up to this many characters.
 INLINE = 64
@@ -113,7 +121,11 @@ class _Printer:
         elif instr.op in BOOLEAN:
             stem = "mask"
         names = [stem, *(f"{stem}{i}" for i in range(2, 999))]
-        free = next(n for n in names if n not in self.taken and n not in RESERVED - {"e"} and not keyword.iskeyword(n))
+        free = next(
+            n
+            for n in names
+            if n not in self.taken and n not in RESERVED - {"e"} and not keyword.iskeyword(n)
+        )
         self.taken.add(free)
         return free
 
@@ -124,7 +136,9 @@ class _Printer:
         shown = [self.operand(test, op.needs[0]), *map(self.operand, values, op.needs[1:])]
         flat = all(not isinstance(v, str) or v in self.uniform for v in values)
         if flat and self.backend.spread != "{0}":
-            shown[1] = self.backend.spread.format(self.operand(values[0], UNARY), self.program.inputs[0])
+            shown[1] = self.backend.spread.format(
+                self.operand(values[0], UNARY), self.program.inputs[0]
+            )
         return shown
 
     def run(self) -> list[str]:
@@ -157,7 +171,9 @@ class _Printer:
 
     def hoist(self, instr: Instr) -> bool:
         """Give the longest operand that is written out a name of its own."""
-        written = [a for a in instr.args if isinstance(a, str) and not self.text[a][0].isidentifier()]
+        written = [
+            a for a in instr.args if isinstance(a, str) and not self.text[a][0].isidentifier()
+        ]
         if not written:
             return False
         longest = max(written, key=lambda a: len(self.text[a][0]))
@@ -214,7 +230,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 (Python source, not HTML)
+        autoescape=False,  # Python source, not HTML
     )
     environment.filters["block"] = _indented
     return environment

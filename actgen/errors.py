@@ -24,7 +24,10 @@ class FormulaError(ActgenError, ValueError):
         if self.text and self.column is not None:
             # A long formula is cut to the part that holds the mistake.
             start = max(0, self.column - 40)
-            lines += [f"  {self.text[start : start + 80]}", "  " + " " * (self.column - start) + "^"]
+            lines += [
+                f"  {self.text[start : start + 80]}",
+                "  " + " " * (self.column - start) + "^",
+            ]
         if self.cure:
             lines.append(f"  {self.cure}")
         return "\n".join(lines)

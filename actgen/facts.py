@@ -34,11 +34,15 @@ class Facts:
         """One line a fact, for a terminal."""
         low, high = ("unknown" if v is None else text(v) for v in self.limits)
         dlow, dhigh = ("unknown" if v is None else text(v) for v in self.derivative_limits)
-        found = [f"limits: {low} at -oo, {high} at oo", f"limits of f': {dlow} at -oo, {dhigh} at oo"]
+        found = [
+            f"limits: {low} at -oo, {high} at oo",
+            f"limits of f': {dlow} at -oo, {dhigh} at oo",
+        ]
         for k in self.kinks:
             found.append(
-                f"{'jump' if k.is_jump else 'kink'} at {text(k.at)}: f {text(k.left)} | {text(k.right)}, "
-                f"f' {text(k.left_derivative)} | {text(k.right_derivative)} (left | right)"
+                f"{'jump' if k.is_jump else 'kink'} at {text(k.at)}: "
+                f"f {text(k.left)} | {text(k.right)}, f' {text(k.left_derivative)} | "
+                f"{text(k.right_derivative)} (left | right)"
             )
         if not self.kinks:
             found.append("no kinks")
@@ -53,10 +57,13 @@ def facts(act: Activation) -> Facts:
         return Facts(act, (None, None), (None, None), (), "")
     x = act.inputs[0]
     known = signs(act)
-    ends = []
-    for expr in (lift(act.formula), lift(act.derivative())):
-        ends.append(tuple(tails.limit(expr, x, side, act.defaults, known) for side in (-1, 1)))
-    return Facts(act, ends[0], ends[1], tuple(act.kinks()), _parity(act))
+
+    def ends(expr: Expr) -> tuple[Expr | None, Expr | None]:
+        low, high = (tails.limit(lift(expr), x, side, act.defaults, known) for side in (-1, 1))
+        return low, high
+
+    slope = ends(act.derivative())
+    return Facts(act, ends(act.formula), slope, tuple(act.kinks()), _parity(act))
 
 
 def _parity(act: Activation) -> str:
@@ -78,6 +85,9 @@ def smoothness(act: Activation) -> str:
     kinks = act.kinks()
     if any(sympy.simplify((k.left - k.right).subs(act.defaults)) != 0 for k in kinks):
         return "not continuous"
-    if any(sympy.simplify((k.left_derivative - k.right_derivative).subs(act.defaults)) != 0 for k in kinks):
+    if any(
+        sympy.simplify((k.left_derivative - k.right_derivative).subs(act.defaults)) != 0
+        for k in kinks
+    ):
         return "continuous, with kinks"
     return "continuously differentiable"

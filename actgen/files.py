@@ -14,9 +14,7 @@ from .emit import text, wrap
 from .row_kernels import loops, stages
 from .spec import Activation, Parameter
 
-CONTRACT = (
-    "no NaN or infinity where the true value is finite, the limit at ±inf, NaN for NaN."
-)
+CONTRACT = "no NaN or infinity where the true value is finite, the limit at ±inf, NaN for NaN."
 
 _PRIME = {"forward": "f", "derivative": "f'", "second_derivative": "f''"}
 
@@ -126,9 +124,11 @@ def _parameter(p: Parameter) -> str:
         low, high = sympy.nsimplify(p.random.low), sympy.nsimplify(p.random.high)
         return f"drawn from [{low}, {high}] for each element in training, their mean in evaluation."
     domain = {
-        (True, True): "any real", (False, True): f"at least {p.low}", (True, False): f"at most {p.high}",
+        (True, True): "any real",
+        (False, True): f"at least {p.low}",
+        (True, False): f"at most {p.high}",
         (False, False): f"in [{p.low}, {p.high}]",
-    }[p.low is None, p.high is None]  # fmt: skip
+    }[p.low is None, p.high is None]
     kind = "learned, one a channel; " if p.per_channel else "learned; " if p.learned else ""
     return f"{kind}{domain}, default {_default(p)}."
 
@@ -146,7 +146,9 @@ def _kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]]
     for f in compiled.functions.values():
         lines, used = emit.function_lines(f.program, backend)
         ops |= used
-        kernels.append(_kernel(f"_{f.name}", f.program.inputs, f.program.parameters, backend.name, lines))
+        kernels.append(
+            _kernel(f"_{f.name}", f.program.inputs, f.program.parameters, backend.name, lines)
+        )
     return kernels, ops
 
 
@@ -158,16 +160,20 @@ def _kernel(
     typed = [n if kind is None else f"{n}: {kind[0]}" for n in arrays]
     typed += [n if kind is None else f"{n}: {kind[1]}" for n in parameters]
     return {
-        "name": name, "define": emit.define(name, typed, "" if kind is None else kind[0]),
-        "arguments": ", ".join([*arrays, *parameters]), "lines": lines,
-    }  # fmt: skip
+        "name": name,
+        "define": emit.define(name, typed, "" if kind is None else kind[0]),
+        "arguments": ", ".join([*arrays, *parameters]),
+        "lines": lines,
+    }
 
 
 def _tuple(names: Sequence[str]) -> str:
     return f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
 
 
-def _defines(name: str, arguments: list[str], target: str, axis: int | None = None) -> dict[str, str]:
+def _defines(
+    name: str, arguments: list[str], target: str, axis: int | None = None
+) -> dict[str, str]:
     """The first line of a public function; `axis` is the default axis of a row function."""
     if target == "numpy":
         last = ["*", "out: Array | None = None"] if axis is None else [f"axis: int = {axis}"]
@@ -177,7 +183,9 @@ def _defines(name: str, arguments: list[str], target: str, axis: int | None = No
     else:
         last, returns = ["*", "out: Any = None", "stream: Any = 0"], "Any"
         last = last if axis is None else [f"axis: int = {axis}", *last]
-    pair = {"numpy": "tuple[Array, ...]", "torch": "tuple[Tensor, ...]"}.get(target, "tuple[Any, ...]")
+    pair = {"numpy": "tuple[Array, ...]", "torch": "tuple[Tensor, ...]"}.get(
+        target, "tuple[Any, ...]"
+    )
     return {
         "define": emit.define(name, [*arguments, *last], returns),
         "define_plain": emit.define(name, arguments, returns),
@@ -193,18 +201,30 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     act, target = compiled.activation, backend.name
     inputs = [str(s) for s in act.inputs]
     parameters = [p.name for p in act.parameters]
-    typed = [f"{p.name}: {_VALUE_TYPE[target]} = {_python_default(p, backend)}" for p in act.parameters]
+    typed = [
+        f"{p.name}: {_VALUE_TYPE[target]} = {_python_default(p, backend)}" for p in act.parameters
+    ]
     kernels, ops = _kernels(compiled, backend)
 
-    def public(suffix: str, kernel: str, extra: tuple[str, ...] = (), doc: str = "") -> dict[str, Any]:
+    def public(
+        suffix: str, kernel: str, extra: tuple[str, ...] = (), doc: str = ""
+    ) -> dict[str, Any]:
         arrays = [*inputs, *extra]
         return {
-            "name": act.name + suffix, "suffix": suffix, "kernel": kernel, "doc": doc or _DOCS[suffix],
-            **_defines(act.name + suffix, [*(f"{a}: {_ARRAY_TYPE[target]}" for a in arrays), *typed], target),
-            "arrays": _tuple(arrays), "count": len(arrays),
+            "name": act.name + suffix,
+            "suffix": suffix,
+            "kernel": kernel,
+            "doc": doc or _DOCS[suffix],
+            **_defines(
+                act.name + suffix,
+                [*(f"{a}: {_ARRAY_TYPE[target]}" for a in arrays), *typed],
+                target,
+            ),
+            "arrays": _tuple(arrays),
+            "count": len(arrays),
             "parameters": _tuple(parameters),
             "arguments": ", ".join([*arrays, *parameters]),
-        }  # fmt: skip
+        }
 
     def product(name: str, cotangent: str, of: str) -> dict[str, Any]:
         """A kernel that multiplies a cotangent or tangent by a derivative."""
@@ -223,25 +243,48 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             functions.append(public(f"_{name}", f"_{name}", doc=f"{_label(name, act)}."))
         for v in inputs:
             kernels.append(product(f"_vjp_{v}", cotangent, f"_derivative_{v}"))
-            functions.append(public(f"_vjp_{v}", f"_vjp_{v}", (cotangent,), f"The cotangent of {v}."))
+            functions.append(
+                public(f"_vjp_{v}", f"_vjp_{v}", (cotangent,), f"The cotangent of {v}.")
+            )
         tangents = [f"d{v}" for v in inputs]
         called = ", ".join([*inputs, *parameters])
         terms = (f"{t} * _derivative_{v}({called})" for v, t in zip(inputs, tangents, strict=True))
         kernels.append(
-            _kernel("_jvp", [*inputs, *tangents], parameters, target, [f"return {' + '.join(terms)}"])
+            _kernel(
+                "_jvp", [*inputs, *tangents], parameters, target, [f"return {' + '.join(terms)}"]
+            )
         )
         functions.append(public("_jvp", "_jvp", tuple(tangents), "The tangent of f."))
         for suffix, members, extra, doc in (
-            ("_derivative", [f"_derivative_{v}" for v in inputs], (), "The partial derivatives in the inputs."),
-            ("_second_derivative", [f"_{n}" for n in seconds], (), "The second partial derivatives: xx, xy, yy."),
+            (
+                "_derivative",
+                [f"_derivative_{v}" for v in inputs],
+                (),
+                "The partial derivatives in the inputs.",
+            ),
+            (
+                "_second_derivative",
+                [f"_{n}" for n in seconds],
+                (),
+                "The second partial derivatives: xx, xy, yy.",
+            ),
             ("_vjp", [f"_vjp_{v}" for v in inputs], (cotangent,), "The cotangents of the inputs."),
-        ):  # fmt: skip
+        ):
             whole = public(suffix, "", extra, doc)
             calls = [f"{act.name}{m}({whole['arguments']})" for m in members]
-            pairs.append({**whole, "lines": emit.tuple_lines(calls), "members": [f"{act.name}{m}" for m in members]})
+            pairs.append(
+                {
+                    **whole,
+                    "lines": emit.tuple_lines(calls),
+                    "members": [f"{act.name}{m}" for m in members],
+                }
+            )
     else:
         cotangent = "dy"
-        functions += [public("_derivative", "_derivative"), public("_second_derivative", "_second_derivative")]
+        functions += [
+            public("_derivative", "_derivative"),
+            public("_second_derivative", "_second_derivative"),
+        ]
         for suffix, tangent in (("_vjp", "dy"), ("_jvp", "dx")):
             kernels.append(product(suffix, tangent, "_derivative"))
             functions.append(public(suffix, suffix, (tangent,)))
@@ -249,28 +292,49 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         functions.append(public(f"_grad_{p}", f"_grad_{p}", doc=f"df/d{p}, elementwise."))
         kernels.append(product(f"_vjp_{p}", cotangent, f"_grad_{p}"))
         doc = f"The cotangent of {p}, summed to its shape."
-        sums.append({**public(f"_vjp_{p}", f"_vjp_{p}", (cotangent,), doc), "index": index, "wrt": p})
+        sums.append(
+            {**public(f"_vjp_{p}", f"_vjp_{p}", (cotangent,), doc), "index": index, "wrt": p}
+        )
     random = [
-        {**public("_random", "", doc="-"), "wrt": p.name, "low": repr(p.random.low), "high": repr(p.random.high),
-         "first": inputs[0],
-         "call": f"{act.name}({', '.join([*inputs, *parameters])})"}
-        for p in act.parameters if p.random is not None
-    ]  # fmt: skip
+        {
+            **public("_random", "", doc="-"),
+            "wrt": p.name,
+            "low": repr(p.random.low),
+            "high": repr(p.random.high),
+            "first": inputs[0],
+            "call": f"{act.name}({', '.join([*inputs, *parameters])})",
+        }
+        for p in act.parameters
+        if p.random is not None
+    ]
     names = [f["name"] for f in (*functions, *pairs, *sums)]
     composites = [f for f in functions if f["suffix"] not in ("", "_derivative")]
-    partials = [f"_run(_derivative_{v}, *wide)" for v in inputs] if act.is_gated else ["_first(*wide)"]
+    partials = (
+        [f"_run(_derivative_{v}, *wide)" for v in inputs] if act.is_gated else ["_first(*wide)"]
+    )
     partials += [f"_run(_grad_{p}, *wide)" for p in parameters]
     module = modules.slots(act)
     return {
-        "functions": functions, "kernels": kernels, "pairs": pairs, "sums": sums, "random": random,
-        "forward": functions[0], "derivative": functions[1], "composites": composites,
+        "functions": functions,
+        "kernels": kernels,
+        "pairs": pairs,
+        "sums": sums,
+        "random": random,
+        "forward": functions[0],
+        "derivative": functions[1],
+        "composites": composites,
         "exports": _exports([*names, *(f["name"] for f in random if target == "numpy")]),
         "torch_exports": _exports([*names, module["module"]]),
-        "helpers": _helpers(ops, backend), "inputs": inputs, "gated": act.is_gated,
-        "uniform_math": _uniform_math(compiled), "partials": partials,
+        "helpers": _helpers(ops, backend),
+        "inputs": inputs,
+        "gated": act.is_gated,
+        "uniform_math": _uniform_math(compiled),
+        "partials": partials,
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
-        "parameter_names": parameters, **_launches(functions, inputs, parameters), **module,
-    }  # fmt: skip
+        "parameter_names": parameters,
+        **_launches(functions, inputs, parameters),
+        **module,
+    }
 
 
 def _uses(kernels: list[dict[str, Any]], word: str) -> bool:
@@ -317,13 +381,18 @@ def _launches(
     arities = []
     for count in sorted({f["count"] for f in functions}):
         arrays = inputs if count == len(inputs) else [f"a{i}" for i in range(count)]
-        arities.append({
-            "count": count, "arguments": ", ".join([*arrays, *placed, "out"]), "call": call(arrays),
-        })  # fmt: skip
+        arities.append(
+            {
+                "count": count,
+                "arguments": ", ".join([*arrays, *placed, "out"]),
+                "call": call(arrays),
+            }
+        )
     arrays = [*inputs, "dy"]
     table = ", ".join(f"{a['count']}: kernel_{a['count']}" for a in arities)
     return {
-        "arities": arities, "kernel_table": f"{{{table}}}",
+        "arities": arities,
+        "kernel_table": f"{{{table}}}",
         "sum_arguments": ", ".join([*arrays, *placed, "inner", "count", "size", "out"]),
         "sum_call": call(arrays),
     }
@@ -334,25 +403,44 @@ def _launches(
 
 def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     act, target = compiled.activation, backend.name
-    kernels, ops = _row_kernels(compiled, backend) if target == "cuda" else _kernels(compiled, backend)
+    kernels, ops = (
+        _row_kernels(compiled, backend) if target == "cuda" else _kernels(compiled, backend)
+    )
     functions = []
     for f in compiled.functions.values():
         suffix = "" if f.name == "forward" else f"_{f.name}"
         arrays = list(f.program.inputs)
-        functions.append({
-            "name": act.name + suffix, "suffix": suffix, "kernel": f"_{f.name}", "doc": _ROW_DOCS[suffix],
-            **_defines(act.name + suffix, [f"{a}: {_ARRAY_TYPE[target]}" for a in arrays], target, act.axis),
-            "arrays": _tuple(arrays), "array_names": arrays, "arguments": ", ".join(arrays),
-            "reduces": act.reduces and f.name in ("forward", "jvp"),
-            "reduced_input": act.reduces and f.name == "vjp",
-        })  # fmt: skip
-    names = [f["name"] for f in functions]
+        functions.append(
+            {
+                "name": act.name + suffix,
+                "suffix": suffix,
+                "kernel": f"_{f.name}",
+                "doc": _ROW_DOCS[suffix],
+                **_defines(
+                    act.name + suffix,
+                    [f"{a}: {_ARRAY_TYPE[target]}" for a in arrays],
+                    target,
+                    act.axis,
+                ),
+                "arrays": _tuple(arrays),
+                "array_names": arrays,
+                "arguments": ", ".join(arrays),
+                "reduces": act.reduces and f.name in ("forward", "jvp"),
+                "reduced_input": act.reduces and f.name == "vjp",
+            }
+        )
+    names = [str(f["name"]) for f in functions]
     return {
-        "functions": functions, "kernels": kernels, "helpers": _helpers(ops, backend),
-        "exports": _exports(names), "torch_exports": _exports([*names, modules.class_name(act)]),
-        "axis": act.axis, "reduces": act.reduces, "module": modules.class_name(act),
+        "functions": functions,
+        "kernels": kernels,
+        "helpers": _helpers(ops, backend),
+        "exports": _exports(names),
+        "torch_exports": _exports([*names, modules.class_name(act)]),
+        "axis": act.axis,
+        "reduces": act.reduces,
+        "module": modules.class_name(act),
         "uses_math": _uses(kernels, "math."),
-    }  # fmt: skip
+    }
 
 
 def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
@@ -363,8 +451,11 @@ def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, A
         found, used = stages(f.program, backend, single)
         ops |= used
         one = compiled.activation.reduces and f.name in ("forward", "jvp")
-        kernels.append({
-            "name": f"_{f.name}", "arguments": ", ".join([*f.program.inputs, "rows, n, inner, out"]),
-            "lines": loops(found, single, one),
-        })  # fmt: skip
+        kernels.append(
+            {
+                "name": f"_{f.name}",
+                "arguments": ", ".join([*f.program.inputs, "rows, n, inner, out"]),
+                "lines": loops(found, single, one),
+            }
+        )
     return kernels, ops

@@ -17,7 +17,7 @@ _RISKY = frozenset(
 
 
 def is_risky(expr: Expr, x: Symbol) -> bool:
-    """Whether evaluating `expr` outside its own branch can overflow, divide by 0 or be undefined."""
+    """Whether `expr` outside its own branch can overflow, divide by 0 or be undefined."""
     for node in sympy.preorder_traversal(expr):
         if x not in getattr(node, "free_symbols", ()):
             continue
@@ -37,7 +37,8 @@ def guard_branches(expr: Expr, x: Symbol) -> Expr:
         return expr
     if not isinstance(expr, Piecewise):
         return expr.func(*(guard_branches(a, x) if isinstance(a, Expr) else a for a in expr.args))
-    pieces, before = [], []
+    pieces: list[tuple[Expr, Expr]] = []
+    before: list[Expr] = []
     for value, cond in expr.args:
         value = guard_branches(value, x)
         if is_risky(value, x):
@@ -88,7 +89,7 @@ def clip(expr: Expr, x: Symbol, low: Expr | None, high: Expr | None) -> Expr:
 
 
 def at_infinity(expr: Expr, x: Symbol, limits: dict[int, Expr]) -> Expr:
-    """`expr` with the given limits at +oo (side 1) and -oo (side -1); `expr` itself sees 1 there."""
+    """`expr` with limits given at +oo (side 1) and -oo (side -1); `expr` itself sees 1 there."""
     inner = finite if len(limits) == 2 else below_oo if 1 in limits else above_oo
     unbounded = Symbol(x.name, extended_real=True)
     pieces = [(value, Eq(unbounded, side * oo)) for side, value in limits.items()]

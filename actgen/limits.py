@@ -20,7 +20,10 @@ def time_limit(seconds: float) -> Iterator[None]:
     Works in the main thread of a system with timers; elsewhere the block simply runs, and the
     bounds on its input are what keeps it short.
     """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield
         return
 

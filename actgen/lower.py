@@ -19,19 +19,43 @@ from .lang import RowPick
 from .program import Arg, Instr, Program, validate
 
 _RELATIONS = {
-    sympy.StrictGreaterThan: "gt", sympy.GreaterThan: "ge", sympy.StrictLessThan: "lt",
-    sympy.LessThan: "le", sympy.Equality: "eq", sympy.Unequality: "ne",
-    sympy.And: "and", sympy.Or: "or",
-}  # fmt: skip
+    sympy.StrictGreaterThan: "gt",
+    sympy.GreaterThan: "ge",
+    sympy.StrictLessThan: "lt",
+    sympy.LessThan: "le",
+    sympy.Equality: "eq",
+    sympy.Unequality: "ne",
+    sympy.And: "and",
+    sympy.Or: "or",
+}
 
 #: SymPy functions that are operations; atoms are looked up by their own names.
 _FUNCTIONS = {
-    "exp": "exp", "log": "log", "erf": "erf", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
-    "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos", "atan": "atan",
-    "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "Abs": "abs", "sign": "sign",
-    "erfc": "erfc", "expm1": "expm1", "log1p": "log1p", "minimum": "minimum",
-    "maximum": "maximum", "RowSum": "row_sum", "RowMax": "row_max",
-}  # fmt: skip
+    "exp": "exp",
+    "log": "log",
+    "erf": "erf",
+    "sinh": "sinh",
+    "cosh": "cosh",
+    "tanh": "tanh",
+    "sin": "sin",
+    "cos": "cos",
+    "tan": "tan",
+    "asin": "asin",
+    "acos": "acos",
+    "atan": "atan",
+    "asinh": "asinh",
+    "acosh": "acosh",
+    "atanh": "atanh",
+    "Abs": "abs",
+    "sign": "sign",
+    "erfc": "erfc",
+    "expm1": "expm1",
+    "log1p": "log1p",
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "RowSum": "row_sum",
+    "RowMax": "row_max",
+}
 
 #: How a factor behaves far out: the first decay or are bounded, the rest may grow.
 _DECAYING = ("sigmoid", "gauss", "sech", "sech2", "exp", "erfc", "RowPick")
@@ -128,7 +152,9 @@ class _Builder:
         negative, first = terms[0]
         result = self.lower(first)
         for negative, term in terms[1:]:
-            result = self.emit("sub" if negative else "add", result, self.lower(-term if negative else term))
+            result = self.emit(
+                "sub" if negative else "add", result, self.lower(-term if negative else term)
+            )
         return result
 
     def _product(self, expr: Expr) -> Arg:
@@ -141,7 +167,11 @@ class _Builder:
             else:
                 rest.append(factor)
         for factor in rest:
-            base, power = factor.as_base_exp() if isinstance(factor, sympy.Pow) else (factor, sympy.Integer(1))
+            base, power = (
+                factor.as_base_exp()
+                if isinstance(factor, sympy.Pow)
+                else (factor, sympy.Integer(1))
+            )
             if power.is_Rational and power < 0:
                 below += [base] * int(-power) if power.is_Integer and power > -4 else [base**-power]
             elif power.is_Integer and 1 < power < 4:
@@ -252,4 +282,3 @@ def lower(
     builder = _Builder([*names[0], *names[1]], expand)
     outputs = tuple(builder.lower(e) for e in several)
     return validate(Program(tuple(names[0]), tuple(names[1]), tuple(builder.body), outputs))
-

@@ -29,7 +29,9 @@ def slots(act: Activation) -> dict[str, Any]:
     if act.is_gated:
         arguments.append("dim: int = -1")
         lines.append("self.dim = dim")
-        before.append(f"{', '.join(map(str, act.inputs))} = input.chunk({len(act.inputs)}, self.dim)")
+        before.append(
+            f"{', '.join(map(str, act.inputs))} = input.chunk({len(act.inputs)}, self.dim)"
+        )
         shown.append("dim={self.dim}")
     inputs = [str(s) for s in act.inputs] if act.is_gated else ["input"]
     return {
@@ -50,7 +52,12 @@ def _text_lines(parts: list[str]) -> list[str]:
 
 
 def _parameter(
-    p: Parameter, arguments: list[str], lines: list[str], before: list[str], shown: list[str], values: list[str]
+    p: Parameter,
+    arguments: list[str],
+    lines: list[str],
+    before: list[str],
+    shown: list[str],
+    values: list[str],
 ) -> None:
     name, default = p.name, target.literal(constant(p.value))
     if p.random is not None:

@@ -59,20 +59,52 @@ def _pow(a: arb, b: arb) -> arb:
 
 
 OPS: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b, "neg": lambda a: -a, "abs": abs, "sign": _sign, "pow": _pow,
-    "minimum": lambda a, b: a.min(b), "maximum": lambda a, b: a.max(b),
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "neg": lambda a: -a,
+    "abs": abs,
+    "sign": _sign,
+    "pow": _pow,
+    "minimum": lambda a, b: a.min(b),
+    "maximum": lambda a, b: a.max(b),
     "gt": lambda a, b: _decide(bool(a > b), bool(a <= b)),
     "ge": lambda a, b: _decide(bool(a >= b), bool(a < b)),
     "lt": lambda a, b: _decide(bool(a < b), bool(a >= b)),
     "le": lambda a, b: _decide(bool(a <= b), bool(a > b)),
-    "eq": _equal, "ne": lambda a, b: not _equal(a, b),
-    "and": lambda a, b: a and b, "or": lambda a, b: a or b, "not": lambda a: not a,
-    "where": lambda c, a, b: a if c else b, "isnan": lambda a: a.is_nan(),
-    **{name: getattr(arb, name) for name in (
-        "sqrt", "exp", "expm1", "log", "log1p", "erf", "erfc", "sinh", "cosh", "tanh", "sin",
-        "cos", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh")},
-}  # fmt: skip
+    "eq": _equal,
+    "ne": lambda a, b: not _equal(a, b),
+    "and": lambda a, b: a and b,
+    "or": lambda a, b: a or b,
+    "not": lambda a: not a,
+    "where": lambda c, a, b: a if c else b,
+    "isnan": lambda a: a.is_nan(),
+    **{
+        name: getattr(arb, name)
+        for name in (
+            "sqrt",
+            "exp",
+            "expm1",
+            "log",
+            "log1p",
+            "erf",
+            "erfc",
+            "sinh",
+            "cosh",
+            "tanh",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "asinh",
+            "acosh",
+            "atanh",
+        )
+    },
+}
 
 
 def number(expr: Expr) -> arb:
@@ -170,7 +202,9 @@ class Oracle:
         values: list[arb] = []
         for power in (64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096):
             far = arb(2) ** power
-            at = [far if p == math.inf else -far if p == -math.inf else from_float(p) for p in points]
+            at = [
+                far if p == math.inf else -far if p == -math.inf else from_float(p) for p in points
+            ]
             try:
                 value = self.exact(at)
             except Undecided:
@@ -232,7 +266,9 @@ _ROW_OPS: dict[str, Callable[..., Any]] = {
 }
 
 
-def exact_row(expr: Expr, rows: Mapping[Symbol, Sequence[float]], bits: int = GOOD_BITS) -> list[arb]:
+def exact_row(
+    expr: Expr, rows: Mapping[Symbol, Sequence[float]], bits: int = GOOD_BITS
+) -> list[arb]:
     """A row function at exact finite rows of equal length (or of one value), each with `bits`."""
     program = _literal(expr, tuple(rows))
     precision, before = START_BITS, flint.ctx.prec

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from sympy import Expr
 
 from .errors import InternalError
 
-Arg = str | Expr
+Arg: TypeAlias = "str | Expr"
 
 #: Every operation and how many arguments it takes; backends print them, models evaluate them.
 ARITY: dict[str, int] = {

@@ -49,7 +49,9 @@ def write_atomic(path: Path, text: str) -> bool:
     return True
 
 
-def replace_tree(folder: Path, files: Mapping[str, str], remove: frozenset[str] = frozenset()) -> list[str]:
+def replace_tree(
+    folder: Path, files: Mapping[str, str], remove: frozenset[str] = frozenset()
+) -> list[str]:
     """Bring `folder` to hold `files` (relative path → text) in one step; what changed.
 
     Other files stay as they are. The new tree is staged beside the old one and the two are
@@ -58,9 +60,10 @@ def replace_tree(folder: Path, files: Mapping[str, str], remove: frozenset[str] 
     _remove_stale(folder)
     old = {str(p.relative_to(folder)): p for p in _files(folder)}
     changed = [
-        name for name, text in files.items()
+        name
+        for name, text in files.items()
         if name not in old or old[name].read_text(encoding="utf-8") != text
-    ] + [name for name in remove if name in old]  # fmt: skip
+    ] + [name for name in remove if name in old]
     if not changed:
         return []
     folder.parent.mkdir(parents=True, exist_ok=True)

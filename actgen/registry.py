@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from . import specs
+from . import specs  # type: ignore[attr-defined]  # lies at the top of the project
 from .errors import FormulaError
 from .project import project_root
 from .spec import Activation

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import checks, cuda_check
 from .accuracy import FORMATS, Measurement
-from .build import ACCURACY, folder
+from .build import ACCURACY, folder, own_names
 from .project import write_atomic
 from .registry import load
 from .verify import verify
@@ -100,11 +100,17 @@ def _cuda_modes(targets: Sequence[str], skipped: list[str]) -> list[tuple[str, b
     if "cuda" not in targets:
         return []
     if not cuda_check.installed():
-        skipped.append("cuda kernels: numba-cuda is not installed (pip install 'actgen[cuda]'); programs measured on the CPU")
+        skipped.append(
+            "cuda kernels: numba-cuda is not installed (pip install 'actgen[cuda]'); "
+            "programs measured on the CPU"
+        )
         return []
     if cuda_check.device_present():
         return [("ptx", False), ("run", False)]
-    skipped.append("cuda on a device: no GPU here; programs measured in each format on the CPU, kernels run in the simulator and compiled for sm_80 and sm_90")
+    skipped.append(
+        "cuda on a device: no GPU here; programs measured in each format on the CPU, kernels run "
+        "in the simulator and compiled for sm_80 and sm_90"
+    )
     return [("ptx", False), ("run", True)]
 
 
@@ -137,8 +143,6 @@ def record(report: Report) -> None:
     if path.is_file():
         old = json.loads(path.read_text(encoding="utf-8"))["measurements"]
     rows = {(r["activation"], r["function"], r["backend"], r["dtype"]): r for r in old}
-    from .build import own_names
-
     known = set(own_names())
     rows = {key: row for key, row in rows.items() if key[0] in known}
     for result in report.results.values():
@@ -151,11 +155,18 @@ def record(report: Report) -> None:
 
 def describe_platform() -> dict[str, str]:
     """Where the errors were measured: they depend on libm and on the vector instructions."""
-    found = {"machine": platform.machine(), "libc": " ".join(platform.libc_ver()), "numpy": np.__version__}
+    found = {
+        "machine": platform.machine(),
+        "libc": " ".join(platform.libc_ver()),
+        "numpy": np.__version__,
+    }
     if importlib.util.find_spec("torch") is not None:
         import torch
 
-        found |= {"torch": torch.__version__, "torch_vectors": torch.backends.cpu.get_cpu_capability()}
+        found |= {
+            "torch": torch.__version__,
+            "torch_vectors": torch.backends.cpu.get_cpu_capability(),
+        }
     return found
 
 

@@ -1,8 +1,8 @@
 """The engine that applies rules: a matcher over sub-multisets of sums and products.
 
 A pattern is a SymPy expression over wild symbols: `u_`, `v_` match anything, `n_` a negative
-integer, `h_` half an odd integer, `k_` a positive number, `m_` a negative one, and `c_` as a factor matches whatever
-is left of a term (1 included), so that `c_*exp(u_) - c_` finds a·exp(x) − a.
+integer, `h_` half an odd integer, `k_` a positive number, `m_` a negative one, and `c_` as a
+factor matches what is left of a term (1 included): `c_*exp(u_) - c_` finds a·exp(x) − a.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def match(pattern: Expr, expr: Expr, bound: Bindings) -> Iterator[Bindings]:
         yield from _match_all(pattern.args, expr.args, bound)
 
 
-def _match_all(patterns: Sequence[Expr], exprs: Sequence[Expr], bound: Bindings) -> Iterator[Bindings]:
+def _match_all(
+    patterns: Sequence[Expr], exprs: Sequence[Expr], bound: Bindings
+) -> Iterator[Bindings]:
     if not patterns:
         yield bound
         return
@@ -109,9 +111,8 @@ def operands(expr: Expr) -> list[Expr]:
         return list(expr.args)
     factors: list[Expr] = []
     for factor in Mul.make_args(expr):
-        base, power = factor.as_base_exp() if isinstance(factor, Pow) else (factor, 1)
-        if isinstance(factor, Pow) and power.is_Integer and 1 < abs(power) <= 8:
-            factors += [Pow(base, sympy.sign(power))] * abs(int(power))
+        if isinstance(factor, Pow) and factor.exp.is_Integer and 1 < abs(factor.exp) <= 8:
+            factors += [Pow(factor.base, sympy.sign(factor.exp))] * abs(int(factor.exp))
         else:
             factors.append(factor)
     return factors
@@ -119,7 +120,9 @@ def operands(expr: Expr) -> list[Expr]:
 
 def match_some(pattern: Expr, expr: Expr, bound: Bindings) -> Iterator[tuple[list[Expr], Bindings]]:
     """Ways to match all operands of `pattern` to some of `expr`: (those left over, bindings)."""
-    wanted = sorted(operands(pattern), key=lambda p: (p in WILD or -p in WILD, not p.args, -cost(p)))
+    wanted = sorted(
+        operands(pattern), key=lambda p: (p in WILD or -p in WILD, not p.args, -cost(p))
+    )
     yield from _match_some(wanted, operands(expr), bound)
 
 

@@ -13,7 +13,6 @@ from . import emit
 from .backends import Backend
 from .program import ROW_OPS, Arg, Instr, Program, rename
 
-
 #: Statements stand five levels deep.
 WIDTH = 68
 
@@ -33,13 +32,15 @@ class Stage:
     value: str
 
 
-def stages(program: Program, backend: Backend, constant_inputs: Sequence[str]) -> tuple[list[Stage], set[str]]:
+def stages(
+    program: Program, backend: Backend, constant_inputs: Sequence[str]
+) -> tuple[list[Stage], set[str]]:
     """The stages of a row program and the operations they use.
 
     `constant_inputs` have one value a row. A program whose output is the same all along the row
     ends in a stage without loads.
     """
-    names = {}
+    names: dict[str, str] = {}
     for i in program.body:
         if i.op in ROW_OPS:
             stem = "top" if i.op == "row_max" else "sum"
@@ -109,12 +110,22 @@ def loops(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]
         body = [f"    {a}_k = load({a}, base + k * inner)" for a in stage.loads]
         body += [f"    {line}" for line in stage.lines]
         if stage.kind == "row_max":
-            lines += [f"{stage.name} = real(-math.inf)", each, *body, f"    v = {stage.value}",
-                      f"    {stage.name} = v if v > {stage.name} or v != v else {stage.name}  # NaN wins",
-                      f"{stage.name} = greatest({stage.name})"]  # fmt: skip
+            lines += [
+                f"{stage.name} = real(-math.inf)",
+                each,
+                *body,
+                f"    v = {stage.value}",
+                f"    {stage.name} = v if v > {stage.name} or v != v else {stage.name}  # NaN wins",
+                f"{stage.name} = greatest({stage.name})",
+            ]
         elif stage.kind == "row_sum":
-            lines += [f"{stage.name} = real(0.0)", each, *body, f"    {stage.name} += {stage.value}",
-                      f"{stage.name} = total({stage.name})"]  # fmt: skip
+            lines += [
+                f"{stage.name} = real(0.0)",
+                each,
+                *body,
+                f"    {stage.name} += {stage.value}",
+                f"{stage.name} = total({stage.name})",
+            ]
         elif one:
             lines += ["if cuda.threadIdx.x == 0:", f"    store(out, row, {stage.value})"]
         else:

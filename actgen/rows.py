@@ -36,7 +36,11 @@ def _hold_distances(expr: Expr, parts: dict[Expr, Symbol]) -> tuple[Expr, dict[S
         powers = {}
         for node in expr.atoms(sympy.exp):
             times = -node.args[0].coeff(top)
-            if times.is_Integer and times and sympy.expand(node.args[0] - times * (moving - top)) == 0:
+            if (
+                times.is_Integer
+                and times
+                and sympy.expand(node.args[0] - times * (moving - top)) == 0
+            ):
                 powers[node] = unit**times
         if powers:
             expr, held[unit] = expr.xreplace(powers), sympy.exp(shifted(moving, part))

@@ -7,8 +7,20 @@ from __future__ import annotations
 
 from sympy import Abs, cosh, erf, exp, log, sign, sinh, sqrt, tanh
 
-from .atoms import erfc, expasinh, expm1, gauss, hypot1, log1p, logcosh, sech, sech2, sigmoid, softplus
-from .rewrite import Rule, C, H, K, M, N, U, V
+from .atoms import (
+    erfc,
+    expasinh,
+    expm1,
+    gauss,
+    hypot1,
+    log1p,
+    logcosh,
+    sech,
+    sech2,
+    sigmoid,
+    softplus,
+)
+from .rewrite import C, H, K, M, N, Rule, U, V
 
 RULES: tuple[Rule, ...] = (
     # exponentials and the logistic function

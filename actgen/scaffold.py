@@ -30,7 +30,11 @@ def spec_text(act: Activation) -> str:
     words = {w for w in lang.__all__ if w in _words(formula)} - {s.name for s in parameters}
     words |= {"symbol"} if parameters else set()
     words |= {s.name for s in act.inputs}
-    lines = [f'"""{act.name}, declared by `actgen new`."""', "", f"from actgen.lang import {', '.join(sorted(words))}"]
+    lines = [
+        f'"""{act.name}, declared by `actgen new`."""',
+        "",
+        f"from actgen.lang import {', '.join(sorted(words))}",
+    ]
     lines += [f"from actgen.spec import Activation{', Parameter' if parameters else ''}", ""]
     lines += [f'{s.name} = symbol("{s.name}")' for s in parameters] + [""] * bool(parameters)
     lines += [f"{act.name} = Activation(", f'    "{act.name}",', f"    {formula},"]
@@ -42,7 +46,10 @@ def spec_text(act: Activation) -> str:
     text = "\n".join([*lines, ")", ""])
     scope: dict[str, Any] = {}
     exec(compile(text, f"specs/{act.name}.py", "exec"), scope)
-    if sympy.simplify(scope[act.name].formula - act.formula) != 0 and scope[act.name].formula != act.formula:
+    if (
+        sympy.simplify(scope[act.name].formula - act.formula) != 0
+        and scope[act.name].formula != act.formula
+    ):
         raise InternalError(f"the spec of {act.name} would not read back: {formula}")
     return text
 

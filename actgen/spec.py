@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy
 from sympy import Expr, Symbol
@@ -16,7 +16,7 @@ from . import calculus
 from .errors import FormulaError, FormulaWarning
 from .lang import RowMax, RowPick, RowSum, symbol, x
 
-Number = float | int | Expr
+Number: TypeAlias = "float | int | Expr"
 
 #: Words that generated files use for themselves; a parameter of such a name would shadow them.
 RESERVED = frozenset(
@@ -154,9 +154,9 @@ class Activation:
     @property
     def reduces(self) -> bool:
         """Whether a row gives one value (maxout) rather than a row (softmax)."""
-        return self.is_row and not self.formula.xreplace(
-            calculus.row_parts(self.formula)
-        ).has(*self.inputs)
+        return self.is_row and not self.formula.xreplace(calculus.row_parts(self.formula)).has(
+            *self.inputs
+        )
 
     @property
     def is_gated(self) -> bool:
@@ -179,7 +179,7 @@ class Activation:
     # Its calculus, as SymPy expressions.
 
     def derivative(self, order: int = 1, wrt: str | None = None) -> Expr:
-        """∂ⁿf/∂xⁿ (in the input named `wrt`, the first by default); rows: the Jacobian's diagonal."""
+        """∂ⁿf/∂xⁿ (or in the input named `wrt`); for rows the Jacobian's diagonal."""
         var = self.inputs[0] if wrt is None else symbol(wrt)
         if var not in self.inputs:
             raise FormulaError(f"{self.name} has no input {wrt!r}")

@@ -16,9 +16,12 @@ from .calculus import branch_at
 
 #: Tails of SymPy's own functions as the argument goes to -oo and +oo; None grows exponentially.
 _TAILS: dict[str, tuple[Expr | None, Expr | None]] = {
-    "exp": (Integer(0), None), "tanh": (Integer(-1), Integer(1)), "erf": (Integer(-1), Integer(1)),
-    "sinh": (None, None), "cosh": (None, None),
-}  # fmt: skip
+    "exp": (Integer(0), None),
+    "tanh": (Integer(-1), Integer(1)),
+    "erf": (Integer(-1), Integer(1)),
+    "sinh": (None, None),
+    "cosh": (None, None),
+}
 
 _FAR = Integer(2) ** 40
 
@@ -39,7 +42,9 @@ class UnknownSign(Exception):
         self.symbol = symbol
 
 
-def tail(expr: Expr, x: Symbol, side: int, values: Mapping[Symbol, Expr], signs: Signs) -> Expr | None:
+def tail(
+    expr: Expr, x: Symbol, side: int, values: Mapping[Symbol, Expr], signs: Signs
+) -> Expr | None:
     """The algebraic form of `expr` for x → side·oo; None where there is none.
 
     `values` are the parameters' defaults (to choose branches), `signs` the known signs of
@@ -49,7 +54,9 @@ def tail(expr: Expr, x: Symbol, side: int, values: Mapping[Symbol, Expr], signs:
     return by_sign(lambda e, known: _tail(e, x, side, known), branch, signs)
 
 
-def limit(expr: Expr, x: Symbol, side: int, values: Mapping[Symbol, Expr], signs: Signs) -> Expr | None:
+def limit(
+    expr: Expr, x: Symbol, side: int, values: Mapping[Symbol, Expr], signs: Signs
+) -> Expr | None:
     """The limit for x → side·oo as an expression of the parameters; None where not found."""
     branch = branch_at(expr, x, side * _FAR, values)
     return by_sign(lambda e, known: _limit(_tail(e, x, side, known), x, side, known), branch, signs)
@@ -144,10 +151,11 @@ def leading(expr: Expr, x: Symbol) -> tuple[Expr, int] | None:
 def sign_of(expr: Expr, signs: Signs) -> int:
     """The sign of an expression; UnknownSign names the symbol that decides it."""
     stand_in = {
-        s: sympy.Symbol(s.name, nonnegative=True) if sign == NON_NEGATIVE
+        s: sympy.Symbol(s.name, nonnegative=True)
+        if sign == NON_NEGATIVE
         else sympy.Symbol(s.name, positive=True) * sign
         for s, sign in signs.items()
-    }  # fmt: skip
+    }
     known = expr.xreplace(stand_in)
     if known.is_positive or known.is_negative or known.is_zero:
         return 1 if known.is_positive else -1 if known.is_negative else 0

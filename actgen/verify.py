@@ -80,7 +80,7 @@ def verify(
 
 
 def runner(compiled: Compiled, backend: str) -> Runner:
-    """How to run one function of an activation on a backend: arrays of the format in, float64 out."""
+    """How to run one function on a backend: arrays of the format in, float64 out."""
     if backend == "cuda":
         return _run_model
     kernel = compile(compiled.activation, backend)
@@ -113,14 +113,17 @@ def _run_torch(kernel: Kernel) -> Runner:
     def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
         function = getattr(kernel.module, kernel.activation.name + _suffix(f.name))
         kind = getattr(torch, fmt.name)
-        tensors = [torch.from_numpy(np.ascontiguousarray(a.astype(fmt.dtype).astype(np.float64))).to(kind) for a in arrays]
+        tensors = [
+            torch.from_numpy(np.ascontiguousarray(a.astype(fmt.dtype).astype(np.float64))).to(kind)
+            for a in arrays
+        ]
         return function(*tensors, **values).detach().to(torch.float64).numpy()
 
     return run
 
 
 def _measure_elements(
-    act: Activation, f: Function, run: Runner, fmt: Format, labels: Mapping[str, str]
+    act: Activation, f: Function, run: Runner, fmt: Format, labels: Mapping[str, Any]
 ) -> Measurement:
     points = point_sets(act, fmt)
     table = np.array(points, np.float64).reshape(len(points), -1)
@@ -129,7 +132,13 @@ def _measure_elements(
         values = {s.name: model.constant(v) for s, v in setting.items()}
         oracle = Oracle(f.truth, act.inputs, setting)
         computed = run(f, list(table.T), values, fmt)
-        found = measure(np.broadcast_to(computed, len(points)), points, oracle, fmt, {**labels, "function": f.name})
+        found = measure(
+            np.broadcast_to(computed, len(points)),
+            points,
+            oracle,
+            fmt,
+            {**labels, "function": f.name},
+        )
         total = found if total is None else total.merge(found)
     assert total is not None
     return total
@@ -152,7 +161,7 @@ def rows() -> Iterator[list[float]]:
 
 
 def _measure_rows(
-    act: Activation, f: Function, run: Runner, fmt: Format, labels: Mapping[str, str]
+    act: Activation, f: Function, run: Runner, fmt: Format, labels: Mapping[str, Any]
 ) -> Measurement:
     """A row's mixed error is in ulps of its greatest entry: sums over a row can cancel."""
     rng = np.random.default_rng(12)
@@ -174,15 +183,23 @@ def _measure_rows(
         top = max(true, key=lambda t: abs(float(t)))
         for i, (y, t) in enumerate(zip(computed, true, strict=True)):
             ulps = error(float(y), t, fmt)
-            scaled = max(scaled, ulps * float(ulp_of(t, fmt) / ulp_of(top, fmt)) if math.isfinite(ulps) else ulps)
+            scaled = max(
+                scaled,
+                ulps * float(ulp_of(t, fmt) / ulp_of(top, fmt)) if math.isfinite(ulps) else ulps,
+            )
             count += 1
             wrong += math.isinf(ulps)
             if ulps > worst:
                 worst, where = ulps, float(x[min(i, len(x) - 1)])
     return Measurement(
-        max_ulp=worst, max_mixed_ulp=scaled, at=(("x", where),), inputs=count, non_finite=wrong,
-        function=f.name, **labels,
-    )  # fmt: skip
+        max_ulp=worst,
+        max_mixed_ulp=scaled,
+        at=(("x", where),),
+        inputs=count,
+        non_finite=wrong,
+        function=f.name,
+        **labels,
+    )
 
 
 def _run_row(act: Activation, f: Function, run: Runner, arrays: list[Any], fmt: Format) -> Any:

@@ -15,6 +15,7 @@ CENTRE = mpmath.mpf("3.75")
 
 def small() -> list[float]:
     """Coefficients of P, highest degree first."""
+
     def f(s: mpmath.mpf) -> mpmath.mpf:
         r = mpmath.sqrt(s)
         return mpmath.erf(r) / r if r else 2 / mpmath.sqrt(mpmath.pi)
@@ -24,6 +25,7 @@ def small() -> list[float]:
 
 def large() -> list[float]:
     """Coefficients of Q, highest degree first."""
+
     def f(t: mpmath.mpf) -> mpmath.mpf:
         if t == 1:
             return 2 / mpmath.sqrt(mpmath.pi)

@@ -29,10 +29,15 @@ INFIX: dict[str, Op] = {
     **{
         name: Op(f"{{0}} {sign} {{1}}", COMPARE, (BIT_OR, BIT_OR))
         for name, sign in (
-            ("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="), ("eq", "=="), ("ne", "!="),
+            ("gt", ">"),
+            ("ge", ">="),
+            ("lt", "<"),
+            ("le", "<="),
+            ("eq", "=="),
+            ("ne", "!="),
         )
     },
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,28 @@ def literal(value: float) -> str:
     return "real(math.nan)" if math.isnan(value) else f"real({value!r})"
 
 
-_SAME_NAME = ("sqrt", "exp", "expm1", "log", "log1p", "sinh", "cosh", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh", "erf", "erfc", "isnan")  # fmt: skip
+_SAME_NAME = (
+    "sqrt",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sinh",
+    "cosh",
+    "tanh",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erf",
+    "erfc",
+    "isnan",
+)
 
 BACKEND = Backend(
     name="cuda",

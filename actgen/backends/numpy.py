@@ -14,7 +14,24 @@ def literal(value: float) -> str:
     return "np.nan" if math.isnan(value) else repr(value)
 
 
-_SAME_NAME = ("abs", "sign", "sqrt", "exp", "expm1", "log", "log1p", "sinh", "cosh", "tanh", "sin", "cos", "tan", "minimum", "maximum", "isnan")  # fmt: skip
+_SAME_NAME = (
+    "abs",
+    "sign",
+    "sqrt",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sinh",
+    "cosh",
+    "tanh",
+    "sin",
+    "cos",
+    "tan",
+    "minimum",
+    "maximum",
+    "isnan",
+)
 _ARC = ("asin", "acos", "atan", "asinh", "acosh", "atanh")
 
 BACKEND = Backend(
@@ -25,7 +42,14 @@ BACKEND = Backend(
     dtypes=("float16", "bfloat16", "float32", "float64"),
     ops={
         **INFIX,
-        **{name: Op(f"np.{name}({{0}}, {{1}})" if name in ("minimum", "maximum") else f"np.{name}({{0}})") for name in _SAME_NAME},
+        **{
+            name: Op(
+                f"np.{name}({{0}}, {{1}})"
+                if name in ("minimum", "maximum")
+                else f"np.{name}({{0}})"
+            )
+            for name in _SAME_NAME
+        },
         **{name: Op(f"np.arc{name[1:]}({{0}})") for name in _ARC},
         "pow": Op("np.power({0}, {1})"),
         "where": Op("np.where({0}, {1}, {2})"),
@@ -38,4 +62,4 @@ BACKEND = Backend(
         "row_max": Op("np.max({0}, axis=-1, keepdims=True)"),
     },
     helpers={"erf": "erf", "erfc": "erf"},
-)  # fmt: skip
+)

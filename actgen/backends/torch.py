@@ -14,7 +14,29 @@ def literal(value: float) -> str:
     return "math.nan" if math.isnan(value) else repr(value)
 
 
-_SAME_NAME = ("abs", "sqrt", "exp", "expm1", "log", "log1p", "sinh", "cosh", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh", "isnan", "erf", "erfc")  # fmt: skip
+_SAME_NAME = (
+    "abs",
+    "sqrt",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sinh",
+    "cosh",
+    "tanh",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "asinh",
+    "acosh",
+    "atanh",
+    "isnan",
+    "erf",
+    "erfc",
+)
 
 BACKEND = Backend(
     name="torch",

@@ -96,8 +96,9 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward(x, beta):
-        v = x * beta
-        return (math.log1p(math.exp(-abs(v))) + _maximum(v, real(0.0))) / beta
+        v = _minimum(x, real(1099511627776.0)) * beta
+        v2 = (math.log1p(math.exp(-abs(v))) + _maximum(v, real(0.0))) / beta
+        return x if x > real(1099511627776.0) else v2
 
     @cuda.jit(device=True)
     def _derivative(x, beta):

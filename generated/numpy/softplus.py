@@ -82,8 +82,9 @@ def softplus_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Arr
 
 
 def _forward(x: Array, beta: Any) -> Array:
-    v = x * beta
-    return (np.log1p(np.exp(-np.abs(v))) + np.maximum(v, 0.0)) / beta
+    v = np.minimum(x, 1099511627776.0) * beta
+    v2 = (np.log1p(np.exp(-np.abs(v))) + np.maximum(v, 0.0)) / beta
+    return np.where(x > 1099511627776.0, x, v2)
 
 
 def _derivative(x: Array, beta: Any) -> Array:

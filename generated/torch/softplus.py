@@ -96,8 +96,9 @@ class Softplus(nn.Module):
 
 
 def _forward(x: Tensor, beta: Value) -> Tensor:
-    v = x * beta
-    return (torch.log1p(torch.exp(-torch.abs(v))) + torch.clamp(v, min=0.0)) / beta
+    v = torch.clamp(x, max=1099511627776.0) * beta
+    v2 = (torch.log1p(torch.exp(-torch.abs(v))) + torch.clamp(v, min=0.0)) / beta
+    return torch.where(x > 1099511627776.0, x, v2)
 
 
 def _derivative(x: Tensor, beta: Value) -> Tensor:

@@ -1,0 +1,79 @@
+"""The shape of the code: imports run one way, and nothing heavy comes with `import actgen`."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: From the bottom up: a module imports only from lines above its own.
+LAYERS = """
+errors limits
+lang names project
+calculus
+spec atoms
+rewrite
+rules
+program
+lower
+oracle
+accuracy
+model guards tails
+registry stabilise rows
+backends
+emit compiled
+modules row_kernels domain facts
+files formula scaffold
+kernel
+compiler
+verify build plots
+checks cuda_check
+report
+newcomer
+cli
+"""
+LEVEL = {name: i for i, line in enumerate(LAYERS.split("\n")) for name in line.split()}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of actgen that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            if node.module is None:
+                found |= {alias.name for alias in node.names}
+            else:
+                found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "actgen").glob("*.py")), ids=lambda p: p.stem)
+def test_imports_run_one_way(path: Path) -> None:
+    if path.stem in ("__init__", "__main__"):
+        return
+    assert path.stem in LEVEL, f"{path.stem} has no layer: add it to LAYERS"
+    for name in imports(path) & set(LEVEL):
+        assert LEVEL[name] < LEVEL[path.stem], f"{path.stem} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "actgen" / "backends").glob("*.py")), ids=lambda p: p.stem
+)
+def test_backends_are_data(path: Path) -> None:
+    assert not imports(path) & set(LEVEL) - {"backends"}
+
+
+def test_import_is_light() -> None:
+    code = "import sys, actgen; print([m for m in ('numba', 'torch', 'jax', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_files_stay_small() -> None:
+    for path in (ROOT / "actgen").rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 480, f"{path.name} is too long: split it"
