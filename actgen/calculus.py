@@ -151,10 +151,30 @@ def _borders(expr: Expr, var: Symbol) -> Iterator[Expr]:
             yield node.lhs - node.rhs
 
 
+def _smooth(expr: Expr) -> Iterator[Expr]:
+    """Every expression that `expr` may be once its branching nodes have taken a branch."""
+    for node in sympy.preorder_traversal(expr):
+        if isinstance(node, (Max, Min)):
+            choices = list(node.args)
+        elif isinstance(node, Piecewise):
+            choices = [value for value, _ in node.args]
+        elif isinstance(node, Abs):
+            choices = [node.args[0], -node.args[0]]
+        elif isinstance(node, sign):
+            choices = [sympy.Integer(1), sympy.Integer(-1)]
+        else:
+            continue
+        for choice in choices:
+            yield from _smooth(expr.xreplace({node: choice}))
+        return
+    yield expr
+
+
 def break_points(expr: Expr, var: Symbol, values: Mapping[Symbol, Expr]) -> list[Expr]:
     """Points where branches of `expr` may meet, exact and in order at the given parameters."""
     points: dict[Expr, float] = {}
-    for border in _borders(expr, var):
+    borders = dict.fromkeys(s for border in _borders(expr, var) for s in _smooth(border))
+    for border in borders:
         if var not in border.free_symbols:
             continue
         try:

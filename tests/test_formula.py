@@ -136,8 +136,10 @@ def test_parameters_refused(parameters: dict) -> None:
     ],
 )
 def test_taken_with_a_doubt(text: str, doubt: str) -> None:
-    with pytest.warns(actgen.FormulaWarning, match=doubt):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         actgen.parse(text)
+    assert any(w.category is actgen.FormulaWarning and doubt in str(w.message) for w in caught)
 
 
 def test_unused_parameter_warns() -> None:

@@ -61,11 +61,12 @@ def test_it_works_installed(wheel: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
     code = (
+        f"site = {str(site)!r};"
         "import actgen, actgen.generated.numpy.silu as s, numpy as np; from pathlib import Path;"
-        "assert Path(actgen.__file__).is_relative_to(Path(%r));"
+        "assert Path(actgen.__file__).is_relative_to(Path(site));"
         "x = np.linspace(-3, 3, 7); k = actgen.compile('silu'); assert np.array_equal(k.forward(x), s.silu(x));"
         "print(k.source == Path(s.__file__).read_text())"
-    ) % str(site)
+    )
     environment = {**os.environ, "PYTHONPATH": str(site)}
     environment.pop("ACTGEN_ROOT", None)
     done = subprocess.run(

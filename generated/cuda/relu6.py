@@ -4,6 +4,7 @@ f(x) = min(6, max(0, x))
 f'(x) = ((1 if x > 0 else 0)) if max(0, x) < 6 else 0
 f''(x) = 0
 Kink at 0: f is 0 | 0, f' is 0 | 1 on the left | right.
+Kink at 6: f is 6 | 6, f' is 1 | 0 on the left | right.
 Source: Krizhevsky, 2010.
 
 Every function takes contiguous arrays that live on the device (torch tensors, CuPy or Numba
