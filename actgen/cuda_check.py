@@ -48,9 +48,13 @@ def device_present() -> bool:
     return done.stdout.strip() == "True"
 
 
-def in_subprocess(mode: str, names: Sequence[str], *, simulate: bool) -> dict[str, list[str]]:
-    """The problems of each name, found by this module run as a program."""
+def in_subprocess(
+    mode: str, names: Sequence[str], *, simulate: bool, root: str | None = None
+) -> dict[str, list[str]]:
+    """The problems of each name, found by this module run as a program (in another project)."""
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1" if simulate else "0"}
+    if root is not None:
+        environment["ACTGEN_ROOT"] = root
     command = [sys.executable, "-m", "actgen.cuda_check", mode, *names]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]

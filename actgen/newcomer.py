@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from . import build, checks, cuda_check, registry
 from .compiler import compile_activation, source
@@ -11,7 +14,7 @@ from .emit import text
 from .facts import facts
 from .formula import parse
 from .project import project_root, replace_tree, write_atomic
-from .report import Report, Result, missing
+from .report import Report, Result, cuda_modes, missing
 from .scaffold import spec_text
 from .spec import Activation
 from .verify import verify
@@ -36,6 +39,22 @@ def make(name: str, formula: str, parameters: dict[str, float], targets: Sequenc
     build.free_name(name)
     act = parse(formula, name=name, parameters=parameters)
     spec = spec_text(act)
+    skipped = [f"{b}: {why}" for b, why in missing().items() if b in targets]
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+        # The CUDA kernels are compiled and run by processes of their own, beside all the rest.
+        write_atomic(Path(folder) / "specs" / f"{name}.py", spec)
+        running = [
+            pool.submit(cuda_check.in_subprocess, mode, [name], simulate=simulate, root=folder)
+            for mode, simulate in cuda_modes(targets, skipped)
+        ]
+        lines, result = _measure(act, [t for t in targets if t not in missing()])
+        for future in running:
+            result.problems += future.result()[name]
+    return Made(act, spec, Report({name: result}, skipped), lines, targets)
+
+
+def _measure(act: Activation, targets: Sequence[str]) -> tuple[list[str], Result]:
+    """What is shown of a new activation, and what was found of it."""
     compiled = compile_activation(act)
     lines = [f"f  = {text(act.formula)}"]
     for f in compiled.functions.values():
@@ -43,23 +62,14 @@ def make(name: str, formula: str, parameters: dict[str, float], targets: Sequenc
             lines.append(f"{f.name} = {text(f.expr)}")
     if not act.is_gated:
         lines += facts(act).lines()
-    result = Result(name)
-    skipped = [f"{b}: {why}" for b, why in missing().items() if b in targets]
-    here = [t for t in targets if t not in missing()]
-    for target in here:
+    result = Result(act.name)
+    for target in targets:
         for dtype in DTYPES:
             result.measurements += verify(act, target, dtype)
-    result.problems += checks.finite_differences(act) + checks.agreement(act, here)
-    if "torch" in here:
+    result.problems += checks.finite_differences(act) + checks.agreement(act, targets)
+    if "torch" in targets:
         result.problems += checks.gradcheck(act)
-    if "cuda" in targets:
-        skipped.append(
-            "cuda: program measured in each format on the CPU; `actgen verify "
-            f"{name}` runs and compiles its kernels"
-            if cuda_check.installed()
-            else "cuda kernels: numba-cuda is not installed; program measured on the CPU"
-        )
-    return Made(act, spec, Report({name: result}, skipped), lines, targets)
+    return lines, result
 
 
 def write(made: Made) -> list[str]:

@@ -215,6 +215,16 @@ class Oracle:
         return limit_of(values)
 
 
+@functools.lru_cache(maxsize=128)
+def _shared(expr: Expr, inputs: tuple[Symbol, ...], parameters: tuple[Any, ...]) -> Oracle:
+    return Oracle(expr, inputs, dict(parameters))
+
+
+def shared(expr: Expr, inputs: Sequence[Symbol], parameters: Mapping[Symbol, Expr]) -> Oracle:
+    """An oracle that is kept for a while, with the values it was asked for: backends share it."""
+    return _shared(expr, tuple(inputs), tuple(parameters.items()))
+
+
 def limit_of(values: Sequence[arb]) -> arb:
     """What a sequence of balls at ever greater |x| tends to: a value, ±oo, or NaN for neither."""
     if len(values) < 5:

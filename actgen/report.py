@@ -76,7 +76,7 @@ def verify_all(
     skipped = [f"{backend}: {why}" for backend, why in missing().items() if backend in targets]
     run_here = [t for t in targets if t not in missing()]
     results = {name: Result(name) for name in names}
-    modes = _cuda_modes(targets, skipped)
+    modes = cuda_modes(targets, skipped)
     workers = jobs or min(len(os.sched_getaffinity(0)), 8, max(1, len(names)))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         pending = {pool.submit(_one, n, run_here, dtypes): n for n in names}
@@ -93,10 +93,11 @@ def verify_all(
 
 def pieces(names: Sequence[str], targets: Sequence[str]) -> int:
     """How many times `progress` will be called."""
-    return len(names) * (1 + len(_cuda_modes(targets, [])))
+    return len(names) * (1 + len(cuda_modes(targets, [])))
 
 
-def _cuda_modes(targets: Sequence[str], skipped: list[str]) -> list[tuple[str, bool]]:
+def cuda_modes(targets: Sequence[str], skipped: list[str]) -> list[tuple[str, bool]]:
+    """(mode, in the simulator) of each CUDA check that can run here; adds to `skipped` why not."""
     if "cuda" not in targets:
         return []
     if not cuda_check.installed():

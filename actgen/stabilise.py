@@ -20,7 +20,7 @@ from . import calculus, guards, model, tails
 from .accuracy import FORMATS, Format, hard_points, mixed_error, ulp_of
 from .atoms import COSTS, AtomFunction, sigmoid, softplus
 from .lower import lower
-from .oracle import Oracle, Undecided
+from .oracle import Oracle, Undecided, shared
 from .program import Program
 from .rewrite import cost, rewrite
 from .rules import RULES
@@ -237,7 +237,7 @@ class Bench:
         for fmt in (FORMATS["float32"], FORMATS["float64"]):
             points = point_sets(act, fmt)
             for setting in settings(act):
-                oracle = Oracle(truth, act.inputs, setting)
+                oracle = shared(truth, act.inputs, setting)
                 self.cases.append((fmt, setting, oracle, *_truths(oracle, points, fmt)))
 
     def measure(self, program: Program) -> tuple[int, float, list[tuple[float, ...]]]:

@@ -22,7 +22,7 @@ from .compiler import compile, compile_activation
 from .errors import BackendUnavailable
 from .kernel import Kernel
 from .lang import symbol
-from .oracle import Oracle, Undecided, exact_row
+from .oracle import Undecided, exact_row, shared
 from .registry import load
 from .spec import Activation
 from .stabilise import point_sets, settings
@@ -130,7 +130,7 @@ def _measure_elements(
     total: Measurement | None = None
     for setting in settings(act):
         values = {s.name: model.constant(v) for s, v in setting.items()}
-        oracle = Oracle(f.truth, act.inputs, setting)
+        oracle = shared(f.truth, act.inputs, setting)
         computed = run(f, list(table.T), values, fmt)
         found = measure(
             np.broadcast_to(computed, len(points)),

@@ -31,13 +31,14 @@ def test_list_and_show() -> None:
     assert "limits: 0 at -oo, oo at oo" in shown
     assert r"\operatorname{erf}" in run("show", "gelu", "--latex").stdout
     assert "kink at 0: f 0 | 0, f' alpha | 1" in run("show", "elu").stdout
-    assert "t0 = exp" in run("show", "x*exp(-x**2)+exp(x)", "--stage", "program").stdout or True
+    program = run("show", "x*exp(-x**2)", "--stage", "program").stdout
+    assert "exp(" in program and "return" in program
     assert "chosen" in run("show", "silu", "--stage", "stable").stdout
     assert (
         run("show", "silu", "--backend", "numpy").stdout
         == (ROOT / "generated/numpy/silu.py").read_text()
     )
-    assert "softmax" in run("show", "softmax").stdout or True
+    assert "vjp(x) = " in run("show", "softmax").stdout
     assert run("show", "swish_1").stdout == run("show", "silu").stdout
 
 
@@ -68,7 +69,7 @@ def test_new_writes_spec_and_files(tmp_path: Path) -> None:
         ("exp", "x", "function"),
         ("f3", "softmax(x)", "not an elementwise"),
         ("f4", "9**9**9**9", "exponent"),
-        ("f5", "__import__('os')", "plain name"),
+        ("f5", "__import__('os')", "unknown function"),
         ("f6", "(" * 100_000, "characters"),
         ("f7", "log(-1-x**2)", "no real value"),
         ("f8", "x", "not name=number"),

@@ -52,7 +52,7 @@ def test_the_checks_can_fail(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_was_skipped_is_said() -> None:
     skipped: list[str] = []
-    report._cuda_modes(["cuda"], skipped)
+    report.cuda_modes(["cuda"], skipped)
     assert cuda_check.device_present() or "no GPU here" in skipped[0]
 
 
