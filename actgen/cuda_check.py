@@ -23,7 +23,7 @@ import numpy as np
 
 from . import model
 from .accuracy import FORMATS
-from .compiled import Compiled, Function
+from .compiled import Function
 from .compiler import compile, compile_activation
 from .registry import load
 from .spec import Activation
@@ -69,56 +69,57 @@ def in_subprocess(
 
 def ptx_problems(act: Activation) -> list[str]:
     """Compile every kernel; report float64 instructions outside float64 kernels, 32-bit loops."""
-    from numba import cuda, types
+    from numba import cuda
 
-    module = compile(act, "cuda").module
     found = []
-    for name, storage, architectures in _variants(compile_activation(act)):
-        real = types.float64 if storage == "float64" else types.float32
-        element = {"float16": types.float16, "bfloat16": types.uint16}.get(storage, real)
-        array, values = element[::1], real[::1]
-        if act.is_row:
-            kernel = module._kernel(name, storage)
-            count = kernel.py_func.__code__.co_argcount - 4
-            signature = (*[array] * count, types.int64, types.int64, types.int64, array)
-        else:
-            kernel = module._kernel(name, storage, True)
-            signature = (
-                *[array] * module._ARRAYS[name],
-                *[values, types.int64] * len(act.parameters),
-                array,
-            )
-        for architecture in architectures:
-            label = f"{act.name}{name} {storage} sm_{architecture[0]}{architecture[1]}"
+    for label, storage, kernel, signature in _kernels(act, compile(act, "cuda").module):
+        # Every kernel in float32 for every architecture; the other dtypes differ in their loads.
+        for architecture in ARCHITECTURES if storage == "float32" else ARCHITECTURES[-1:]:
+            where = f"{act.name}{label} {storage} sm_{architecture[0]}{architecture[1]}"
             try:
                 ptx, _ = cuda.compile(
-                    kernel.py_func,
-                    signature,
-                    device=False,
-                    cc=architecture,
-                    output="ptx",
-                    abi="numba",
+                    kernel, signature, device=False, cc=architecture, output="ptx", abi="numba"
                 )
             except Exception as problem:  # every failure of the compiler is a finding
-                found.append(f"{label}: {type(problem).__name__}: {str(problem).splitlines()[0]}")
+                reason = (str(problem).splitlines() or [""])[0]
+                found.append(f"{where}: {type(problem).__name__}: {reason}")
                 continue
-            if storage != "float64" and (wide := re.search(r"^.*\.f64.*$", ptx, re.MULTILINE)):
-                found.append(f"{label}: float64 in it: {wide.group().strip()}")
+            wide = re.search(r"^.*\.f64.*$", ptx, re.MULTILINE)
+            if storage != "float64" and wide:
+                found.append(f"{where}: float64 in it: {wide.group().strip()}")
             if not re.search(r"setp\.\w+\.[su]64", ptx):
-                found.append(f"{label}: no 64-bit comparison of the index")
+                found.append(f"{where}: no 64-bit comparison of the index")
     return found
 
 
-def _variants(compiled: Compiled) -> Iterator[tuple[str, str, tuple[tuple[int, int], ...]]]:
-    act = compiled.activation
-    names = [f"_{f}" for f in compiled.functions]
-    if not act.is_row:
-        names += [f"_vjp_{v}" for v in act.inputs] if act.is_gated else ["_vjp"]
-    for name in names:
-        yield name, "float32", ARCHITECTURES
-    for name in ("_forward", names[-1] if not act.is_row else "_vjp"):
-        for storage in ("float16", "bfloat16", "float64"):
-            yield name, storage, ARCHITECTURES[-1:]
+def _kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple[Any, ...]]]:
+    """(label, dtype, Python function, Numba types of its arguments) of each kernel of a file."""
+    from numba import types
+
+    kinds = {"float16": types.float16, "bfloat16": types.uint16, "float64": types.float64}
+    for storage in ("float32", *kinds):
+        array = kinds.get(storage, types.float32)[::1]
+        values = (types.float64 if storage == "float64" else types.float32)[::1]
+        placed = [values, types.int64] * len(act.parameters)
+        if act.is_row:
+            functions = compile_activation(act).functions
+            for name in functions if storage == "float32" else ("forward", "vjp"):
+                arrays = [array] * len(functions[name].program.inputs)
+                kernel = module._kernel(f"_{name}", storage).py_func
+                yield f"_{name}", storage, kernel, (*arrays, *[types.int64] * 3, array)
+            continue
+        products = [n for n in module._ARRAYS if n.startswith("_vjp")]
+        for name in module._ARRAYS if storage == "float32" else ("_forward", *products):
+            arrays = [array] * module._ARRAYS[name]
+            kernel = module._kernel(name, storage, True).py_func
+            yield name, storage, kernel, (*arrays, *placed, array)
+        if act.parameters:
+            each = module._kernel("_forward", storage, False).py_func
+            yield "_forward, arrays", storage, each, (*[array] * len(act.inputs), *placed, array)
+        for p in act.parameters:
+            kernel = module._sum_kernel(f"_vjp_{p.name}", storage).py_func
+            arrays = [array] * (len(act.inputs) + 1)
+            yield f"_vjp_{p.name}", storage, kernel, (*arrays, *placed, *[types.int64] * 3, array)
 
 
 def pretend_device() -> None:
