@@ -123,7 +123,8 @@ class Measurement:
     """The worst error found of one function of one kernel in one format.
 
     `at` is where: the inputs, then the parameters. `non_finite` counts results that are NaN or
-    infinite where the truth is not, or the other way about.
+    infinite where the truth is not, or the other way about, for |x| up to 1e30 and at ±inf;
+    `far` counts them beyond.
     """
 
     activation: str
@@ -135,6 +136,7 @@ class Measurement:
     at: tuple[tuple[str, float], ...]
     inputs: int
     non_finite: int
+    far: int = 0
     exhaustive: bool = False
 
     def merge(self, other: Measurement) -> Measurement:
@@ -145,6 +147,7 @@ class Measurement:
             max_mixed_ulp=max(self.max_mixed_ulp, other.max_mixed_ulp),
             inputs=self.inputs + other.inputs,
             non_finite=self.non_finite + other.non_finite,
+            far=self.far + other.far,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -167,7 +170,7 @@ def measure(
     labels: Mapping[str, Any],
 ) -> Measurement:
     """Compare results with the oracle at `points`; points at which it has no value are left out."""
-    worst, worst_mixed, where, wrong, count = -1.0, 0.0, points[0], 0, 0
+    worst, worst_mixed, where, wrong, far, count = -1.0, 0.0, points[0], 0, 0, 0
     for y, point in zip(computed, points, strict=True):
         try:
             true = oracle(*point)
@@ -177,6 +180,9 @@ def measure(
             continue  # the formula says nothing here
         count += 1
         ulps = error(float(y), true, fmt)
+        if math.isinf(ulps) and any(1e30 < abs(p) < math.inf for p in point):
+            far += 1
+            continue
         wrong += math.isinf(ulps)
         worst_mixed = max(
             worst_mixed, mixed_error(float(y), point, oracle, fmt) if ulps > 1 else ulps
@@ -191,6 +197,7 @@ def measure(
         at=(*named, *fixed),
         inputs=count,
         non_finite=wrong,
+        far=far,
         **labels,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,11 @@ def free_name(name: str) -> None:
     if name in FUNCTIONS or name in CONDITIONS or name in CONSTANTS or name == "Piecewise":
         raise FormulaError(
             f"name {name!r} is a function of formulas",
+            cure=f"choose another, for example {'my_' + name!r}",
+        )
+    if name in sys.stdlib_module_names or name in ("numpy", "torch", "numba", "jax"):
+        raise FormulaError(
+            f"name {name!r} is a Python module, which a file of that name would hide",
             cure=f"choose another, for example {'my_' + name!r}",
         )
     if (project_root() / "specs" / f"{name}.py").exists():

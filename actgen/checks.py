@@ -31,7 +31,11 @@ def ordinary(act: Activation) -> list[float]:
     kinks = [
         float(p.subs(act.defaults)) for p in break_points(act.formula, act.inputs[0], act.defaults)
     ]
-    return [x for x in ORDINARY if all(abs(x - k) > 0.01 for k in kinks)]
+    away = [x for x in ORDINARY if all(abs(x - k) > 0.01 for k in kinks)]
+    if act.is_row or act.is_gated:
+        return away
+    oracle = Oracle(act.formula, act.inputs, act.defaults)
+    return [x for x in away if oracle(x).is_finite()]
 
 
 # Derivatives against finite differences.

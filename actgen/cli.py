@@ -117,7 +117,7 @@ Parameters = Annotated[
 ]
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})
 def show(
     what: Annotated[str, typer.Argument(metavar="NAME|FORMULA")],
     stage: Annotated[str, typer.Option(help="calculus, program or stable.")] = "calculus",
@@ -210,7 +210,10 @@ def build(
         for line in found:
             console.print(escape(line), soft_wrap=True)
         if found:
-            console.print(f"{len(found)} differences; `actgen build` writes the files anew")
+            console.print(
+                f"{len(found)} differences; `actgen build` writes files anew, "
+                "`actgen verify --record` measures"
+            )
             raise typer.Exit(1)
         console.print("generated/ is what the specs say")
         return
@@ -291,7 +294,7 @@ def print_report(found: Any, targets: list[str], dtypes: list[str]) -> None:
         console.print(f"skipped: {escape(line)}", soft_wrap=True)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})
 def new(
     name: Annotated[str, typer.Argument(help="The new activation's name.")],
     formula: Annotated[str, typer.Argument(help='Its formula over x, for example "x*tanh(x)".')],
@@ -382,6 +385,9 @@ def main() -> None:
             errors.print(f"[red]error[/red]: {escape(str(problem))}", soft_wrap=True)
             raise SystemExit(2) from None
         raise
+    except OSError as problem:
+        errors.print(f"[red]error[/red]: {escape(str(problem))}", soft_wrap=True)
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         errors.print("interrupted; nothing was written")
         raise SystemExit(1) from None

@@ -7,6 +7,7 @@ loads that text and returns a Kernel.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from sympy import Expr
 
 from . import backends, calculus, guards
 from .compiled import Compiled, Function
+from .errors import FormulaWarning
 from .files import source_text
 from .kernel import Kernel
 from .lang import symbol
@@ -96,10 +98,19 @@ def source(act: Activation | str, backend: str) -> str:
 def compile(act: Activation | str, backend: str = "numpy") -> Kernel:
     """The activation as callable kernels of a backend; `.source` is the file `build` writes.
 
-    Raises FormulaError for an unknown name, ValueError for an unknown backend,
+    Warns FormulaWarning if a function of it is NaN or infinite where it should not be. Raises
+    FormulaError for an unknown name, ValueError for an unknown backend,
     BackendUnavailable where its package is not installed.
     """
     act = load(act) if isinstance(act, str) else act
+    for f in compile_activation(act).functions.values():
+        if f.choice is not None and f.choice.chosen.wrong:
+            warnings.warn(
+                f"{act.name}: no form of its {f.name} was found that is finite wherever the true "
+                "value is; `actgen new` or actgen.verify says at which inputs",
+                FormulaWarning,
+                stacklevel=2,
+            )
     return Kernel(act, backend, source(act, backend))
 
 

@@ -75,10 +75,18 @@ def _header(compiled: Compiled, backend: Backend, spec_file: str) -> dict[str, A
         "formulas": lines,
         "spec_file": spec_file,
         "command": f"actgen build {act.name} --backend {backend.name}",
-        "contract": CONTRACT,
+        "contract": _contract(compiled),
         "name": act.name,
         "usage": "\n".join(part.strip() for part in wrap("", _USAGE[backend.name, act.is_row])),
     }
+
+
+def _contract(compiled: Compiled) -> str:
+    """The contract, or which functions were found not to hold it."""
+    broken = [f.name for f in compiled.functions.values() if f.choice and f.choice.chosen.wrong]
+    if not broken:
+        return CONTRACT
+    return f"NOT HELD on every input by {', '.join(broken)}; elsewhere {CONTRACT}"
 
 
 _USAGE = {
@@ -221,6 +229,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
                 target,
             ),
             "arrays": _tuple(arrays),
+            "array_names": arrays,
             "count": len(arrays),
             "parameters": _tuple(parameters),
             "arguments": ", ".join([*arrays, *parameters]),
@@ -332,6 +341,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "partials": partials,
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
         "parameter_names": parameters,
+        "reduces_blocks": bool(parameters),
         **_launches(functions, inputs, parameters),
         **module,
     }
@@ -353,7 +363,7 @@ def _helpers(ops: set[str], backend: Backend) -> list[str]:
 
 def _uniform_math(compiled: Compiled) -> bool:
     """Whether a program applies a function to parameters alone (they must be tensors then)."""
-    plain = {"add", "sub", "mul", "div", "neg", "gt", "ge", "lt", "le", "eq", "ne"}
+    plain = {"add", "sub", "mul", "div", "neg"}
     return any(
         i.dest in f.program.uniform and i.op not in plain
         for f in compiled.functions.values()
@@ -438,6 +448,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "torch_exports": _exports([*names, modules.class_name(act)]),
         "axis": act.axis,
         "reduces": act.reduces,
+        "reduces_blocks": True,
         "module": modules.class_name(act),
         "uses_math": _uses(kernels, "math."),
     }

@@ -414,7 +414,8 @@ def parse(
 ) -> Activation:
     """An activation from formula text over x (and y for a gated one) and named parameters.
 
-    `parameters` maps names to default values (or to Parameters with domains). Raises FormulaError
+    `parameters` maps names to default values, whose sign the parameter then keeps, or to
+    Parameters with domains. Raises FormulaError
     with the place and the cure; warns FormulaWarning for a pole, a jump, values that are not real
     on part of the line, and unused parameters.
     """
@@ -439,7 +440,9 @@ def parse(
                 cure=f"write {key}=1.0",
             )
         else:
-            declared.append(Parameter(key, float(value)))
+            # Of the default's sign, unless a Parameter says otherwise.
+            low, high = (0 if value > 0 else None), (0 if value < 0 else None)
+            declared.append(Parameter(key, float(value), low, high))
     names = {"x": lang.x, "y": lang.y, **{p.name: p.symbol for p in declared}}
     formula = read_formula(text, names)
     if lang.x not in formula.free_symbols:

@@ -230,9 +230,12 @@ def limit_of(values: Sequence[arb]) -> arb:
     if len(values) < 5:
         return arb.nan()
     last, before = values[-1], values[-2]
-    if not last.is_finite() or abs(last) > arb(2) ** 1100:
-        return arb.pos_inf() if last > 0 else arb.neg_inf()
     sizes = [abs(v) for v in values]
+    if not last.is_finite() or abs(last) > arb(2) ** 1100:
+        # Oscillation that grows has no limit.
+        if any((v > 0) != (last > 0) for v in values[-4:]):
+            return arb.nan()
+        return arb.pos_inf() if last > 0 else arb.neg_inf()
     falling = all(b < a for a, b in zip(sizes, sizes[1:], strict=False))
     if abs(last) < TINY or (falling and abs(last) < abs(before) * arb(2) ** -12):
         return arb(0)

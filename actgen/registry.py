@@ -7,12 +7,13 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 from . import specs  # type: ignore[attr-defined]  # lies at the top of the project
-from .errors import FormulaError
+from .errors import FormulaError, FormulaWarning
 from .project import project_root
 from .spec import Activation
 
@@ -41,7 +42,11 @@ def declared() -> dict[str, tuple[Activation, str]]:
     """Every activation by name, with the spec file that declares it; FormulaError on a clash."""
     found: dict[str, tuple[Activation, str]] = {}
     names: dict[str, str] = {}
-    for module, file in _modules():
+    with warnings.catch_warnings():
+        # Its author was warned when it was declared.
+        warnings.simplefilter("ignore", FormulaWarning)
+        modules = list(_modules())
+    for module, file in modules:
         for act in vars(module).values():
             if not isinstance(act, Activation):
                 continue

@@ -1,7 +1,8 @@
 """The engine that applies rules: a matcher over sub-multisets of sums and products.
 
 A pattern is a SymPy expression over wild symbols: `u_`, `v_` match anything, `n_` a negative
-integer, `h_` half an odd integer, `k_` a positive number, `m_` a negative one, and `c_` as a
+integer, `h_` half an odd integer, `k_` a positive number, `m_` a negative one, `p_` what has a
+minus sign, and `c_` as a
 factor matches what is left of a term (1 included): `c_*exp(u_) - c_` finds a·exp(x) − a.
 """
 
@@ -19,7 +20,7 @@ from .lang import symbol
 
 Bindings = dict[Symbol, Expr]
 
-U, V, C, N, H, K, M = map(symbol, ("u_", "v_", "c_", "n_", "h_", "k_", "m_"))
+U, V, C, N, H, K, M, P = map(symbol, ("u_", "v_", "c_", "n_", "h_", "k_", "m_", "p_"))
 
 #: What each wild symbol may stand for.
 WILD: dict[Symbol, Callable[[Expr], bool]] = {
@@ -30,6 +31,7 @@ WILD: dict[Symbol, Callable[[Expr], bool]] = {
     H: lambda e: bool(e.is_Rational and e.q == 2),
     K: lambda e: bool(e.is_number and e.is_positive),
     M: lambda e: bool(e.is_number and e.is_negative),
+    P: lambda e: bool(e.could_extract_minus_sign()),
 }
 
 

@@ -20,11 +20,11 @@ from .atoms import (
     sigmoid,
     softplus,
 )
-from .rewrite import C, H, K, M, N, Rule, U, V
+from .rewrite import C, H, K, M, N, P, Rule, U, V
 
 RULES: tuple[Rule, ...] = (
     # exponentials and the logistic function
-    Rule("1/(1 + exp u)", (1 + exp(U)) ** N, sigmoid(-U) ** (-N)),
+    Rule("(1 + exp u)^-p", (1 + exp(U)) ** P, sigmoid(-U) ** (-P)),
     Rule("exp u · σ(−u)", exp(U) * sigmoid(-U), sigmoid(U)),
     Rule("c − c·σ(u)", C - C * sigmoid(U), C * sigmoid(-U)),
     Rule("c·σ(u) − c·σ(−u)", C * sigmoid(U) - C * sigmoid(-U), C * tanh(U / 2)),
@@ -37,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     Rule("log(1 + exp u)", log(1 + exp(U)), softplus(U)),
     Rule("log σ(u)", log(sigmoid(U)), -softplus(-U)),
     Rule("log cosh u", log(cosh(U)), logcosh(U)),
+    Rule("log(k·cosh u)", log(K * cosh(U)), log(K) + logcosh(U)),
     Rule("log(exp u · v)", log(exp(U) * V), U + log(V)),
     Rule("log 1/u", log(U**-1), -log(U)),
     Rule("log(1 + u)", log(1 + U), log1p(U)),

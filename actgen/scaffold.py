@@ -10,7 +10,7 @@ from sympy.printing.str import StrPrinter
 
 from . import lang
 from .errors import InternalError
-from .spec import Activation
+from .spec import Activation, Parameter
 
 
 class _Python(StrPrinter):  # type: ignore[misc]
@@ -41,7 +41,9 @@ def spec_text(act: Activation) -> str:
     if act.is_gated:
         lines.append(f"    inputs=({', '.join(s.name for s in act.inputs)}),")
     if parameters:
-        given = ", ".join(f'Parameter("{p.name}", {float(p.value)!r})' for p in act.parameters)
+        given = ", ".join(
+            f'Parameter("{p.name}", {float(p.value)!r}{_domain(p)})' for p in act.parameters
+        )
         lines.append(f"    parameters=({given},),")
     text = "\n".join([*lines, ")", ""])
     scope: dict[str, Any] = {}
@@ -52,6 +54,11 @@ def spec_text(act: Activation) -> str:
     ):
         raise InternalError(f"the spec of {act.name} would not read back: {formula}")
     return text
+
+
+def _domain(p: Parameter) -> str:
+    bounds = (("low", p.low), ("high", p.high))
+    return "".join(f", {name}={value}" for name, value in bounds if value is not None)
 
 
 def _words(text: str) -> set[str]:

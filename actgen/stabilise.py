@@ -18,19 +18,20 @@ from sympy import Expr, Symbol
 
 from . import calculus, guards, model, tails
 from .accuracy import FORMATS, Format, hard_points, mixed_error, ulp_of
-from .atoms import COSTS, AtomFunction, sigmoid, softplus
+from .atoms import COSTS, sigmoid, softplus
 from .lower import lower
 from .oracle import Oracle, Undecided, shared
 from .program import Program
 from .rewrite import cost, rewrite
 from .rules import RULES
-from .spec import Activation, Parameter
+from .spec import Activation, Parameter, exact
 
 #: A candidate is good enough in its worst error when it is below the first of these; otherwise
 #: the one in the lowest class is taken.
 CLASSES = (4.0, 32.0, 1e3, 1e5, math.inf)
-#: Beyond it the algebraic form of a tail takes over; cubes of it still fit float32.
-BORDERS = (sympy.Integer(2) ** 40, sympy.Integer(2) ** 20, sympy.Integer(2) ** 10)
+#: Beyond it the algebraic form of a tail takes over, tried from the greatest: cubes of the first
+#: still fit float32, exponentials of the last but one do.
+BORDERS = tuple(sympy.Integer(2) ** power for power in (40, 30, 20, 10, 6, 5))
 #: SymPy's combining and cancelling is tried on expressions up to this many operations.
 SMALL = 80
 
@@ -121,27 +122,28 @@ def _split_exponentials(expr: Expr) -> Expr | None:
     """exp(k·u), k whole, as powers of e = exp(-|u|) on each side of u = 0, fractions cancelled."""
     if expr.has(sympy.Piecewise):
         return _in_branches(expr, _split_exponentials)
-    exps = [e for e in expr.atoms(sympy.exp) if e.args[0].free_symbols]
+    names = _generators(expr)
+    exps = [e for e in names if isinstance(e, sympy.exp) and e.args[0].free_symbols]
     if not exps or expr.count_ops() > 2 * SMALL:
         return None
     unit = exps[0].args[0]
-    if unit.could_extract_minus_sign():
-        unit = -unit
-    ratios = [sympy.simplify(e.args[0] / unit) for e in exps]
-    if not all(r.is_Rational for r in ratios):
+    unit = -unit if unit.could_extract_minus_sign() else unit
+    ratios = {e: sympy.simplify(e.args[0] / unit) for e in exps}
+    if not all(r.is_Rational for r in ratios.values()):
         return None
-    unit = unit / sympy.ilcm(1, *(r.q for r in ratios)) * sympy.igcd(0, *(r.p for r in ratios))
+    whole = sympy.ilcm(1, *(r.q for r in ratios.values()))
+    step = sympy.Rational(sympy.igcd(0, *(r * whole for r in ratios.values())), whole)
+    held = expr.xreplace(names)
     e = Symbol("e", positive=True)
+    back = {s: node for node, s in names.items() if node not in ratios}
     sides = []
     for sign in (-1, 1):
-        powers = {x: e ** int(sign * sympy.simplify(x.args[0] / unit)) for x in exps}
-        cancelled = sympy.cancel(sympy.together(expr.xreplace(powers)))
-        if cancelled.atoms(AtomFunction) or e not in cancelled.free_symbols:
-            return None
+        powers = {names[node]: e ** int(sign * r / step) for node, r in ratios.items()}
+        cancelled = sympy.cancel(sympy.together(held.xreplace(powers)))
         bottom = sympy.fraction(cancelled)[1]
-        if e in bottom.free_symbols and sympy.Poly(bottom, e).eval(0) == 0:
+        if e not in cancelled.free_symbols or sympy.Poly(bottom, e).eval(0) == 0:
             return None
-        sides.append(cancelled.xreplace({e: sympy.exp(-sympy.Abs(unit))}))
+        sides.append(cancelled.xreplace({e: sympy.exp(-sympy.Abs(unit * step)), **back}))
     return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
 
 
@@ -178,7 +180,10 @@ def forms(expr: Expr) -> Iterator[tuple[str, Expr]]:
     """The different forms of a lifted expression, each lifted again."""
     seen = set()
     for name, form in FORMS.items():
-        result = form(expr)
+        try:
+            result = form(expr)
+        except sympy.PolynomialError:
+            continue
         if result is None or result.has(sympy.nan, sympy.zoo):
             continue
         result = lift(result)
@@ -293,7 +298,7 @@ def signs(act: Activation) -> dict[Symbol, int]:
     for p in act.parameters:
         if p.low is not None and sympy.sympify(p.low) >= 0:
             known[p.symbol] = 1 if p.low > 0 else tails.NON_NEGATIVE
-        elif p.high is not None and sympy.sympify(p.high) < 0:
+        elif p.high is not None and sympy.sympify(p.high) <= 0:
             known[p.symbol] = -1
     return known
 
@@ -314,32 +319,87 @@ def _treat(
 ) -> Iterator[tuple[str, Expr]]:
     known = signs(act)
     values = {**act.defaults, **{s: sympy.Integer(1) for s in act.inputs[1:]}}
-    found = [(x, side, tails.tail(expr, x, side, values, known)) for x, side in sides]
+    rows: list[tuple[Symbol, int, Expr]] = []
+    for x, side in sides:
+        form = tails.tail(expr, x, side, values, known)
+        if form is not None:
+            rows.append((x, side, tails.dominant(form, x, side, known)))
+        elif _numerically_flat(expr, act, side):
+            rows.append((x, side, sympy.Integer(0)))
     # A tail that is flat needs no branch: x is kept from going further. These come first, so
     # that the branches of the others see the true x.
-    rows = [(x, side, form) for x, side, form in found if form is not None]
     rows.sort(key=lambda row: not _is_flat(row[2], row[0]))
     guarded = guards.guard_branches(expr, act.inputs[0])
-    for border in BORDERS:
+    for near, far in _borders(bool(rows) and len({side for _, side, _ in rows}) > 1):
         result = guarded
         for x, side, form in rows:
+            border = near if side > 0 else far
             low, high = (None, border) if side > 0 else (-border, None)
             result = guards.clip(result, x, low, high)
             if not _is_flat(form, x):
                 beyond = x > border if side > 0 else x < -border
                 result = sympy.Piecewise((form, beyond), (result, True))
         if result != guarded:
-            yield f"tails beyond 2**{int(sympy.log(border, 2))}", result
+            powers = "/".join(str(int(sympy.log(b, 2))) for b in dict.fromkeys((near, far)))
+            yield f"tails beyond 2**{powers}", result
     result = guarded
     for x in dict.fromkeys(x for x, _ in sides):
-        limits = {
-            side: tails.limit(expr, x, side, values, known) for var, side in sides if var == x
-        }
-        limits = {side: value for side, value in limits.items() if value is not None}
+        limits = {}
+        for side in (side for var, side in sides if var == x):
+            value = tails.limit(expr, x, side, values, known)
+            value = _numeric_limit(expr, act, side) if value is None else value
+            if value is not None:
+                limits[side] = value
         if limits:
             result = guards.at_infinity(result, x, limits)
     if result != guarded:
         yield "limits at infinity", result
+
+
+def _borders(two_sided: bool) -> Iterator[tuple[Expr, Expr]]:
+    """(border at +, border at -), the greatest first; one side alone may need a smaller one."""
+    for border in BORDERS:
+        if two_sided and border != BORDERS[0]:
+            yield border, BORDERS[0]
+            yield BORDERS[0], border
+        yield border, border
+
+
+def _oracles(expr: Expr, act: Activation) -> list[Oracle]:
+    meaning = tails.definition(expr)
+    return [shared(meaning, act.inputs, setting) for setting in settings(act)]
+
+
+def _numerically_flat(expr: Expr, act: Activation, side: int) -> bool:
+    """Whether, at every setting, the function is constant from |x| = 128 on to 60 bits.
+
+    Farther out than 2**8 a doubly exponential function is beyond balls too, and not asked.
+    """
+    if act.is_gated:
+        return False
+    for oracle in _oracles(expr, act):
+        try:
+            first, *rest = (oracle(side * 2.0**power) for power in (7, 7.5, 8, 10, 20, 40))
+        except Undecided:
+            return False
+        tiny = abs(first) < 2.0**-160
+        near = [
+            abs(v) < 2.0**-160 if tiny else abs(v - first) < abs(first) * 2.0**-60 for v in rest
+        ]
+        if not all(ok or v.is_nan() for ok, v in zip(near[2:], rest[2:])) or not all(near[:2]):
+            return False
+    return True
+
+
+def _numeric_limit(expr: Expr, act: Activation, side: int) -> Expr | None:
+    """The limit, where the oracle finds the same one at every setting."""
+    if act.is_gated:
+        return None
+    found = {float(oracle(side * math.inf)) for oracle in _oracles(expr, act)}
+    value = found.pop()
+    if found or math.isnan(value):
+        return None
+    return exact(value)
 
 
 def _is_flat(form: Expr, x: Symbol) -> bool:

@@ -13,6 +13,7 @@ from sympy import Expr, Integer, Piecewise, Symbol, oo
 
 from .atoms import AtomFunction, u
 from .calculus import branch_at
+from .limits import TimeLimit, time_limit
 
 #: Tails of SymPy's own functions as the argument goes to -oo and +oo; None grows exponentially.
 _TAILS: dict[str, tuple[Expr | None, Expr | None]] = {
@@ -20,6 +21,7 @@ _TAILS: dict[str, tuple[Expr | None, Expr | None]] = {
     "tanh": (Integer(-1), Integer(1)),
     "erf": (Integer(-1), Integer(1)),
     "sinh": (None, None),
+    "atan": (-sympy.pi / 2, sympy.pi / 2),
     "cosh": (None, None),
 }
 
@@ -35,11 +37,18 @@ class NoTail(Exception):
     """The expression grows exponentially there, or its direction cannot be told."""
 
 
-class UnknownSign(Exception):
-    """The answer depends on the sign of `symbol`."""
+class Grows(NoTail):
+    """The expression grows exponentially, to +oo or -oo (`sign`; 0 where that is not known)."""
 
-    def __init__(self, symbol: Symbol) -> None:
-        self.symbol = symbol
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+
+
+class UnknownSign(Exception):
+    """The answer depends on the sign of `factor`, a symbol or a sum of some."""
+
+    def __init__(self, factor: Expr) -> None:
+        self.factor = factor
 
 
 def tail(
@@ -69,16 +78,24 @@ def by_sign(find: Callable[[Expr, Signs], Expr], expr: Expr, signs: Signs) -> Ex
     except NoTail:
         return None
     except UnknownSign as unknown:
-        s = unknown.symbol
+        s = unknown.factor
         signed = [(1, s > 0)] if signs.get(s) == NON_NEGATIVE else [(1, s > 0), (-1, s < 0)]
         cases = [(by_sign(find, expr, {**signs, s: sign}), cond) for sign, cond in signed]
         if any(value is None or _undefined(value) for value, _ in cases):
             return None
-        at_zero = expr.xreplace({s: Integer(0)})
+        at_zero = expr.xreplace({s: Integer(0)}) if s.is_Symbol else _where_zero(expr, s)
         last = None if _undefined(at_zero) else by_sign(find, at_zero, signs)
         if last is None or _undefined(last):
             last = cases.pop()[0]
         return Piecewise(*cases, (last, True))
+
+
+def _where_zero(expr: Expr, factor: Expr) -> Expr:
+    """`expr` on the set where a sum is zero, by solving it for one of its symbols."""
+    for s in sorted(factor.free_symbols, key=str):
+        if factor.is_polynomial(s) and sympy.Poly(factor, s).degree() == 1:
+            return expr.xreplace({s: sympy.solve(factor, s)[0]})
+    return sympy.nan
 
 
 def _undefined(expr: Expr) -> bool:
@@ -91,20 +108,30 @@ def _tail(expr: Expr, x: Symbol, side: int, signs: Signs) -> Expr:
     if expr == x:
         return x
     if isinstance(expr, sympy.Mul):
-        factors = [_try(f, x, side, signs) for f in expr.args]
+        factors, grows = _parts(expr, x, side, signs)
         if any(f == 0 for f in factors):
-            if any(f is None for f in factors):
+            if grows:
                 raise NoTail
             return Integer(0)
-        if any(f is None for f in factors):
-            raise NoTail
+        if grows:
+            raise Grows(0)
         return sympy.Mul(*factors)
+    if isinstance(expr, sympy.Add):
+        terms, grows = _parts(expr, x, side, signs)
+        if grows:
+            raise Grows(grows[0] if len(set(grows)) == 1 else 0)
+        return sympy.Add(*terms)
     name = type(expr).__name__
     ends = expr.atom.tails if isinstance(expr, AtomFunction) else _TAILS.get(name)
-    args = [_tail(a, x, side, signs) for a in expr.args]
-    if isinstance(expr, sympy.Pow) and args[0] == 0 and not _is_positive(args[1]):
-        raise NoTail
-    if ends is None or (isinstance(expr, AtomFunction) and ends == (None, None)):
+    try:
+        args = [_tail(a, x, side, signs) for a in expr.args]
+    except Grows as growth:
+        return _of_growing(expr, ends, growth.sign)
+    if isinstance(expr, sympy.Pow) and args[0] == 0:
+        if sign_of(args[1], signs) <= 0:
+            raise NoTail
+        return Integer(0)
+    if ends is None or name == "atan" or (isinstance(expr, AtomFunction) and ends == (None, None)):
         return expr.func(*args)
     arg = args[0]
     if x not in arg.free_symbols:
@@ -121,19 +148,33 @@ def _tail(expr: Expr, x: Symbol, side: int, signs: Signs) -> Expr:
         return expr.func(Integer(0))
     end = ends[1 if sign > 0 else 0]
     if end is None:
-        raise NoTail
+        raise Grows(-1 if name == "sinh" and sign < 0 else 1)
     return end.xreplace({u: arg})
 
 
-def _try(expr: Expr, x: Symbol, side: int, signs: Signs) -> Expr | None:
-    try:
-        return _tail(expr, x, side, signs)
-    except NoTail:
-        return None
+def _parts(expr: Expr, x: Symbol, side: int, signs: Signs) -> tuple[list[Expr], list[int]]:
+    """The tails of the operands that have one, and the signs of those that grow exponentially."""
+    found, grows = [], []
+    for arg in expr.args:
+        try:
+            found.append(_tail(arg, x, side, signs))
+        except Grows as growth:
+            grows.append(growth.sign)
+    return found, grows
 
 
-def _is_positive(expr: Expr) -> bool:
-    return bool(expr.is_positive)
+def _of_growing(expr: Expr, ends: tuple[Expr | None, Expr | None] | None, sign: int) -> Expr:
+    """A function of something that grows exponentially: its flat end, or growth again."""
+    if isinstance(expr, sympy.Pow) and expr.exp.is_number:
+        if expr.exp.is_negative:
+            return Integer(0)
+        raise Grows(1 if sign > 0 or expr.exp.is_even else 0)
+    if ends is None or not sign:
+        raise NoTail
+    end = ends[1 if sign > 0 else 0]
+    if end is None or end.free_symbols:
+        raise Grows(0)
+    return end
 
 
 def leading(expr: Expr, x: Symbol) -> tuple[Expr, int] | None:
@@ -149,18 +190,45 @@ def leading(expr: Expr, x: Symbol) -> tuple[Expr, int] | None:
 
 
 def sign_of(expr: Expr, signs: Signs) -> int:
-    """The sign of an expression; UnknownSign names the symbol that decides it."""
+    """The sign of an expression; UnknownSign names the factor that decides it."""
+    result = 1
+    for factor in sympy.Mul.make_args(_factored(expr)):
+        base, power = factor.as_base_exp() if isinstance(factor, sympy.Pow) else (factor, None)
+        if power is not None and power.is_even and signs.get(base) in (1, -1):
+            continue
+        result *= _factor_sign(base if power is not None and power.is_odd else factor, signs)
+    return result
+
+
+def _factored(expr: Expr) -> Expr:
+    try:
+        return sympy.factor(expr)
+    except sympy.PolynomialError:  # functions of one generator inside another
+        return sympy.factor_terms(expr)
+
+
+def _factor_sign(factor: Expr, signs: Signs) -> int:
+    if signs.get(factor) in (1, -1):
+        return signs[factor]
+    if signs.get(-factor) in (1, -1):
+        return -signs[-factor]
     stand_in = {
         s: sympy.Symbol(s.name, nonnegative=True)
         if sign == NON_NEGATIVE
         else sympy.Symbol(s.name, positive=True) * sign
         for s, sign in signs.items()
+        if s.is_Symbol
     }
-    known = expr.xreplace(stand_in)
+    known = factor.xreplace(stand_in)
     if known.is_positive or known.is_negative or known.is_zero:
         return 1 if known.is_positive else -1 if known.is_negative else 0
-    for s in sorted(expr.free_symbols, key=str):
-        if signs.get(s) in (None, NON_NEGATIVE):
+    for s in sorted(factor.free_symbols, key=str):
+        if signs.get(s) is None or (signs.get(s) == NON_NEGATIVE and known.is_nonnegative):
+            raise UnknownSign(s)
+    if factor.free_symbols and factor not in signs and factor.is_Add:
+        raise UnknownSign(factor)
+    for s in sorted(factor.free_symbols, key=str):
+        if signs.get(s) == NON_NEGATIVE:
             raise UnknownSign(s)
     raise NoTail
 
@@ -188,3 +256,44 @@ def definition(expr: Expr) -> Expr:
     while atoms := [a for a in expr.atoms(AtomFunction) if hasattr(a, "atom")]:
         expr = expr.xreplace({a: a.atom.definition.subs(u, a.args[0]) for a in atoms})
     return expr
+
+
+def dominant(form: Expr, x: Symbol, side: int, signs: Signs) -> Expr:
+    """A tail's form, or its leading term c·|x|^p where evaluating the form would overflow.
+
+    At |x| = 2**40 the next term is smaller than float32 can tell.
+    """
+    if x not in form.free_symbols or form.has(Piecewise):
+        return form
+    lead = leading(form, x)
+    if lead is not None:
+        linear = lead[1] <= 1 and sympy.denom(sympy.together(form)).free_symbols.isdisjoint({x})
+        return form if linear else lead[0] * x ** lead[1]
+    positive = {
+        s: sympy.Symbol(s.name, positive=True) * (1 if sign == NON_NEGATIVE else sign)
+        for s, sign in signs.items()
+        if s.is_Symbol
+    }
+    t = sympy.Symbol("t", positive=True)
+    values = definition(form).xreplace(positive).xreplace({x: side * t})
+    if values.free_symbols - {t} - {v for p in positive.values() for v in p.free_symbols}:
+        return form
+    try:
+        with time_limit(3.0):
+            return _leading_power(values, t, Symbol(x.name, real=True) * side, signs, form)
+    except (TimeLimit, NotImplementedError, ValueError, TypeError):
+        return form
+
+
+def _leading_power(values: Expr, t: Symbol, x: Expr, signs: Signs, form: Expr) -> Expr:
+    """c·x^p with values ~ c·t^p: p from two far points, c as a limit."""
+    at = {s: Integer(3) for s in values.free_symbols - {t}}
+    far = [sympy.N(values.xreplace({**at, t: Integer(2) ** k}), 60, maxn=2000) for k in (400, 399)]
+    if not all(v.is_real and v for v in far):
+        return form
+    power = sympy.Rational(round(2 * float(sympy.log(far[0] / far[1], 2))), 2)
+    coefficient = sympy.limit(values / t**power, t, oo)
+    if not coefficient.is_finite or coefficient.is_zero or t in coefficient.free_symbols:
+        return form
+    back = {s: Symbol(s.name, real=True) for s in coefficient.free_symbols}
+    return coefficient.xreplace(back) * x**power

@@ -32,6 +32,7 @@ def stand_ins(rule: Rule, seed: int) -> dict:
         "n_": [sympy.Integer(-1), sympy.Integer(-2)],
         "h_": [Rational(1, 2), Rational(-3, 2)],
         "k_": [sympy.Integer(4), Rational(1, 9)],
+        "p_": [sympy.Integer(-2), -y, Rational(-1, 2)],
         "m_": [Rational(-1, 2), sympy.Integer(-3)],
     }
     return {s: rng.choice(choices[s.name]) for s in rule.pattern.free_symbols & set(WILD)}

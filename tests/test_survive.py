@@ -23,7 +23,7 @@ def test_every_result_is_finite_where_the_truth_is(name: str) -> None:
     for backend in ("numpy", "torch", "cuda"):
         for dtype in DTYPES:
             for m in actgen.verify(name, backend, dtype):
-                assert m.non_finite == 0, m
+                assert m.non_finite == 0 and m.far == 0, m
                 assert m.inputs >= 13, m
 
 

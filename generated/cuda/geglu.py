@@ -143,11 +143,20 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
-        v = _minimum(_maximum(y, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = math.erfc(v * real(-0.7071067811865476)) * real(1.772453850905516)
-        v3 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
-        v4 = v2 + v * (math.exp(-(v3 * v3)) * real(1.4142135623730951))
-        return x * (v4 * real(0.28209479177387814))
+        w = real(1.0) if abs(y) == real(math.inf) else y
+        c = math.erfc(w * real(-0.7071067811865476))
+        w2 = real(1.0) if abs(x) == real(math.inf) else x
+        v = _minimum(abs(w * real(0.7071067811865476)), real(40.0))
+        e = math.exp(-(v * v))
+        mask = w < real(0.0)
+        mask2 = c * real(1.772453850905516) + w * (e * real(1.4142135623730951)) > real(0.0)
+        w3 = (real(-math.inf) if mask2 else real(math.inf)) if mask else real(-math.inf)
+        mask3 = w > real(0.0)
+        v2 = w2 * (c * real(0.5)) + e * real(0.3989422804014327) * w2 * w
+        w4 = (real(-math.inf) if mask3 else w3) if x == real(-math.inf) else v2
+        w5 = (real(math.inf) if mask2 else real(-math.inf)) if mask else real(math.inf)
+        w6 = (real(math.inf) if mask3 else w5) if x == real(math.inf) else w4
+        return x if y == real(math.inf) else real(0.0) if y == real(-math.inf) else w6
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -388,43 +397,3 @@ def _finish(out: Any, flat: Any) -> Any:
         host = flat.copy_to_host()
         out[...] = host.view(out.dtype).reshape(out.shape)
     return out
-
-
-@functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any]:
-    """Device functions that combine one value of each thread of a block, for all of them."""
-    kind = types.float64 if real is np.float64 else types.float32
-
-    @cuda.jit(device=True)
-    def total(value):
-        shared = cuda.shared.array(256, kind)
-        t = cuda.threadIdx.x
-        cuda.syncthreads()
-        shared[t] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if t < half:
-                shared[t] = shared[t] + shared[t + half]
-            cuda.syncthreads()
-            half //= 2
-        return shared[0]
-
-    @cuda.jit(device=True)
-    def greatest(value):
-        shared = cuda.shared.array(256, kind)
-        t = cuda.threadIdx.x
-        cuda.syncthreads()
-        shared[t] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if t < half:
-                other = shared[t + half]
-                if other > shared[t] or other != other:  # NaN wins
-                    shared[t] = other
-            cuda.syncthreads()
-            half //= 2
-        return shared[0]
-
-    return total, greatest

@@ -70,14 +70,21 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _maximum(a, b):
+        return b if a < b else a  # NaN in a stays, unlike with max
+
+    @cuda.jit(device=True)
+    def _minimum(a, b):
+        return b if a > b else a  # NaN in a stays, unlike with min
+
+    @cuda.jit(device=True)
     def _sign(a):
         return real(1.0) if a > real(0.0) else real(-1.0) if a < real(0.0) else a
 
     @cuda.jit(device=True)
     def _forward(x):
-        w = real(1.0) if abs(x) == real(math.inf) else x
-        w2 = real(-1.0) if x == real(-math.inf) else w / (abs(w) + real(1.0))
-        return real(1.0) if x == real(math.inf) else w2
+        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
+        return v / (abs(v) + real(1.0))
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -294,43 +301,3 @@ def _finish(out: Any, flat: Any) -> Any:
         host = flat.copy_to_host()
         out[...] = host.view(out.dtype).reshape(out.shape)
     return out
-
-
-@functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any]:
-    """Device functions that combine one value of each thread of a block, for all of them."""
-    kind = types.float64 if real is np.float64 else types.float32
-
-    @cuda.jit(device=True)
-    def total(value):
-        shared = cuda.shared.array(256, kind)
-        t = cuda.threadIdx.x
-        cuda.syncthreads()
-        shared[t] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if t < half:
-                shared[t] = shared[t] + shared[t + half]
-            cuda.syncthreads()
-            half //= 2
-        return shared[0]
-
-    @cuda.jit(device=True)
-    def greatest(value):
-        shared = cuda.shared.array(256, kind)
-        t = cuda.threadIdx.x
-        cuda.syncthreads()
-        shared[t] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if t < half:
-                other = shared[t + half]
-                if other > shared[t] or other != other:  # NaN wins
-                    shared[t] = other
-            cuda.syncthreads()
-            half //= 2
-        return shared[0]
-
-    return total, greatest

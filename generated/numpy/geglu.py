@@ -124,11 +124,18 @@ def _derivative_x(x: Array, y: Array) -> Array:
 
 
 def _derivative_y(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -1099511627776.0), 1099511627776.0)
-    v2 = np.minimum(np.abs(v * 0.7071067811865476), 40.0)
-    v3 = _erfc(v * -0.7071067811865476) * 1.772453850905516
-    v4 = (v3 + v * (np.exp(-(v2 * v2)) * 1.4142135623730951)) * 0.28209479177387814
-    return x * v4
+    w = np.where(np.abs(y) == np.inf, 1.0, y)
+    c = _erfc(w * -0.7071067811865476)
+    w2 = np.where(np.abs(x) == np.inf, 1.0, x)
+    v = np.minimum(np.abs(w * 0.7071067811865476), 40.0)
+    e = np.exp(-(v * v))
+    mask = w < 0.0
+    mask2 = c * 1.772453850905516 + w * (e * 1.4142135623730951) > 0.0
+    mask3 = w > 0.0
+    w3 = np.where(mask3, -np.inf, np.where(mask, np.where(mask2, -np.inf, np.inf), -np.inf))
+    w4 = np.where(x == -np.inf, w3, w2 * (c * 0.5) + e * 0.3989422804014327 * w2 * w)
+    w5 = np.where(mask3, np.inf, np.where(mask, np.where(mask2, np.inf, -np.inf), np.inf))
+    return np.where(y == np.inf, x, np.where(y == -np.inf, 0.0, np.where(x == np.inf, w5, w4)))
 
 
 def _second_derivative_xx(x: Array, y: Array) -> Array:
@@ -255,10 +262,12 @@ def _map(
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
-    Neither an overflow, which is the result itself or of no effect on it, nor what a branch that
-    is not selected makes of an infinite input warns.
+    What overflows or underflows is the result itself or of no effect on it, and what a branch that
+    is not selected makes of its input is of none: neither warns.
     """
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
+    if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
+        raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
     values = [np.asarray(p, np.float64) for p in parameters]
     operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
@@ -269,7 +278,7 @@ def _map(
         casting="unsafe",
         buffersize=_BLOCK,
     )
-    with blocks, np.errstate(over="ignore", invalid="ignore"):
+    with blocks, np.errstate(all="ignore"):
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)

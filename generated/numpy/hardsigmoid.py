@@ -107,10 +107,12 @@ def _map(
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
-    Neither an overflow, which is the result itself or of no effect on it, nor what a branch that
-    is not selected makes of an infinite input warns.
+    What overflows or underflows is the result itself or of no effect on it, and what a branch that
+    is not selected makes of its input is of none: neither warns.
     """
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
+    if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
+        raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
     values = [np.asarray(p, np.float64) for p in parameters]
     operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
@@ -121,7 +123,7 @@ def _map(
         casting="unsafe",
         buffersize=_BLOCK,
     )
-    with blocks, np.errstate(over="ignore", invalid="ignore"):
+    with blocks, np.errstate(all="ignore"):
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)

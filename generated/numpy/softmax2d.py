@@ -136,8 +136,9 @@ def _map(
         flat = [a.reshape(-1, a.shape[-1]) for a in rows]
         into = result.reshape(-1, result.shape[-1])
         step = max(1, _BLOCK // n)
-        # An overflow is the result itself; infinite entries make NaN in what is not selected.
-        with np.errstate(over="ignore", invalid="ignore"):
+        # What overflows or underflows is the result itself; infinite entries make NaN only in
+        # what is not selected.
+        with np.errstate(all="ignore"):
             for i in range(0, len(into), step):
                 into[i : i + step] = kernel(*(a[i : i + step].astype(np.float64) for a in flat))
     return result[..., 0] if reduces else np.moveaxis(result, -1, axis)

@@ -54,21 +54,25 @@ def celu_derivative(x: Tensor, alpha: Value = 1.0) -> Tensor:
 
 def celu_second_derivative(x: Tensor, alpha: Value = 1.0) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, alpha)
 
 
 def celu_vjp(x: Tensor, dy: Tensor, alpha: Value = 1.0) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, alpha)
 
 
 def celu_jvp(x: Tensor, dx: Tensor, alpha: Value = 1.0) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, alpha)
 
 
 def celu_grad_alpha(x: Tensor, alpha: Value = 1.0) -> Tensor:
     """df/dalpha, elementwise."""
+    _check(x)
     return _run(_grad_alpha, x, alpha)
 
 
@@ -131,6 +135,8 @@ def _vjp_alpha(x: Tensor, dy: Tensor, alpha: Value) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"celu: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"celu: {expected}")
@@ -145,7 +151,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

@@ -55,21 +55,25 @@ def elu_derivative(x: Tensor, alpha: Value = 1.0) -> Tensor:
 
 def elu_second_derivative(x: Tensor, alpha: Value = 1.0) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, alpha)
 
 
 def elu_vjp(x: Tensor, dy: Tensor, alpha: Value = 1.0) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, alpha)
 
 
 def elu_jvp(x: Tensor, dx: Tensor, alpha: Value = 1.0) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, alpha)
 
 
 def elu_grad_alpha(x: Tensor, alpha: Value = 1.0) -> Tensor:
     """df/dalpha, elementwise."""
+    _check(x)
     return _run(_grad_alpha, x, alpha)
 
 
@@ -129,6 +133,8 @@ def _vjp_alpha(x: Tensor, dy: Tensor, alpha: Value) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"elu: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"elu: {expected}")
@@ -143,7 +149,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

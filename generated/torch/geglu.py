@@ -20,6 +20,7 @@ Contract: no NaN or infinity where the true value is finite, the limit at ±inf,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -55,41 +56,49 @@ def geglu(x: Tensor, y: Tensor) -> Tensor:
 
 def geglu_derivative_x(x: Tensor, y: Tensor) -> Tensor:
     """df/dx."""
+    _check(x, y)
     return _run(_derivative_x, x, y)
 
 
 def geglu_derivative_y(x: Tensor, y: Tensor) -> Tensor:
     """df/dy."""
+    _check(x, y)
     return _run(_derivative_y, x, y)
 
 
 def geglu_second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
     """d2f/dxdx."""
+    _check(x, y)
     return _run(_second_derivative_xx, x, y)
 
 
 def geglu_second_derivative_xy(x: Tensor, y: Tensor) -> Tensor:
     """d2f/dxdy."""
+    _check(x, y)
     return _run(_second_derivative_xy, x, y)
 
 
 def geglu_second_derivative_yy(x: Tensor, y: Tensor) -> Tensor:
     """d2f/dydy."""
+    _check(x, y)
     return _run(_second_derivative_yy, x, y)
 
 
 def geglu_vjp_x(x: Tensor, y: Tensor, dout: Tensor) -> Tensor:
     """The cotangent of x."""
+    _check(x, y, dout)
     return _run(_vjp_x, x, y, dout)
 
 
 def geglu_vjp_y(x: Tensor, y: Tensor, dout: Tensor) -> Tensor:
     """The cotangent of y."""
+    _check(x, y, dout)
     return _run(_vjp_y, x, y, dout)
 
 
 def geglu_jvp(x: Tensor, y: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
     """The tangent of f."""
+    _check(x, y, dx, dy)
     return _run(_jvp, x, y, dx, dy)
 
 
@@ -141,11 +150,21 @@ def _derivative_x(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _derivative_y(x: Tensor, y: Tensor) -> Tensor:
-    v = torch.clamp(torch.clamp(y, min=-1099511627776.0), max=1099511627776.0)
-    v2 = torch.clamp(torch.abs(v * 0.7071067811865476), max=40.0)
-    v3 = torch.erfc(v * -0.7071067811865476) * 1.772453850905516
-    v4 = (v3 + v * (torch.exp(-(v2 * v2)) * 1.4142135623730951)) * 0.28209479177387814
-    return x * v4
+    w = torch.where(torch.abs(y) == math.inf, 1.0, y)
+    c = torch.erfc(w * -0.7071067811865476)
+    w2 = torch.where(torch.abs(x) == math.inf, 1.0, x)
+    v = torch.clamp(torch.abs(w * 0.7071067811865476), max=40.0)
+    e = torch.exp(-(v * v))
+    mask = w < 0.0
+    mask2 = c * 1.772453850905516 + w * (e * 1.4142135623730951) > 0.0
+    w3 = torch.where(mask2, -math.inf * torch.ones_like(x), math.inf)
+    mask3 = w > 0.0
+    w4 = torch.where(mask3, -math.inf, torch.where(mask, w3, -math.inf))
+    w5 = torch.where(x == -math.inf, w4, w2 * (c * 0.5) + e * 0.3989422804014327 * w2 * w)
+    w6 = torch.where(mask2, math.inf * torch.ones_like(x), -math.inf)
+    w7 = torch.where(mask3, math.inf, torch.where(mask, w6, math.inf))
+    w8 = torch.where(y == -math.inf, 0.0, torch.where(x == math.inf, w7, w5))
+    return torch.where(y == math.inf, x, w8)
 
 
 def _second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
@@ -182,6 +201,8 @@ def _jvp(x: Tensor, y: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"geglu: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"geglu: {expected}")
@@ -196,7 +217,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

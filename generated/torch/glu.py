@@ -54,41 +54,49 @@ def glu(x: Tensor, y: Tensor) -> Tensor:
 
 def glu_derivative_x(x: Tensor, y: Tensor) -> Tensor:
     """df/dx."""
+    _check(x, y)
     return _run(_derivative_x, x, y)
 
 
 def glu_derivative_y(x: Tensor, y: Tensor) -> Tensor:
     """df/dy."""
+    _check(x, y)
     return _run(_derivative_y, x, y)
 
 
 def glu_second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
     """d2f/dxdx."""
+    _check(x, y)
     return _run(_second_derivative_xx, x, y)
 
 
 def glu_second_derivative_xy(x: Tensor, y: Tensor) -> Tensor:
     """d2f/dxdy."""
+    _check(x, y)
     return _run(_second_derivative_xy, x, y)
 
 
 def glu_second_derivative_yy(x: Tensor, y: Tensor) -> Tensor:
     """d2f/dydy."""
+    _check(x, y)
     return _run(_second_derivative_yy, x, y)
 
 
 def glu_vjp_x(x: Tensor, y: Tensor, dout: Tensor) -> Tensor:
     """The cotangent of x."""
+    _check(x, y, dout)
     return _run(_vjp_x, x, y, dout)
 
 
 def glu_vjp_y(x: Tensor, y: Tensor, dout: Tensor) -> Tensor:
     """The cotangent of y."""
+    _check(x, y, dout)
     return _run(_vjp_y, x, y, dout)
 
 
 def glu_jvp(x: Tensor, y: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
     """The tangent of f."""
+    _check(x, y, dx, dy)
     return _run(_jvp, x, y, dx, dy)
 
 
@@ -181,6 +189,8 @@ def _jvp(x: Tensor, y: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"glu: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"glu: {expected}")
@@ -195,7 +205,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

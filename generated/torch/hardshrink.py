@@ -55,21 +55,25 @@ def hardshrink_derivative(x: Tensor, lambd: Value = 0.5) -> Tensor:
 
 def hardshrink_second_derivative(x: Tensor, lambd: Value = 0.5) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, lambd)
 
 
 def hardshrink_vjp(x: Tensor, dy: Tensor, lambd: Value = 0.5) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, lambd)
 
 
 def hardshrink_jvp(x: Tensor, dx: Tensor, lambd: Value = 0.5) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, lambd)
 
 
 def hardshrink_grad_lambd(x: Tensor, lambd: Value = 0.5) -> Tensor:
     """df/dlambd, elementwise."""
+    _check(x)
     return _run(_grad_lambd, x, lambd)
 
 
@@ -130,6 +134,8 @@ def _vjp_lambd(x: Tensor, dy: Tensor, lambd: Value) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"hardshrink: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"hardshrink: {expected}")
@@ -144,7 +150,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

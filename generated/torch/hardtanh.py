@@ -59,26 +59,31 @@ def hardtanh_derivative(x: Tensor, min_val: Value = -1.0, max_val: Value = 1.0) 
 
 def hardtanh_second_derivative(x: Tensor, min_val: Value = -1.0, max_val: Value = 1.0) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, min_val, max_val)
 
 
 def hardtanh_vjp(x: Tensor, dy: Tensor, min_val: Value = -1.0, max_val: Value = 1.0) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, min_val, max_val)
 
 
 def hardtanh_jvp(x: Tensor, dx: Tensor, min_val: Value = -1.0, max_val: Value = 1.0) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, min_val, max_val)
 
 
 def hardtanh_grad_min_val(x: Tensor, min_val: Value = -1.0, max_val: Value = 1.0) -> Tensor:
     """df/dmin_val, elementwise."""
+    _check(x)
     return _run(_grad_min_val, x, min_val, max_val)
 
 
 def hardtanh_grad_max_val(x: Tensor, min_val: Value = -1.0, max_val: Value = 1.0) -> Tensor:
     """df/dmax_val, elementwise."""
+    _check(x)
     return _run(_grad_max_val, x, min_val, max_val)
 
 
@@ -160,6 +165,8 @@ def _vjp_max_val(x: Tensor, dy: Tensor, min_val: Value, max_val: Value) -> Tenso
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"hardtanh: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"hardtanh: {expected}")
@@ -174,7 +181,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

@@ -70,6 +70,7 @@ def keras_relu_second_derivative(
     x: Tensor, negative_slope: Value = 0.0, max_value: Value = math.inf, threshold: Value = 0.0
 ) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, negative_slope, max_value, threshold)
 
 
@@ -81,6 +82,7 @@ def keras_relu_vjp(
     threshold: Value = 0.0,
 ) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, negative_slope, max_value, threshold)
 
 
@@ -92,6 +94,7 @@ def keras_relu_jvp(
     threshold: Value = 0.0,
 ) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, negative_slope, max_value, threshold)
 
 
@@ -99,6 +102,7 @@ def keras_relu_grad_negative_slope(
     x: Tensor, negative_slope: Value = 0.0, max_value: Value = math.inf, threshold: Value = 0.0
 ) -> Tensor:
     """df/dnegative_slope, elementwise."""
+    _check(x)
     return _run(_grad_negative_slope, x, negative_slope, max_value, threshold)
 
 
@@ -106,6 +110,7 @@ def keras_relu_grad_max_value(
     x: Tensor, negative_slope: Value = 0.0, max_value: Value = math.inf, threshold: Value = 0.0
 ) -> Tensor:
     """df/dmax_value, elementwise."""
+    _check(x)
     return _run(_grad_max_value, x, negative_slope, max_value, threshold)
 
 
@@ -113,6 +118,7 @@ def keras_relu_grad_threshold(
     x: Tensor, negative_slope: Value = 0.0, max_value: Value = math.inf, threshold: Value = 0.0
 ) -> Tensor:
     """df/dthreshold, elementwise."""
+    _check(x)
     return _run(_grad_threshold, x, negative_slope, max_value, threshold)
 
 
@@ -248,6 +254,8 @@ def _vjp_threshold(
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"keras_relu: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"keras_relu: {expected}")
@@ -263,7 +271,8 @@ def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
     wide = [a if isinstance(a, Tensor) else wide[0].new_full((), a) for a in wide]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

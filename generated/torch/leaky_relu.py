@@ -56,21 +56,25 @@ def leaky_relu_derivative(x: Tensor, negative_slope: Value = 0.01) -> Tensor:
 
 def leaky_relu_second_derivative(x: Tensor, negative_slope: Value = 0.01) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, negative_slope)
 
 
 def leaky_relu_vjp(x: Tensor, dy: Tensor, negative_slope: Value = 0.01) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, negative_slope)
 
 
 def leaky_relu_jvp(x: Tensor, dx: Tensor, negative_slope: Value = 0.01) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, negative_slope)
 
 
 def leaky_relu_grad_negative_slope(x: Tensor, negative_slope: Value = 0.01) -> Tensor:
     """df/dnegative_slope, elementwise."""
+    _check(x)
     return _run(_grad_negative_slope, x, negative_slope)
 
 
@@ -131,6 +135,8 @@ def _vjp_negative_slope(x: Tensor, dy: Tensor, negative_slope: Value) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"leaky_relu: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"leaky_relu: {expected}")
@@ -145,7 +151,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

@@ -56,21 +56,25 @@ def prelu_derivative(x: Tensor, a: Value = 0.25) -> Tensor:
 
 def prelu_second_derivative(x: Tensor, a: Value = 0.25) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, a)
 
 
 def prelu_vjp(x: Tensor, dy: Tensor, a: Value = 0.25) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, a)
 
 
 def prelu_jvp(x: Tensor, dx: Tensor, a: Value = 0.25) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, a)
 
 
 def prelu_grad_a(x: Tensor, a: Value = 0.25) -> Tensor:
     """df/da, elementwise."""
+    _check(x)
     return _run(_grad_a, x, a)
 
 
@@ -133,6 +137,8 @@ def _vjp_a(x: Tensor, dy: Tensor, a: Value) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"prelu: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"prelu: {expected}")
@@ -147,7 +153,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

@@ -55,21 +55,25 @@ def rrelu_derivative(x: Tensor, a: Value = 0.22916666666666666) -> Tensor:
 
 def rrelu_second_derivative(x: Tensor, a: Value = 0.22916666666666666) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, a)
 
 
 def rrelu_vjp(x: Tensor, dy: Tensor, a: Value = 0.22916666666666666) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, a)
 
 
 def rrelu_jvp(x: Tensor, dx: Tensor, a: Value = 0.22916666666666666) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, a)
 
 
 def rrelu_grad_a(x: Tensor, a: Value = 0.22916666666666666) -> Tensor:
     """df/da, elementwise."""
+    _check(x)
     return _run(_grad_a, x, a)
 
 
@@ -132,6 +136,8 @@ def _vjp_a(x: Tensor, dy: Tensor, a: Value) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"rrelu: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"rrelu: {expected}")
@@ -146,7 +152,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

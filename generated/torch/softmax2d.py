@@ -132,6 +132,9 @@ def _run(kernel: Callable[..., Tensor], reduces: bool, *rows: Tensor) -> Tensor:
 
 
 def _along(dim: int, kernel: Callable[..., Tensor], reduces: bool, *tensors: Tensor) -> Tensor:
+    for t in tensors:
+        if not t.is_floating_point():
+            raise NotImplementedError(f"softmax2d: expected floating tensors, got {t.dtype}")
     first = tensors[0]
     same = [t.movedim(dim, -1) if t.dim() == first.dim() else t.unsqueeze(-1) for t in tensors]
     y = _run(kernel, reduces, *same)

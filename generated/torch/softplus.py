@@ -54,21 +54,25 @@ def softplus_derivative(x: Tensor, beta: Value = 1.0) -> Tensor:
 
 def softplus_second_derivative(x: Tensor, beta: Value = 1.0) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, beta)
 
 
 def softplus_vjp(x: Tensor, dy: Tensor, beta: Value = 1.0) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, beta)
 
 
 def softplus_jvp(x: Tensor, dx: Tensor, beta: Value = 1.0) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, beta)
 
 
 def softplus_grad_beta(x: Tensor, beta: Value = 1.0) -> Tensor:
     """df/dbeta, elementwise."""
+    _check(x)
     return _run(_grad_beta, x, beta)
 
 
@@ -150,6 +154,8 @@ def _vjp_beta(x: Tensor, dy: Tensor, beta: Value) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"softplus: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"softplus: {expected}")
@@ -164,7 +170,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

@@ -62,6 +62,7 @@ def softplus_threshold_second_derivative(
     x: Tensor, beta: Value = 1.0, threshold: Value = 20.0
 ) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, beta, threshold)
 
 
@@ -69,6 +70,7 @@ def softplus_threshold_vjp(
     x: Tensor, dy: Tensor, beta: Value = 1.0, threshold: Value = 20.0
 ) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, beta, threshold)
 
 
@@ -76,11 +78,13 @@ def softplus_threshold_jvp(
     x: Tensor, dx: Tensor, beta: Value = 1.0, threshold: Value = 20.0
 ) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, beta, threshold)
 
 
 def softplus_threshold_grad_beta(x: Tensor, beta: Value = 1.0, threshold: Value = 20.0) -> Tensor:
     """df/dbeta, elementwise."""
+    _check(x)
     return _run(_grad_beta, x, beta, threshold)
 
 
@@ -88,6 +92,7 @@ def softplus_threshold_grad_threshold(
     x: Tensor, beta: Value = 1.0, threshold: Value = 20.0
 ) -> Tensor:
     """df/dthreshold, elementwise."""
+    _check(x)
     return _run(_grad_threshold, x, beta, threshold)
 
 
@@ -192,6 +197,8 @@ def _vjp_threshold(x: Tensor, dy: Tensor, beta: Value, threshold: Value) -> Tens
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"softplus_threshold: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"softplus_threshold: {expected}")
@@ -206,7 +213,9 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    wide = [a if isinstance(a, Tensor) else wide[0].new_full((), a) for a in wide]
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

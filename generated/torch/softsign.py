@@ -16,7 +16,6 @@ Contract: no NaN or infinity where the true value is finite, the limit at ±inf,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,16 +50,19 @@ def softsign_derivative(x: Tensor) -> Tensor:
 
 def softsign_second_derivative(x: Tensor) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x)
 
 
 def softsign_vjp(x: Tensor, dy: Tensor) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy)
 
 
 def softsign_jvp(x: Tensor, dx: Tensor) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx)
 
 
@@ -78,9 +80,8 @@ class Softsign(nn.Module):
 
 
 def _forward(x: Tensor) -> Tensor:
-    w = torch.where(torch.abs(x) == math.inf, 1.0, x)
-    w2 = torch.where(x == -math.inf, -1.0, w / (torch.abs(w) + 1.0))
-    return torch.where(x == math.inf, 1.0, w2)
+    v = torch.clamp(torch.clamp(x, min=-1099511627776.0), max=1099511627776.0)
+    return v / (torch.abs(v) + 1.0)
 
 
 def _derivative(x: Tensor) -> Tensor:
@@ -107,6 +108,8 @@ def _jvp(x: Tensor, dx: Tensor) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"softsign: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"softsign: {expected}")
@@ -121,7 +124,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

@@ -49,16 +49,19 @@ def tanh_derivative(x: Tensor) -> Tensor:
 
 def tanh_second_derivative(x: Tensor) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x)
 
 
 def tanh_vjp(x: Tensor, dy: Tensor) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy)
 
 
 def tanh_jvp(x: Tensor, dx: Tensor) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx)
 
 
@@ -104,6 +107,8 @@ def _jvp(x: Tensor, dx: Tensor) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"tanh: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"tanh: {expected}")
@@ -118,7 +123,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:

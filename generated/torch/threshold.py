@@ -59,26 +59,31 @@ def threshold_derivative(x: Tensor, threshold: Value = 0.0, value: Value = 0.0) 
 
 def threshold_second_derivative(x: Tensor, threshold: Value = 0.0, value: Value = 0.0) -> Tensor:
     """f'', the second derivative, branch by branch."""
+    _check(x)
     return _run(_second_derivative, x, threshold, value)
 
 
 def threshold_vjp(x: Tensor, dy: Tensor, threshold: Value = 0.0, value: Value = 0.0) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
+    _check(x, dy)
     return _run(_vjp, x, dy, threshold, value)
 
 
 def threshold_jvp(x: Tensor, dx: Tensor, threshold: Value = 0.0, value: Value = 0.0) -> Tensor:
     """The tangent of f: dx times f'(x)."""
+    _check(x, dx)
     return _run(_jvp, x, dx, threshold, value)
 
 
 def threshold_grad_threshold(x: Tensor, threshold: Value = 0.0, value: Value = 0.0) -> Tensor:
     """df/dthreshold, elementwise."""
+    _check(x)
     return _run(_grad_threshold, x, threshold, value)
 
 
 def threshold_grad_value(x: Tensor, threshold: Value = 0.0, value: Value = 0.0) -> Tensor:
     """df/dvalue, elementwise."""
+    _check(x)
     return _run(_grad_value, x, threshold, value)
 
 
@@ -159,6 +164,8 @@ def _vjp_value(x: Tensor, dy: Tensor, threshold: Value, value: Value) -> Tensor:
 
 def _check(*inputs: Tensor) -> None:
     for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"threshold: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"threshold: {expected}")
@@ -173,7 +180,8 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    return kernel(*wide).to(args[0].dtype)
+    y = kernel(*wide).to(args[0].dtype)
+    return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
 def _sum_to(terms: Tensor, value: Value) -> Tensor:
