@@ -22,7 +22,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, types
+from numba import config, cuda
 
 __all__ = ["gelu", "gelu_derivative", "gelu_jvp", "gelu_second_derivative", "gelu_vjp"]
 

@@ -24,7 +24,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, types
+from numba import config, cuda
 
 __all__ = [
     "glu",

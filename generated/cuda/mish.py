@@ -22,7 +22,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, types
+from numba import config, cuda
 
 __all__ = ["mish", "mish_derivative", "mish_jvp", "mish_second_derivative", "mish_vjp"]
 

@@ -22,7 +22,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, types
+from numba import config, cuda
 
 __all__ = ["relu", "relu_derivative", "relu_jvp", "relu_second_derivative", "relu_vjp"]
 

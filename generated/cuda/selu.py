@@ -29,7 +29,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, types
+from numba import config, cuda
 
 __all__ = ["selu", "selu_derivative", "selu_jvp", "selu_second_derivative", "selu_vjp"]
 

@@ -22,7 +22,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, types
+from numba import config, cuda
 
 __all__ = ["silu", "silu_derivative", "silu_jvp", "silu_second_derivative", "silu_vjp"]
 

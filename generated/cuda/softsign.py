@@ -17,11 +17,10 @@ Contract: no NaN or infinity where the true value is finite, the limit at ±inf,
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, types
+from numba import config, cuda
 
 __all__ = [
     "softsign",

@@ -20,7 +20,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, types
+from numba import config, cuda
 
 __all__ = ["tanh", "tanh_derivative", "tanh_jvp", "tanh_second_derivative", "tanh_vjp"]
 
