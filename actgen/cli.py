@@ -129,7 +129,7 @@ def show(
 ) -> None:
     """An activation: its formula, derivatives and kinks, its programs, or its generated source."""
     from . import compiler
-    from .emit import text
+    from .emit import legend, text
     from .facts import facts
 
     act = _activation(what, _parameters(param))
@@ -147,6 +147,8 @@ def show(
             console.print(
                 f"[bold]{name}[/bold]({inputs}) = {escape(str(write(expr)))}", soft_wrap=True
             )
+        for line in [] if act.is_row else legend(row[1] for row in rows):
+            console.print(escape(line), soft_wrap=True)
         for p in act.parameters:
             console.print(
                 f"parameter {p.name} = {float(p.value):.6g}" + (", learned" if p.learned else "")

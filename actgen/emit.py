@@ -9,7 +9,7 @@ import functools
 import importlib.resources
 import keyword
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -18,6 +18,7 @@ from sympy import Expr
 from sympy.printing.str import StrPrinter
 
 from . import model
+from .atoms import AtomFunction
 from .backends import CALL, UNARY, Backend, Op
 from .errors import InternalError
 from .program import BOOLEAN, Arg, Instr, Program
@@ -77,6 +78,12 @@ def text(expr: Expr) -> str:
     """A formula as one line of plain text."""
     shown = str(_Text().doprint(expr))
     return shown[1:-1] if isinstance(expr, sympy.Piecewise) else shown
+
+
+def legend(exprs: Iterable[Expr]) -> list[str]:
+    """What the stable primitives in some formulas mean: gauss(u) = exp(-u**2), …"""
+    atoms = {type(a).atom for e in exprs for a in e.atoms(AtomFunction) if hasattr(a, "atom")}
+    return [f"{a.name}(u) = {text(a.definition)}" for a in sorted(atoms, key=lambda a: a.name)]
 
 
 def wrap(label: str, body: str, width: int = 96) -> list[str]:

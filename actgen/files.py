@@ -58,6 +58,7 @@ def _header(compiled: Compiled, backend: Backend, spec_file: str) -> dict[str, A
             shown = act.formula if f.name == "forward" else f.expr
             label = f"{_label(f.name, act)}({arguments}) ="
         lines += wrap(label, text(_plain(shown)))
+    lines += emit.legend(_plain(f.expr) for f in compiled.functions.values())
     for p in act.parameters:
         lines += wrap(f"{p.name}:", _parameter(p))
     for kink in act.kinks():

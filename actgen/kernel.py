@@ -62,6 +62,8 @@ class Kernel:
         """f."""
         return self._call("", *inputs, **options)
 
+    __call__ = forward
+
     def derivative(self, *inputs: Any, **options: Any) -> Any:
         """f′; for gated functions a tuple of ∂f/∂x and ∂f/∂y; for rows the Jacobian's diagonal."""
         return self._call("_derivative", *inputs, **options)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from . import build, checks, cuda_check, registry
 from .compiler import compile_activation, source
-from .emit import text
+from .emit import legend, text
 from .facts import facts
 from .formula import parse
 from .project import project_root, replace_tree, write_atomic
@@ -60,6 +60,7 @@ def _measure(act: Activation, targets: Sequence[str]) -> tuple[list[str], Result
     for f in compiled.functions.values():
         if f.name != "forward":
             lines.append(f"{f.name} = {text(f.expr)}")
+    lines += legend(f.expr for f in compiled.functions.values())
     if not act.is_gated:
         lines += facts(act).lines()
     result = Result(act.name)

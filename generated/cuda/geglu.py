@@ -7,6 +7,8 @@ d2f/dxdx(x, y) = 0
 d2f/dxdy(x, y) = sqrt(2)*y*gauss(sqrt(2)*y/2)/(2*sqrt(pi)) + erfc(-sqrt(2)*y/2)/2
 d2f/dydy(x, y) = -sqrt(2)*x*y**2*gauss(sqrt(2)*y/2)/(2*sqrt(pi)) +
                  sqrt(2)*x*gauss(sqrt(2)*y/2)/sqrt(pi)
+erfc(u) = 1 - erf(u)
+gauss(u) = exp(-u**2)
 Source: arXiv:2002.05202.
 
 Every function takes contiguous arrays that live on the device (torch tensors, CuPy or Numba

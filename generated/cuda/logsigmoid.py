@@ -3,6 +3,8 @@
 f(x) = log(1/(1 + exp(-x)))
 f'(x) = sigmoid(-x)
 f''(x) = -sigmoid(-x)*sigmoid(x)
+sigmoid(u) = 1/(1 + exp(-u))
+softplus(u) = log(exp(u) + 1)
 
 Every function takes contiguous arrays that live on the device (torch tensors, CuPy or Numba
 arrays) or NumPy arrays, which are copied there and back. float64 is computed in float64,

@@ -4,6 +4,9 @@ f(x) = x*tanh(log(exp(x) + 1))
 f'(x) = x*sech2(softplus(x))*sigmoid(x) + tanh(softplus(x))
 f''(x) = -2*x*tanh(softplus(x))*sech2(softplus(x))*sigmoid(x)**2 +
          x*sech2(softplus(x))*sigmoid(-x)*sigmoid(x) + 2*sech2(softplus(x))*sigmoid(x)
+sech2(u) = cosh(u)**(-2)
+sigmoid(u) = 1/(1 + exp(-u))
+softplus(u) = log(exp(u) + 1)
 Source: arXiv:1908.08681.
 
 Every function takes contiguous arrays that live on the device (torch tensors, CuPy or Numba

@@ -3,6 +3,7 @@
 f(x) = 1/(1 + exp(-x))
 f'(x) = sigmoid(-x)*sigmoid(x)
 f''(x) = sigmoid(-x)**2*sigmoid(x) - sigmoid(-x)*sigmoid(x)**2
+sigmoid(u) = 1/(1 + exp(-u))
 
 Every function takes contiguous arrays that live on the device (torch tensors, CuPy or Numba
 arrays) or NumPy arrays, which are copied there and back. float64 is computed in float64,

@@ -3,6 +3,7 @@
 f(x) = x - tanh(x)
 f'(x) = tanh(x)**2
 f''(x) = 2*tanh(x)*sech2(x)
+sech2(u) = cosh(u)**(-2)
 
 Every function takes contiguous arrays that live on the device (torch tensors, CuPy or Numba
 arrays) or NumPy arrays, which are copied there and back. float64 is computed in float64,

@@ -4,6 +4,7 @@ f(x) = x if x > 0 else alpha*(exp(x/alpha) - 1)
 f'(x) = 1 if x > 0 else exp(x/alpha)
 f''(x) = 0 if x > 0 else exp(x/alpha)/alpha
 df/dalpha(x) = 0 if x > 0 else expm1(x/alpha) - x*exp(x/alpha)/alpha
+expm1(u) = exp(u) - 1
 alpha: at least 0, default 1.0.
 Source: arXiv:1704.07483.
 

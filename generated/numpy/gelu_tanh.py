@@ -12,6 +12,7 @@ f''(x) = 26829*sqrt(2)*x**2*sigmoid(-2*sqrt(2)*(8943*x**3/200000 +
          x)/sqrt(pi))*sigmoid(2*sqrt(2)*(8943*x**3/200000 + x)/sqrt(pi))**2/(5000000000*pi) +
          4*sqrt(2)*(26829*x**2/200000 + 1)*sigmoid(-2*sqrt(2)*(8943*x**3/200000 +
          x)/sqrt(pi))*sigmoid(2*sqrt(2)*(8943*x**3/200000 + x)/sqrt(pi))/sqrt(pi)
+sigmoid(u) = 1/(1 + exp(-u))
 gelu_tanh: jax.nn.gelu's default.
 gelu_new: the name in transformers.
 Source: arXiv:1606.08415.

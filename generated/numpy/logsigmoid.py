@@ -3,6 +3,8 @@
 f(x) = log(1/(1 + exp(-x)))
 f'(x) = sigmoid(-x)
 f''(x) = -sigmoid(-x)*sigmoid(x)
+sigmoid(u) = 1/(1 + exp(-u))
+softplus(u) = log(exp(u) + 1)
 
 Every function takes real arrays of any shape and strides, or scalars; they broadcast. The
 result has their floating dtype (float64 for integers); `out` takes it, as for a ufunc. Values

@@ -3,6 +3,7 @@
 f(x) = 1/(1 + exp(-x))
 f'(x) = sigmoid(-x)*sigmoid(x)
 f''(x) = sigmoid(-x)**2*sigmoid(x) - sigmoid(-x)*sigmoid(x)**2
+sigmoid(u) = 1/(1 + exp(-u))
 
 Every function takes real arrays of any shape and strides, or scalars; they broadcast. The
 result has their floating dtype (float64 for integers); `out` takes it, as for a ufunc. Values

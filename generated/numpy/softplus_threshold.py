@@ -5,6 +5,8 @@ f'(x) = 1 if threshold < beta*x else sigmoid(beta*x)
 f''(x) = 0 if threshold < beta*x else beta*sigmoid(-beta*x)*sigmoid(beta*x)
 df/dbeta(x) = 0 if threshold < beta*x else x*sigmoid(beta*x)/beta - softplus(beta*x)/beta**2
 df/dthreshold(x) = 0
+sigmoid(u) = 1/(1 + exp(-u))
+softplus(u) = log(exp(u) + 1)
 beta: at least 0, default 1.0.
 threshold: any real, default 20.0.
 Kink at threshold/beta: f is log(exp(threshold) + 1)/beta | threshold/beta, f' is

@@ -7,6 +7,7 @@ d2f/dxdx(x, y) = 0
 d2f/dxdy(x, y) = y*sigmoid(-y)*sigmoid(y) + sigmoid(y)
 d2f/dydy(x, y) = x*y*sigmoid(-y)**2*sigmoid(y) - x*y*sigmoid(-y)*sigmoid(y)**2 +
                  2*x*sigmoid(-y)*sigmoid(y)
+sigmoid(u) = 1/(1 + exp(-u))
 Source: arXiv:2002.05202.
 
 Every function takes real arrays of any shape and strides, or scalars; they broadcast. The

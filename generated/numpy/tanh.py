@@ -3,6 +3,7 @@
 f(x) = (exp(x) - exp(-x))/(exp(x) + exp(-x))
 f'(x) = sech2(x)
 f''(x) = -2*tanh(x)*sech2(x)
+sech2(u) = cosh(u)**(-2)
 
 Every function takes real arrays of any shape and strides, or scalars; they broadcast. The
 result has their floating dtype (float64 for integers); `out` takes it, as for a ufunc. Values

@@ -3,6 +3,7 @@
 f(x) = x - tanh(x)
 f'(x) = tanh(x)**2
 f''(x) = 2*tanh(x)*sech2(x)
+sech2(u) = cosh(u)**(-2)
 
 Every function takes real arrays of any shape and strides, or scalars; they broadcast. The
 result has their floating dtype (float64 for integers); `out` takes it, as for a ufunc. Values

@@ -4,6 +4,7 @@ f(x) = x if x > 0 else alpha*(exp(x) - 1)
 f'(x) = 1 if x > 0 else alpha*exp(x)
 f''(x) = 0 if x > 0 else alpha*exp(x)
 df/dalpha(x) = 0 if x > 0 else expm1(x)
+expm1(u) = exp(u) - 1
 alpha: at least 0, default 1.0.
 Kink at 0: f is 0 | 0, f' is alpha | 1 on the left | right.
 Source: arXiv:1511.07289.

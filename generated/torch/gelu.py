@@ -3,6 +3,8 @@
 f(x) = x*(erf(sqrt(2)*x/2) + 1)/2
 f'(x) = sqrt(2)*x*gauss(sqrt(2)*x/2)/(2*sqrt(pi)) + erfc(-sqrt(2)*x/2)/2
 f''(x) = -sqrt(2)*x**2*gauss(sqrt(2)*x/2)/(2*sqrt(pi)) + sqrt(2)*gauss(sqrt(2)*x/2)/sqrt(pi)
+erfc(u) = 1 - erf(u)
+gauss(u) = exp(-u**2)
 gelu: with erf, the default of torch, Keras and ONNX; jax defaults to tanh.
 Source: arXiv:1606.08415.
 

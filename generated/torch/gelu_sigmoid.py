@@ -5,6 +5,7 @@ f'(x) = 851*x*sigmoid(-851*x/500)*sigmoid(851*x/500)/500 + sigmoid(851*x/500)
 f''(x) = 724201*x*sigmoid(-851*x/500)**2*sigmoid(851*x/500)/250000 -
          724201*x*sigmoid(-851*x/500)*sigmoid(851*x/500)**2/250000 +
          851*sigmoid(-851*x/500)*sigmoid(851*x/500)/250
+sigmoid(u) = 1/(1 + exp(-u))
 quick_gelu: the name in transformers.
 Source: arXiv:1606.08415.
 

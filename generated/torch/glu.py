@@ -6,6 +6,7 @@ df/dy(x, y) = x*sigmoid(-y)*sigmoid(y)
 d2f/dxdx(x, y) = 0
 d2f/dxdy(x, y) = sigmoid(-y)*sigmoid(y)
 d2f/dydy(x, y) = x*sigmoid(-y)**2*sigmoid(y) - x*sigmoid(-y)*sigmoid(y)**2
+sigmoid(u) = 1/(1 + exp(-u))
 Source: arXiv:1612.08083.
 
 Every function takes floating tensors of any shape and device; parameters are numbers or

@@ -3,6 +3,8 @@
 f(x) = log(1/(1 + exp(-x)))
 f'(x) = sigmoid(-x)
 f''(x) = -sigmoid(-x)*sigmoid(x)
+sigmoid(u) = 1/(1 + exp(-u))
+softplus(u) = log(exp(u) + 1)
 
 Every function takes floating tensors of any shape and device; parameters are numbers or
 tensors that broadcast. All are differentiable to any order. 16-bit tensors are computed in

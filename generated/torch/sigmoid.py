@@ -3,6 +3,7 @@
 f(x) = 1/(1 + exp(-x))
 f'(x) = sigmoid(-x)*sigmoid(x)
 f''(x) = sigmoid(-x)**2*sigmoid(x) - sigmoid(-x)*sigmoid(x)**2
+sigmoid(u) = 1/(1 + exp(-u))
 
 Every function takes floating tensors of any shape and device; parameters are numbers or
 tensors that broadcast. All are differentiable to any order. 16-bit tensors are computed in

@@ -3,6 +3,7 @@
 f(x) = x/(1 + exp(-x))
 f'(x) = x*sigmoid(-x)*sigmoid(x) + sigmoid(x)
 f''(x) = x*sigmoid(-x)**2*sigmoid(x) - x*sigmoid(-x)*sigmoid(x)**2 + 2*sigmoid(-x)*sigmoid(x)
+sigmoid(u) = 1/(1 + exp(-u))
 swish_1: swish with β = 1, the default of keras.activations.swish.
 Source: arXiv:1702.03118.
 

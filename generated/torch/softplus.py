@@ -4,6 +4,8 @@ f(x) = log(exp(beta*x) + 1)/beta
 f'(x) = sigmoid(beta*x)
 f''(x) = beta*sigmoid(-beta*x)*sigmoid(beta*x)
 df/dbeta(x) = x*sigmoid(beta*x)/beta - softplus(beta*x)/beta**2
+sigmoid(u) = 1/(1 + exp(-u))
+softplus(u) = log(exp(u) + 1)
 beta: at least 0, default 1.0.
 Source: Dugas et al., NIPS 2000.
 

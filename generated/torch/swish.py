@@ -5,6 +5,7 @@ f'(x) = beta*x*sigmoid(-beta*x)*sigmoid(beta*x) + sigmoid(beta*x)
 f''(x) = beta**2*x*sigmoid(-beta*x)**2*sigmoid(beta*x) -
          beta**2*x*sigmoid(-beta*x)*sigmoid(beta*x)**2 + 2*beta*sigmoid(-beta*x)*sigmoid(beta*x)
 df/dbeta(x) = x**2*sigmoid(-beta*x)*sigmoid(beta*x)
+sigmoid(u) = 1/(1 + exp(-u))
 beta: learned; any real, default 1.0.
 Source: arXiv:1710.05941.
 

@@ -3,6 +3,7 @@
 f(x) = (exp(x) - exp(-x))/(exp(x) + exp(-x))
 f'(x) = sech2(x)
 f''(x) = -2*tanh(x)*sech2(x)
+sech2(u) = cosh(u)**(-2)
 
 Every function takes floating tensors of any shape and device; parameters are numbers or
 tensors that broadcast. All are differentiable to any order. 16-bit tensors are computed in

@@ -3,6 +3,7 @@
 f(x) = x - tanh(x)
 f'(x) = tanh(x)**2
 f''(x) = 2*tanh(x)*sech2(x)
+sech2(u) = cosh(u)**(-2)
 
 Every function takes floating tensors of any shape and device; parameters are numbers or
 tensors that broadcast. All are differentiable to any order. 16-bit tensors are computed in
