@@ -7,8 +7,10 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
+import traceback
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -20,12 +22,34 @@ from .spec import Activation
 
 def _modules() -> Iterator[tuple[ModuleType, str]]:
     for info in sorted(pkgutil.iter_modules(specs.__path__), key=lambda i: i.name):
-        yield importlib.import_module(f"{specs.__name__}.{info.name}"), f"specs/{info.name}.py"
+        file = f"specs/{info.name}.py"
+        with _told(file):
+            yield importlib.import_module(f"{specs.__name__}.{info.name}"), file
     own = project_root() / "specs"
     if own.is_dir() and not any(own.samefile(p) for p in specs.__path__ if Path(p).is_dir()):
         for path in sorted(own.glob("*.py")):
             if path.stem != "__init__":
-                yield _from_file(path), f"specs/{path.name}"
+                with _told(f"specs/{path.name}"):
+                    yield _from_file(path), f"specs/{path.name}"
+
+
+@contextmanager
+def _told(file: str) -> Iterator[None]:
+    """A mistake in a spec file told as one of its author's, with the line."""
+    try:
+        yield
+    except (FormulaError, GeneratorExit):
+        raise
+    except Exception as mistake:
+        lines = [
+            f.lineno
+            for f in traceback.extract_tb(mistake.__traceback__)
+            if f.filename.endswith(file)
+        ]
+        where = f"{file}, line {lines[-1] if lines else getattr(mistake, 'lineno', '?')}"
+        raise FormulaError(
+            f"{where}: {type(mistake).__name__}: {mistake}", cure="correct the spec file"
+        ) from mistake
 
 
 def _from_file(path: Path) -> ModuleType:

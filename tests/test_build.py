@@ -104,6 +104,15 @@ def test_a_failed_build_changes_nothing(tmp_path: Path) -> None:
     assert tree(project / "generated") == before
 
 
+@pytest.mark.parametrize("mistake", ["1 / 0", "x = (", "import nothing_of_that_name"])
+def test_a_mistake_in_a_spec_file_is_told(tmp_path: Path, mistake: str) -> None:
+    project = make(tmp_path)
+    (project / "specs" / "mine.py").write_text(SPEC + mistake + "\n")
+    done = run(project, "build")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "specs/mine.py, line" in done.stderr and "Error" in done.stderr
+
+
 @pytest.mark.parametrize("delay", [0.2, 1.0, 1.8, 2.2, 2.6])
 def test_a_killed_build_changes_nothing_or_all(tmp_path: Path, delay: float) -> None:
     project = make(tmp_path)
