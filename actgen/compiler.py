@@ -6,7 +6,6 @@ loads that text and returns a Kernel.
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,9 +67,22 @@ def row_derived(act: Activation) -> Iterator[tuple[str, Expr, tuple[str, ...]]]:
     yield "jvp", calculus.row_jvp(act.formula, x, symbol("dx")), ("dx",)
 
 
-@functools.lru_cache(maxsize=512)
+_COMPILED: dict[Activation, Compiled] = {}
+
+
 def compile_activation(act: Activation) -> Compiled:
-    """Every function of the activation with its program."""
+    """Every function of the activation with its program; compiled once in a process."""
+    if act not in _COMPILED:
+        _COMPILED[act] = _compile(act)
+    return _COMPILED[act]
+
+
+def remember(compiled: Compiled) -> None:
+    """Take over what another process has compiled."""
+    _COMPILED[compiled.activation] = compiled
+
+
+def _compile(act: Activation) -> Compiled:
     functions = {}
     if act.is_row:
         for name, truth, extra in row_derived(act):

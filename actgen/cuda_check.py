@@ -7,24 +7,27 @@ Run as a program, because the simulator must be chosen before Numba is imported:
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib.util
 import json
 import math
 import os
+import pickle
 import re
 import subprocess
 import sys
 import types as pytypes
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import model
 from .accuracy import FORMATS
-from .compiled import Function
-from .compiler import compile, compile_activation
+from .compiled import Compiled, Function
+from .compiler import compile, compile_activation, remember
 from .registry import load
 from .spec import Activation
 
@@ -32,6 +35,15 @@ ARCHITECTURES = ((8, 0), (9, 0))
 #: Sizes around the simulator's blocks of 4 threads: one element, a block, several and a tail.
 SIZES = (1, 4, 13)
 SPECIAL = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e30, -1e30, 1e-40, -1e-40)
+
+
+#: The file, and the environment's word for it, by which a compiled activation reaches the checks.
+COMPILED = "ACTGEN_COMPILED"
+
+
+def hand_over(compiled: Compiled, folder: Path) -> None:
+    """Leave a compiled activation for the checks that run with `root=folder`."""
+    (folder / COMPILED).write_bytes(pickle.dumps(compiled))
 
 
 def installed() -> bool:
@@ -43,18 +55,23 @@ def device_present() -> bool:
     """Whether a CUDA device can be used here."""
     if not installed():
         return False
+    if not (ctypes.util.find_library("cuda") or ctypes.util.find_library("nvcuda")):
+        return False  # no driver: no need to start Numba to learn it
     code = "from numba import cuda; print(cuda.is_available())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     return done.stdout.strip() == "True"
 
 
 def in_subprocess(
-    mode: str, names: Sequence[str], *, simulate: bool, root: str | None = None
+    mode: str, names: Sequence[str], *, simulate: bool, root: Path | None = None
 ) -> dict[str, list[str]]:
-    """The problems of each name, found by this module run as a program (in another project)."""
+    """The problems of each name, found by this module run as a program.
+
+    `root`: another project, in which the file COMPILED holds what this process has compiled.
+    """
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1" if simulate else "0"}
     if root is not None:
-        environment["ACTGEN_ROOT"] = root
+        environment |= {"ACTGEN_ROOT": str(root), COMPILED: str(root / COMPILED)}
     command = [sys.executable, "-m", "actgen.cuda_check", mode, *names]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -266,6 +283,8 @@ def main(arguments: list[str]) -> None:
     """Print the problems of each named activation as one line of JSON."""
     mode, *names = arguments
     simulate = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+    if file := os.environ.get(COMPILED):
+        remember(pickle.loads(Path(file).read_bytes()))
     if mode == "ptx":
         pretend_device()
     found = {

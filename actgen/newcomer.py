@@ -43,8 +43,11 @@ def make(name: str, formula: str, parameters: dict[str, float], targets: Sequenc
     with TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
         # The CUDA kernels are compiled and run by processes of their own, beside all the rest.
         write_atomic(Path(folder) / "specs" / f"{name}.py", spec)
+        cuda_check.hand_over(compile_activation(act), Path(folder))
         running = [
-            pool.submit(cuda_check.in_subprocess, mode, [name], simulate=simulate, root=folder)
+            pool.submit(
+                cuda_check.in_subprocess, mode, [name], simulate=simulate, root=Path(folder)
+            )
             for mode, simulate in cuda_modes(targets, skipped)
         ]
         lines, result = _measure(act, [t for t in targets if t not in missing()])
