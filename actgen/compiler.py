@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 
 from sympy import Expr
 
@@ -124,8 +123,3 @@ def compile(act: Activation | str, backend: str = "numpy") -> Kernel:
                 stacklevel=2,
             )
     return Kernel(act, backend, source(act, backend))
-
-
-def renamed(act: Activation, name: str) -> Activation:
-    """The same activation under another name."""
-    return replace(act, name=name, aliases=())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import sympy
 from sympy import Expr
 
 from . import tails
@@ -78,16 +77,3 @@ def _parity(act: Activation) -> str:
     if all((a - b).contains(0) for a, b in pairs):
         return "even"
     return "odd" if all((a + b).contains(0) for a, b in pairs) else ""
-
-
-def smoothness(act: Activation) -> str:
-    """The order of differentiability that the kinks leave, at the default parameters."""
-    kinks = act.kinks()
-    if any(sympy.simplify((k.left - k.right).subs(act.defaults)) != 0 for k in kinks):
-        return "not continuous"
-    if any(
-        sympy.simplify((k.left_derivative - k.right_derivative).subs(act.defaults)) != 0
-        for k in kinks
-    ):
-        return "continuous, with kinks"
-    return "continuously differentiable"

@@ -58,7 +58,6 @@ class Backend:
     extra: str
     helpers: Mapping[str, str] = field(default_factory=dict)
     spread: str = "{0}"
-    imports: Mapping[str, str] = field(default_factory=dict)
 
 
 #: The backends, in the order of tables.
