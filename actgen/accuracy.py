@@ -210,8 +210,10 @@ def to_format(values: Any, fmt: Format) -> Floats:
 
 def neighbours(point: float, fmt: Format, count: int = 3) -> list[float]:
     """`point` rounded to the format and the nearest `count` floats on each side."""
-    centre = int(_ordered(to_format([point], fmt), fmt)[0])
-    return [_from_ordered(centre + i, fmt) for i in range(-count, count + 1)]
+    centre, top = (int(i) for i in _ordered(to_format([point, math.inf], fmt), fmt))
+    # Nothing lies beyond infinity: the integers there are NaNs.
+    steps = (min(max(centre + i, -top), top) for i in range(-count, count + 1))
+    return [_from_ordered(index, fmt) for index in steps]
 
 
 def _ordered(values: Floats, fmt: Format) -> NDArray[np.int64]:

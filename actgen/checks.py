@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,8 +56,9 @@ def finite_differences(act: Activation) -> list[str]:
         pairs += [("forward", "derivative", x), ("derivative", "second_derivative", x)]
     pairs += [("forward", f"grad_{p.name}", p.symbol) for p in act.parameters if p.value.is_finite]
     found = []
+    points = ordinary(act)
     for of, name, var in pairs:
-        for x in ordinary(act):
+        for x in points:
             problem = _difference(compiled, of, name, var, x)
             if problem:
                 found.append(problem)
@@ -142,7 +142,6 @@ def gradcheck(act: Activation) -> list[str]:
         else [points, *([points.flip(0) * 0.6 + 0.1] * (len(act.inputs) - 1))]
     )
     arrays = [a.clone().requires_grad_() for a in arrays]
-    options = {"axis": -1} if act.is_row else {}
     learned = [p for p in act.parameters if p.value.is_finite]
     values = [
         torch.tensor(model.constant(p.value), dtype=torch.float64, requires_grad=True)
@@ -151,7 +150,7 @@ def gradcheck(act: Activation) -> list[str]:
 
     def call(*args: Any) -> Any:
         given = dict(zip((p.name for p in learned), args[len(arrays) :], strict=True))
-        if options:
+        if act.is_row:
             return kernel.forward(*args[: len(arrays)], dim=-1)
         return kernel.forward(*args[: len(arrays)], **given)
 
@@ -171,20 +170,12 @@ def gradcheck(act: Activation) -> list[str]:
 
 
 def peers(act: Activation) -> list[str]:
-    """The formula against the peers that are installed, in float64 on ordinary inputs.
+    """The formula against torch's own function, in float64 on ordinary inputs.
 
-    A peer's own rounding, and its cancellations against 1, are allowed for: 1e-12 of the greatest
-    of |x|, |f(x)| and 1.
+    The peer's own rounding, and its cancellations against 1, are allowed for: 1e-12 of the
+    greatest of |x|, |f(x)| and 1.
     """
-    found = []
-    for library, module in (("torch", "torch"), ("jax", "jax"), ("numpy", "numpy")):
-        if (
-            library in act.peers
-            and importlib.util.find_spec(module) is not None
-            and library == "torch"
-        ):
-            found += _torch_peer(act, act.peers[library])
-    return found
+    return _torch_peer(act, act.peers["torch"]) if "torch" in act.peers else []
 
 
 def _torch_peer(act: Activation, call: str) -> list[str]:

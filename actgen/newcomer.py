@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import build, checks, cuda_check, registry
-from .compiler import compile_activation, source
+from . import build, cuda_check, registry
+from .compiler import compile_activation
 from .emit import legend, text
 from .facts import facts
 from .formula import parse
 from .project import project_root, replace_tree, write_atomic
-from .report import Report, Result, cuda_modes, missing
+from .report import Report, cuda_modes, examine, missing
 from .scaffold import spec_text
 from .spec import Activation
-from .verify import verify
 
 DTYPES = ("float32", "float64", "bfloat16")
 
@@ -50,14 +49,14 @@ def make(name: str, formula: str, parameters: dict[str, float], targets: Sequenc
             )
             for mode, simulate in cuda_modes(targets, skipped)
         ]
-        lines, result = _measure(act, [t for t in targets if t not in missing()])
+        result = examine(act, [t for t in targets if t not in missing()], DTYPES)
         for future in running:
             result.problems += future.result()[name]
-    return Made(act, spec, Report({name: result}, skipped), lines, targets)
+    return Made(act, spec, Report({name: result}, skipped), _introduce(act), targets)
 
 
-def _measure(act: Activation, targets: Sequence[str]) -> tuple[list[str], Result]:
-    """What is shown of a new activation, and what was found of it."""
+def _introduce(act: Activation) -> list[str]:
+    """What is shown of a new activation: formula, derivatives, facts."""
     compiled = compile_activation(act)
     lines = [f"f  = {text(act.formula)}"]
     for f in compiled.functions.values():
@@ -66,14 +65,7 @@ def _measure(act: Activation, targets: Sequence[str]) -> tuple[list[str], Result
     lines += legend(f.expr for f in compiled.functions.values())
     if not act.is_gated:
         lines += facts(act).lines()
-    result = Result(act.name)
-    for target in targets:
-        for dtype in DTYPES:
-            result.measurements += verify(act, target, dtype)
-    result.problems += checks.finite_differences(act) + checks.agreement(act, targets)
-    if "torch" in targets:
-        result.problems += checks.gradcheck(act)
-    return lines, result
+    return lines
 
 
 def write(made: Made) -> list[str]:
@@ -82,8 +74,6 @@ def write(made: Made) -> list[str]:
     path = f"specs/{name}.py"
     write_atomic(root / path, made.spec)
     registry.forget()
-    act = registry.load(name)
-    files = {f"{t}/{name}.py": source(act, t) for t in made.targets}
-    init = {f"{t}/__init__.py": build.INIT for t in made.targets}
-    replace_tree(build.folder(), {**init, **files})
-    return [path, *(f"generated/{f}" for f in files)]
+    files = build.texts([name], made.targets)
+    replace_tree(build.folder(), files)
+    return [path, *(f"generated/{f}" for f in files if f.endswith(f"/{name}.py"))]

@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import flint
 import sympy
@@ -136,6 +136,31 @@ def from_float(value: float) -> arb:
     return arb(float(value))
 
 
+Value = TypeVar("Value")
+
+
+def _is_good(value: arb, bits: int) -> bool:
+    return bool(value.rel_accuracy_bits() >= bits or abs(value) < TINY)
+
+
+def _raise_precision(settled: Callable[[], Value | None], expr: Expr, at: object) -> Value:
+    """What `settled` returns at the first precision at which it is not None and not _Open."""
+    precision, before = START_BITS, flint.ctx.prec
+    try:
+        while precision <= MAX_BITS:
+            flint.ctx.prec = precision
+            try:
+                value = settled()
+            except _Open:
+                value = None
+            if value is not None:
+                return value
+            precision *= 2
+        raise Undecided(f"{expr} needs more than {MAX_BITS} bits at {at}")
+    finally:
+        flint.ctx.prec = before
+
+
 class Oracle:
     """Evaluates one expression of `inputs` at exact parameter values, to any precision."""
 
@@ -159,27 +184,16 @@ class Oracle:
 
         NaN where the formula is undefined there; raises Undecided past MAX_BITS.
         """
-        precision, before = START_BITS, flint.ctx.prec
-        try:
-            while precision <= MAX_BITS:
-                flint.ctx.prec = precision
-                try:
-                    value = self.ball(points)
-                except _Open:
-                    value = None
-                if value is not None:
-                    if value.is_finite() and (
-                        value.rel_accuracy_bits() >= bits or abs(value) < TINY
-                    ):
-                        return value
-                    if value.is_exact() and not value.is_finite():
-                        return value
-                    if value.is_nan() and precision >= 1024:
-                        return arb.nan()
-                precision *= 2
-            raise Undecided(f"{self.expr} needs more than {MAX_BITS} bits at {points}")
-        finally:
-            flint.ctx.prec = before
+
+        def settled() -> arb | None:
+            value = self.ball(points)
+            if value.is_finite():
+                return value if _is_good(value, bits) else None
+            if value.is_exact():
+                return value
+            return arb.nan() if value.is_nan() and flint.ctx.prec >= 1024 else None
+
+        return _raise_precision(settled, self.expr, points)
 
     def __call__(self, *points: float) -> arb:
         """The value, or the limit where the one infinite point is ±oo; NaN where there is none."""
@@ -284,20 +298,10 @@ def exact_row(
 ) -> list[arb]:
     """A row function at exact finite rows of equal length (or of one value), each with `bits`."""
     program = _literal(expr, tuple(rows))
-    precision, before = START_BITS, flint.ctx.prec
-    try:
-        while precision <= MAX_BITS:
-            flint.ctx.prec = precision
-            values = {s.name: [from_float(v) for v in row] for s, row in rows.items()}
-            try:
-                result = interpret(program, values, _ROW_OPS, lambda c: [number(c)])[0]
-            except _Open:
-                result = None
-            if result is not None and all(
-                v.rel_accuracy_bits() >= bits or abs(v) < TINY for v in result
-            ):
-                return list(result)
-            precision *= 2
-        raise Undecided(f"{expr} needs more than {MAX_BITS} bits on a row")
-    finally:
-        flint.ctx.prec = before
+
+    def settled() -> list[arb] | None:
+        values = {s.name: [from_float(v) for v in row] for s, row in rows.items()}
+        result = interpret(program, values, _ROW_OPS, lambda c: [number(c)])[0]
+        return list(result) if all(_is_good(v, bits) for v in result) else None
+
+    return _raise_precision(settled, expr, rows)

@@ -20,6 +20,7 @@ from .accuracy import FORMATS, Measurement
 from .build import ACCURACY, folder, own_names
 from .project import write_atomic
 from .registry import load
+from .spec import Activation
 from .verify import verify
 
 Progress = Callable[[str], None]
@@ -116,9 +117,12 @@ def cuda_modes(targets: Sequence[str], skipped: list[str]) -> list[tuple[str, bo
 
 
 def _one(name: str, targets: Sequence[str], dtypes: Sequence[str]) -> Result:
-    """Measurements and cross-checks of one activation."""
-    act = load(name)
-    result = Result(name)
+    return examine(load(name), targets, dtypes)
+
+
+def examine(act: Activation, targets: Sequence[str], dtypes: Sequence[str]) -> Result:
+    """Measurements and cross-checks of one activation, on backends that can run here."""
+    result = Result(act.name)
     for backend in targets:
         for dtype in dtypes:
             result.measurements += verify(act, backend, dtype)

@@ -7,7 +7,6 @@ in the simulator or on a device.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,7 +18,6 @@ from . import model
 from .accuracy import FORMATS, Format, Measurement, error, measure, to_format, ulp_of
 from .compiled import Compiled, Function
 from .compiler import compile, compile_activation
-from .errors import BackendUnavailable
 from .kernel import Kernel
 from .lang import symbol
 from .oracle import Undecided, exact_row, shared
@@ -106,12 +104,11 @@ def _run_numpy(kernel: Kernel) -> Runner:
 
 
 def _run_torch(kernel: Kernel) -> Runner:
-    if importlib.util.find_spec("torch") is None:
-        raise BackendUnavailable("backend 'torch' needs 'torch', which is not installed")
+    module = kernel.module  # BackendUnavailable where torch is not installed
     import torch
 
     def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
-        function = getattr(kernel.module, kernel.activation.name + _suffix(f.name))
+        function = getattr(module, kernel.activation.name + _suffix(f.name))
         kind = getattr(torch, fmt.name)
         tensors = [
             torch.from_numpy(np.ascontiguousarray(a.astype(fmt.dtype).astype(np.float64))).to(kind)
