@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sympy
-from sympy import Abs, Eq, Expr, Integer, Max, Piecewise, exp, log, oo, pi, sqrt, tanh
+from sympy import Abs, Eq, Expr, Integer, Max, Piecewise, Rational, exp, log, oo, pi, sqrt, tanh
 
 # Infinite values too: a real symbol of SymPy is finite, and Eq(u, oo) would be false.
 u = sympy.Symbol("u", extended_real=True)
@@ -54,9 +54,12 @@ def _function(name: str, arity: int = 1, positive: bool | None = None) -> type[A
     return type(name, (AtomFunction,), {"nargs": arity, "is_positive": positive})
 
 
-sigmoid, softplus, erfc, gauss, sech, sech2, hypot1, expasinh = (
+sigmoid, softplus, erfc, erfcx, gauss, sech, sech2, hypot1, expasinh, decay = (
     _function(name, positive=True)
-    for name in ("sigmoid", "softplus", "erfc", "gauss", "sech", "sech2", "hypot1", "expasinh")
+    for name in (
+        *("sigmoid", "softplus", "erfc", "erfcx", "gauss", "sech", "sech2", "hypot1", "expasinh"),
+        "decay",
+    )
 )
 expm1, log1p, logcosh = map(_function, ("expm1", "log1p", "logcosh"))
 finite, below_oo, above_oo = map(_function, ("finite", "below_oo", "above_oo"))
@@ -64,6 +67,33 @@ finite, below_oo, above_oo = map(_function, ("finite", "below_oo", "above_oo"))
 minimum, maximum = _function("minimum", 2), _function("maximum", 2)
 # u − v, and 0 where they are equal, infinities too: the distance from the top of a row.
 shifted = _function("shifted", 2)
+
+
+class polynomial(AtomFunction):
+    """polynomial(w, m, s, a, c_n, …, c_0) = a·w^m·(c_n·w^(s·n) + … + c_0) by Horner's rule."""
+
+    nargs = None
+
+    @classmethod
+    def eval(cls, *args: Expr) -> Expr | None:
+        """Left alone."""
+        return None
+
+    def _eval_evalf(self, prec: int) -> Any:
+        w, order, step, factor, *coefficients = self.args
+        terms = (factor * c * w ** (order + step * i) for i, c in enumerate(reversed(coefficients)))
+        return sum(terms, Integer(0))._eval_evalf(prec)
+
+
+class offset(AtomFunction):
+    """u − r for a number r that u comes near to: no digit of either is lost."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, *args: Expr) -> Expr | None:
+        """The difference of two numbers."""
+        return args[0] - args[1] if args[0].is_number else None
 
 
 @dataclass(frozen=True)
@@ -86,6 +116,35 @@ class Atom:
 _e, _e2, _zero, _one = exp(-Abs(u)), exp(-2 * Abs(u)), Integer(0), Integer(1)
 _half = u / 2
 
+#: erfcx(u)·(1 + u) as a polynomial in (u − 3)/(u + 3): bench/erfcx_coefficients.py.
+_ERFCX = (
+    3.4630370129216585e-10,
+    5.647911432100505e-10,
+    -3.351099210942262e-09,
+    -7.109872266199085e-09,
+    1.588979642624752e-08,
+    5.1084522747162506e-08,
+    -4.64769731037038e-08,
+    -2.9357097574620674e-07,
+    6.024321679611102e-08,
+    1.588852762000617e-06,
+    2.610372842964935e-07,
+    -8.990103540492358e-06,
+    -1.5145562284176214e-06,
+    5.6119377734402204e-05,
+    -2.055155668669467e-05,
+    -0.0003672884779960789,
+    0.0006458141936875262,
+    0.0016185691265650187,
+    -0.009750689291695548,
+    0.021957764012706233,
+    -0.023803913108728765,
+    -0.010235388899009622,
+    0.09902075367944134,
+    -0.2309273330838092,
+    0.7160046047255598,
+)
+
 ATOMS: tuple[Atom, ...] = (
     Atom(
         sigmoid,
@@ -100,6 +159,17 @@ ATOMS: tuple[Atom, ...] = (
     Atom(log1p, log(1 + u), 1 / (1 + u), None, (None, None), 18),
     Atom(erfc, 1 - sympy.erf(u), -2 / sqrt(pi) * gauss(u), None, (Integer(2), _zero), 20),
     # |u| is cut at 40, where exp(-u²) is 0 in every format, so that u² overflows nowhere.
+    # exp(u²)·erfc(u); the expansion is for u ≥ 0, where alone it is used.
+    Atom(
+        erfcx,
+        exp(u**2) * (1 - sympy.erf(u)),
+        2 * u * erfcx(u) - 2 / sqrt(pi),
+        polynomial((u - 3) / (u + 3), 0, 1, 1, *map(Rational, _ERFCX)) / (1 + u),
+        (None, None),
+        14,
+    ),
+    # exp(u) as a factor of what becomes subnormal: see lower.py.
+    Atom(decay, exp(u), decay(u), exp(u), (_zero, None), 16),
     Atom(
         gauss,
         exp(-(u**2)),
@@ -162,6 +232,8 @@ BY_NAME: dict[str, Atom] = {atom.name: atom for atom in ATOMS}
 #: are dearer than their time alone, since this is the cost that every lifting rule must lower.
 COSTS: dict[str, int] = {
     **{atom.name: atom.cost for atom in ATOMS},
+    "mul_low": 6,
+    "add_low": 5,
     "exp": 16,
     "log": 20,
     "sqrt": 20,

@@ -21,7 +21,8 @@ from .lower import lower
 from .registry import declared, load, spec_file
 from .rows import lift_rows
 from .spec import Activation
-from .stabilise import lift, stabilise
+from .stabilise import stabilise
+from .variants import lift
 
 
 def derived(act: Activation) -> Iterator[tuple[str, Expr, Expr]]:
@@ -115,7 +116,7 @@ def compile(act: Activation | str, backend: str = "numpy") -> Kernel:
     """
     act = load(act) if isinstance(act, str) else act
     for f in compile_activation(act).functions.values():
-        if f.choice is not None and f.choice.chosen.wrong:
+        if f.choice is not None and f.choice.chosen.score.wrong:
             warnings.warn(
                 f"{act.name}: no form of its {f.name} was found that is finite wherever the true "
                 "value is; `actgen new` or actgen.verify says at which inputs",

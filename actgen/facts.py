@@ -12,7 +12,8 @@ from .calculus import Kink
 from .emit import text
 from .oracle import Oracle, Undecided
 from .spec import Activation
-from .stabilise import lift, signs
+from .treatments import signs
+from .variants import lift
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,9 @@ def _header(compiled: Compiled, backend: Backend, spec_file: str) -> dict[str, A
 
 def _contract(compiled: Compiled) -> str:
     """The contract, or which functions were found not to hold it."""
-    broken = [f.name for f in compiled.functions.values() if f.choice and f.choice.chosen.wrong]
+    broken = [
+        f.name for f in compiled.functions.values() if f.choice and f.choice.chosen.score.wrong
+    ]
     if not broken:
         return CONTRACT
     return f"NOT HELD on every input by {', '.join(broken)}; elsewhere {CONTRACT}"

@@ -7,13 +7,15 @@ come first, those that grow last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import sympy
 from sympy import Expr, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from .atoms import AtomFunction, shifted, u
+from .atoms import AtomFunction, decay, gauss, offset, polynomial, shifted, u
+from .doubleword import Pairs, split_constant
 from .errors import InternalError
 from .lang import RowPick
 from .program import Arg, Instr, Program, validate
@@ -58,20 +60,22 @@ _FUNCTIONS = {
 }
 
 #: How a factor behaves far out: the first decay or are bounded, the rest may grow.
-_DECAYING = ("sigmoid", "gauss", "sech", "sech2", "exp", "erfc", "RowPick")
-_BOUNDED = ("tanh", "erf", "sign", "sin", "cos", "atan")
+_DECAYING = ("decay", "sigmoid", "gauss", "sech", "sech2", "exp", "erfc", "RowPick")
+_BOUNDED = ("erfcx", "tanh", "erf", "sign", "sin", "cos", "atan")
 
 
 class _Builder:
     """Value numbering: one instruction for each different (operation, arguments)."""
 
-    def __init__(self, taken: Iterable[str], expand: bool) -> None:
+    def __init__(self, taken: Iterable[str], expand: bool, wide: bool, roots: int) -> None:
         self.body: list[Instr] = []
         self.numbers: dict[tuple[str, tuple[Arg, ...]], str] = {}
         self.memo: dict[Expr, Arg] = {}
         self.negated: dict[Arg, Arg] = {}
         self.taken = set(taken)
-        self.expand = expand
+        self.expand, self.wide, self.roots = expand, wide, roots
+        self.lows: dict[Arg, Arg] = {}
+        self.pairs = Pairs(self.emit, self.lower, self.lows)
 
     def emit(self, op: str, *args: Arg) -> str:
         if op == "abs" and args[0] in self.negated:
@@ -115,15 +119,23 @@ class _Builder:
             return self.lower(sympy.Or(sympy.And(test, yes), sympy.And(sympy.Not(test), no)))
         if isinstance(expr, sympy.Not):
             return self.emit("not", self.lower(expr.args[0]))
+        if isinstance(expr, polynomial):
+            return self._horner(*expr.args)
+        if isinstance(expr, (sympy.exp, decay)) and self.expand:
+            return self._exp(expr.args[0])
+        if isinstance(expr, gauss) and self.wide:
+            return self._exp(-sympy.expand(expr.args[0] ** 2))
         if isinstance(expr, AtomFunction) and self.expand and expr.expansion is not None:
             # The argument becomes a name first, so that SymPy cannot rearrange the expansion.
-            arg = self.lower(expr.args[0])
+            arg = self._argument(expr.args[0], expr.expansion.has(sympy.exp))
             held = Symbol(arg, extended_real=True) if isinstance(arg, str) else arg
             return self.lower(expr.expansion.xreplace({u: held}))
         if isinstance(expr, shifted):
             a, b = map(self.lower, expr.args)
             same = self.emit("eq", a, b)
             return self.emit("where", same, sympy.Integer(0), self.emit("sub", a, b))
+        if isinstance(expr, offset):
+            return self._offset(*expr.args)
         if isinstance(expr, RowPick):
             return self._pick(self.lower(expr.args[0]))
         if type(expr).__name__ in _FUNCTIONS:
@@ -131,6 +143,70 @@ class _Builder:
         if isinstance(expr, AtomFunction):
             return self.lower(expr.atom.definition.subs(u, expr.args[0]))
         raise InternalError(f"cannot lower {type(expr).__name__}: {expr}")
+
+    def _argument(self, expr: Expr, exponential: bool) -> Arg:
+        """An atom's argument; its low part is kept for exponentials of it, if there are any."""
+        if not self.wide or expr.is_number or not exponential:
+            return self.lower(expr)
+        high, low = self.pairs.pair(expr)
+        if low is not None:
+            self.lows[high] = low
+        return high
+
+    def _exp(self, expr: Expr, roots: int = 1) -> Arg:
+        """exp(expr/roots), roots a power of two."""
+        high, low = self.pairs.pair(expr) if self.wide else (self.lower(expr), None)
+        high, low = self.pairs.scale((high, low), sympy.Rational(1, roots))
+        power = self.emit("exp", high)
+        return power if low is None else self.emit("add", power, self.emit("mul", power, low))
+
+    def _offset(self, expr: Expr, number: Expr) -> Arg:
+        """expr − number: the leading parts cancel exactly, then the rest of both comes in."""
+        high, low = self.pairs.pair(expr)
+        head, rest = split_constant(number)
+        apart = self.emit("sub", high, head)
+        apart = apart if low is None else self.emit("add", apart, low)
+        return apart if rest is None else self.emit("sub", apart, rest)
+
+    def _horner(self, w: Expr, order: Expr, step: Expr, factor: Expr, *coefficients: Expr) -> Arg:
+        """factor·w^order·P(w^step), the power last: only the result itself can underflow."""
+        at, (first, *rest) = self.lower(w), coefficients
+        t = self._integer_power(at, int(step))
+        result: Arg = first
+        for c in rest:
+            result = self.emit("mul", result, t)
+            result = self.emit("add", result, c) if c != 0 else result
+        if factor != 1:
+            result = self.emit("mul", result, self.lower(factor))
+        for _ in range(int(order)):
+            result = self.emit("mul", result, at)
+        return result
+
+    def _decaying(self, expr: Expr) -> Arg:
+        """A product with decay(v) in it: the root of exp(v) multiplied in as often as it takes.
+
+        No factor of a result that is representable is subnormal on the way, and none overflows.
+        """
+        roots: list[Arg] = []
+        others: list[Expr] = []
+        rest = []
+        for factor in sympy.Mul.make_args(expr):
+            base, power = factor.as_base_exp()
+            if isinstance(base, decay) and power.is_Integer and power > 0:
+                roots += [self._exp(base.args[0], self.roots)] * (self.roots * int(power))
+            elif power.is_Integer and 0 < power < 5 and _growth(base) == 2:
+                others += [base] * int(power)
+            else:
+                rest.append(factor)
+        values = [self.lower(sympy.Mul(*rest))] if rest else []
+        values += map(self.lower, others)
+        while len(values) > len(roots):
+            values[-2:] = [self.emit("mul", values[-2], values[-1])]
+        pieces = [self.emit("mul", roots.pop(), v) if roots else v for v in values] or [roots.pop()]
+        result = pieces[0]
+        for piece in [*pieces[1:], *roots]:
+            result = self.emit("mul", result, piece)
+        return result
 
     def _pick(self, row: Arg) -> Arg:
         """1 at the greatest entries of the row over how many they are; NaN all along a NaN row."""
@@ -158,6 +234,8 @@ class _Builder:
         return result
 
     def _product(self, expr: Expr) -> Arg:
+        if self.expand and any(isinstance(f, decay) for f in expr.args):
+            return self._decaying(expr)
         number, rest = sympy.Integer(1), []
         above: list[Expr] = []
         below: list[Expr] = []
@@ -178,7 +256,8 @@ class _Builder:
                 above += [base] * int(power)
             else:
                 above.append(factor)
-        above.sort(key=_growth)
+        # The inputs themselves last: a subnormal one is then rounded once.
+        above.sort(key=lambda f: (_growth(f), isinstance(f, Symbol)))
         divisor = None
         negative = number.is_negative
         number = -number if negative else number
@@ -209,7 +288,13 @@ class _Builder:
 
     def _power(self, base: Expr, power: Expr) -> Arg:
         if power.is_Rational and power < 0:
-            # The reciprocal first: its powers may underflow, but never overflow on the way.
+            # Where a^(n−1) overflows, a^-n is 0; beyond n = 4 the reciprocal comes first, whose
+            # powers may underflow, but never overflow on the way.
+            if power == -1:
+                return self.emit("div", sympy.Integer(1), self.lower(base))
+            if power.is_Integer and power >= -4:
+                most = self._integer_power(self.lower(base), int(-power) - 1)
+                return self.emit("div", self.emit("div", sympy.Integer(1), most), self.lower(base))
             if power.is_Integer and power >= -64:
                 inverse = self.emit("div", sympy.Integer(1), self.lower(base))
                 return self._integer_power(inverse, int(-power))
@@ -227,6 +312,8 @@ class _Builder:
         return self.emit("pow", self.lower(base), self.lower(power))
 
     def _integer_power(self, base: Arg, n: int) -> Arg:
+        if n == 0:
+            return sympy.Integer(1)
         if n == 1:
             return base
         half = self._integer_power(base, n // 2)
@@ -270,15 +357,29 @@ def lower(
     parameters: Sequence[Symbol],
     *,
     expand: bool = True,
+    wide: bool = False,
+    roots: int = 2,
 ) -> Program:
     """The program of one or several expressions.
 
     `expand` writes atoms out by their expansions and keeps numbers whole; without it the formula
     is taken literally (atoms by definition, numbers such as sqrt(2) as operations), as the oracle
-    wants it.
+    wants it. `wide` keeps the rounding errors of the arguments of exponentials (see doubleword.py);
+    `roots` is how many factors exp(v/roots) a decaying exponential is multiplied in by.
     """
     several = [exprs] if isinstance(exprs, sympy.Basic) else list(exprs)
     names = [s.name for s in inputs], [s.name for s in parameters]
-    builder = _Builder([*names[0], *names[1]], expand)
+    builder = _Builder([*names[0], *names[1]], expand, wide, roots)
     outputs = tuple(builder.lower(e) for e in several)
-    return validate(Program(tuple(names[0]), tuple(names[1]), tuple(builder.body), outputs))
+    return validate(_prune(Program(tuple(names[0]), tuple(names[1]), tuple(builder.body), outputs)))
+
+
+def _prune(program: Program) -> Program:
+    """Without the instructions that no output depends on."""
+    needed = {out for out in program.outputs if isinstance(out, str)}
+    body = []
+    for instr in reversed(program.body):
+        if instr.dest in needed:
+            needed |= {a for a in instr.args if isinstance(a, str)}
+            body.append(instr)
+    return replace(program, body=tuple(reversed(body)))

@@ -18,11 +18,29 @@ from sympy import Expr
 from .accuracy import Format
 from .program import Program, interpret
 
+
+def _mul_low(a: Any, b: Any) -> Any:
+    """a·b − fl(a·b) by Dekker's splitting, in the arithmetic of a."""
+    split = np.result_type(a, b).type(4097 if np.result_type(a, b) == np.float32 else 134217729)
+    (ah, al), (bh, bl) = ((h := split * v - (split * v - v), v - h) for v in (a, b))
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Any, b: Any) -> Any:
+    """a + b − fl(a + b) (Knuth's two-sum)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 _UFUNCS: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
     "div": np.divide,
+    "mul_high": np.multiply,
+    "mul_low": _mul_low,
+    "add_low": _add_low,
     "neg": np.negative,
     "abs": np.abs,
     "sign": np.sign,
@@ -62,8 +80,8 @@ _UFUNCS: dict[str, Callable[..., Any]] = {
 }
 
 #: Exact or correctly rounded in every format as they are.
-_EXACT = frozenset(
-    "add sub mul div neg abs sign sqrt minimum maximum where isnan "
+EXACT = frozenset(
+    "add sub mul div mul_high mul_low add_low neg abs sign sqrt minimum maximum where isnan "
     "gt ge lt le eq ne and or not".split()
 )
 
@@ -79,7 +97,7 @@ def constant(expr: Expr) -> float:
 def operations(name: str, dtype: Any) -> Callable[..., Any]:
     """One operation, rounded to the format."""
     ufunc = _UFUNCS[name]
-    if dtype == np.float64 or name in _EXACT:
+    if dtype == np.float64 or name in EXACT:
         return ufunc
     return lambda *args: ufunc(*(np.asarray(a, np.float64) for a in args)).astype(dtype)
 

@@ -63,6 +63,9 @@ OPS: dict[str, Callable[..., Any]] = {
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
     "div": lambda a, b: a / b,
+    "mul_high": lambda a, b: a * b,
+    "mul_low": lambda a, b: arb(0),  # exact arithmetic leaves no error
+    "add_low": lambda a, b: arb(0),
     "neg": lambda a: -a,
     "abs": abs,
     "sign": _sign,

@@ -25,7 +25,7 @@ _TAILS: dict[str, tuple[Expr | None, Expr | None]] = {
     "cosh": (None, None),
 }
 
-_FAR = Integer(2) ** 40
+FAR = Integer(2) ** 40
 
 
 #: Known signs of symbols: 1, -1, or NON_NEGATIVE where 0 is possible too.
@@ -59,7 +59,7 @@ def tail(
     `values` are the parameters' defaults (to choose branches), `signs` the known signs of
     symbols.
     """
-    branch = branch_at(expr, x, side * _FAR, values)
+    branch = branch_at(expr, x, side * FAR, values)
     return by_sign(lambda e, known: _tail(e, x, side, known), branch, signs)
 
 
@@ -67,7 +67,7 @@ def limit(
     expr: Expr, x: Symbol, side: int, values: Mapping[Symbol, Expr], signs: Signs
 ) -> Expr | None:
     """The limit for x → side·oo as an expression of the parameters; None where not found."""
-    branch = branch_at(expr, x, side * _FAR, values)
+    branch = branch_at(expr, x, side * FAR, values)
     return by_sign(lambda e, known: _limit(_tail(e, x, side, known), x, side, known), branch, signs)
 
 

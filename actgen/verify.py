@@ -23,7 +23,7 @@ from .lang import symbol
 from .oracle import Undecided, exact_row, shared
 from .registry import load
 from .spec import Activation
-from .stabilise import point_sets, settings
+from .trial import point_sets, settings
 
 
 class Measurements(list[Measurement]):

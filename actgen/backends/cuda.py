@@ -53,9 +53,15 @@ BACKEND = Backend(
         "minimum": Op("_minimum({0}, {1})"),
         "maximum": Op("_maximum({0}, {1})"),
         "where": Op("{1} if {0} else {2}", CONDITIONAL, (OR, OR, CONDITIONAL)),
+        **{n: Op(f"_{n}({{0}}, {{1}})") for n in ("mul_high", "mul_low", "add_low")},
         "and": Op("{0} and {1}", AND, (AND, NOT)),
         "or": Op("{0} or {1}", OR, (OR, AND)),
         "not": Op("not {0}", NOT, (UNARY,)),
     },
-    helpers={"sign": "sign", "minimum": "minimum", "maximum": "maximum"},
+    helpers={
+        **dict.fromkeys(("mul_high", "mul_low", "add_low"), "wide"),
+        "sign": "sign",
+        "minimum": "minimum",
+        "maximum": "maximum",
+    },
 )

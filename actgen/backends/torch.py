@@ -51,6 +51,9 @@ BACKEND = Backend(
         "sign": Op("torch.where(torch.isnan({0}), {0}, torch.sign({0}))"),
         "minimum": Op("torch.clamp({0}, max={1})"),
         "maximum": Op("torch.clamp({0}, min={1})"),
+        "mul_high": INFIX["mul"],
+        "mul_low": Op("_mul_low({0}, {1})"),
+        "add_low": Op("_add_low({0}, {1})"),
         "pow": Op("torch.pow({0}, {1})"),
         "where": Op("torch.where({0}, {1}, {2})"),
         "and": Op("{0} & {1}", BIT_AND, (UNARY, UNARY)),
@@ -59,5 +62,6 @@ BACKEND = Backend(
         "row_sum": Op("torch.sum({0}, -1, keepdim=True)"),
         "row_max": Op("torch.amax({0}, -1, keepdim=True)"),
     },
+    helpers={"mul_low": "wide", "add_low": "wide"},
     spread="{0} * torch.ones_like({1})",
 )

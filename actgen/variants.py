@@ -1,0 +1,166 @@
+"""Algebraic forms of a lifted formula: the same value, other roundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import sympy
+from sympy import Expr, Symbol
+
+from .atoms import erfc, erfcx, gauss, sigmoid, softplus
+from .rewrite import cost, rewrite
+from .rules import RULES
+
+#: SymPy's combining and cancelling is tried on expressions up to this many operations.
+SMALL = 80
+
+
+def lift(expr: Expr) -> Expr:
+    """`expr` in atoms."""
+    return rewrite(expr, RULES)
+
+
+def _generators(expr: Expr) -> dict[Expr, Symbol]:
+    """Opaque symbols for all that is no sum, product or power, so that algebra is fast."""
+    found: dict[Expr, Symbol] = {}
+
+    def visit(node: Expr) -> None:
+        if node.is_number or isinstance(node, Symbol):
+            return
+        if isinstance(node, (sympy.Add, sympy.Mul)) or (
+            isinstance(node, sympy.Pow) and node.exp.is_Integer
+        ):
+            for arg in node.args:
+                visit(arg)
+        elif node not in found:
+            found[node] = Symbol(f"g{len(found)}", real=True)
+
+    visit(expr)
+    return found
+
+
+def _algebra(
+    operation: Callable[[Expr], Expr], most: int = SMALL, kinds: int = 4
+) -> Callable[[Expr], Expr | None]:
+    """An operation on expressions of up to `most` operations with up to `kinds` functions."""
+
+    def apply(expr: Expr) -> Expr | None:
+        if expr.has(sympy.Piecewise):
+            return _in_branches(expr, apply)
+        names = _generators(expr)
+        if expr.count_ops() > most or len(names) > kinds or expr.has(sympy.nan, sympy.oo):
+            return None
+        return operation(expr.xreplace(names)).xreplace({s: e for e, s in names.items()})
+
+    return apply
+
+
+def _in_branches(expr: Expr, apply: Callable[[Expr], Expr | None]) -> Expr | None:
+    if not isinstance(expr, sympy.Piecewise):
+        return None
+    results = [apply(value) for value, _ in expr.args]
+    return sympy.Piecewise(
+        *(
+            (value if result is None else result, cond)
+            for (value, cond), result in zip(expr.args, results, strict=True)
+        )
+    )
+
+
+def _split_exponentials(expr: Expr) -> Expr | None:
+    """exp(k·u), k whole, as powers of e = exp(-|u|) on each side of u = 0, fractions cancelled."""
+    if expr.has(sympy.Piecewise):
+        return _in_branches(expr, _split_exponentials)
+    names = _generators(expr)
+    exps = [e for e in names if isinstance(e, sympy.exp) and e.args[0].free_symbols]
+    if not exps or expr.count_ops() > 2 * SMALL:
+        return None
+    unit = exps[0].args[0]
+    unit = -unit if unit.could_extract_minus_sign() else unit
+    ratios = {e: sympy.simplify(e.args[0] / unit) for e in exps}
+    if not all(r.is_Rational for r in ratios.values()):
+        return None
+    whole = sympy.ilcm(1, *(r.q for r in ratios.values()))
+    step = sympy.Rational(sympy.igcd(0, *(r * whole for r in ratios.values())), whole)
+    held = expr.xreplace(names)
+    e = Symbol("e", positive=True)
+    back = {s: node for node, s in names.items() if node not in ratios}
+    sides = []
+    for sign in (-1, 1):
+        powers = {names[node]: e ** int(sign * r / step) for node, r in ratios.items()}
+        cancelled = sympy.cancel(sympy.together(held.xreplace(powers)))
+        bottom = sympy.fraction(cancelled)[1]
+        if e not in cancelled.free_symbols or sympy.Poly(bottom, e).eval(0) == 0:
+            return None
+        sides.append(cancelled.xreplace({e: sympy.exp(-sympy.Abs(unit * step)), **back}))
+    return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
+
+
+def _reflect(expr: Expr) -> Expr | None:
+    """On each side of u = 0, σ and softplus through what is exponentially small there.
+
+    σ(u) = 1 − σ(−u) and softplus(u) = u + softplus(−u), expanded, so that what cancels is gone.
+    """
+    if expr.has(sympy.Piecewise):
+        return _in_branches(expr, _reflect)
+    found = sorted(expr.atoms(sigmoid, softplus), key=str)
+    if not found or expr.count_ops() > SMALL:
+        return None
+    unit = found[0].args[0]
+    unit = -unit if unit.could_extract_minus_sign() else unit
+    sides = []
+    for v in (unit, -unit):
+        small = {sigmoid(v): 1 - sigmoid(-v), softplus(v): v + softplus(-v)}
+        sides.append(sympy.expand(expr.xreplace(small)))
+    return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
+
+
+def _scale(expr: Expr) -> Expr | None:
+    """erfc as erfcx·gauss on the side where it decays, whose factors keep their precision."""
+    if expr.has(sympy.Piecewise):
+        return _in_branches(expr, _scale)
+    found = sorted(expr.atoms(erfc), key=str)
+    if not found:
+        return None
+    v = found[0].args[0]
+    sides = []
+    for w, at in ((v, erfcx(v) * gauss(v)), (-v, 2 - erfcx(-v) * gauss(v))):
+        other = 2 - at if w == v else erfcx(-v) * gauss(v)
+        side = expr.xreplace({erfc(v): at, erfc(-v): other})
+        common = sympy.factor_terms(sympy.collect(sympy.expand(side), gauss(v)))
+        sides.append((common if w == v else side, _positive(v) if w == v else True))
+    return sympy.Piecewise(*sides)
+
+
+def _positive(v: Expr) -> Expr:
+    """v > 0, said of what v is a multiple of."""
+    number, rest = v.as_independent(*v.free_symbols, as_Add=False)
+    return rest > 0 if number.is_positive else rest < 0
+
+
+FORMS: dict[str, Callable[[Expr], Expr | None]] = {
+    "lifted": lambda e: e,
+    "collected": _algebra(sympy.factor_terms, 400, 12),
+    "factored": _algebra(lambda e: sympy.factor_terms(sympy.together(e))),
+    "cancelled": _algebra(lambda e: sympy.factor_terms(sympy.cancel(e))),
+    "expanded": _algebra(sympy.expand),
+    "split": _split_exponentials,
+    "reflected": _reflect,
+    "scaled": _scale,
+}
+
+
+def forms(expr: Expr) -> Iterator[tuple[str, Expr]]:
+    """The different forms of a lifted expression, each lifted again."""
+    seen = set()
+    for name, form in FORMS.items():
+        try:
+            result = form(expr)
+        except sympy.PolynomialError:
+            continue
+        if result is None or result.has(sympy.nan, sympy.zoo):
+            continue
+        result = lift(result)
+        if result not in seen and cost(result) < 3000:
+            seen.add(result)
+            yield name, result
