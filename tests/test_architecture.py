@@ -23,14 +23,16 @@ program
 lower
 oracle
 accuracy
-model guards tails
-registry stabilise rows
+model guards tails reference contract
+zones registry stabilise rows
 backends
 emit compiled
 modules row_kernels domain facts
 files formula scaffold
 kernel
 compiler
+running measuring
+row_errors
 verify build plots
 checks cuda_check
 report
