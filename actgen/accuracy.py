@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -204,10 +204,14 @@ def errors(computed: Any, truth: Truth, fmt: Format) -> Floats:
         ulps = np.minimum(apart / unit_of(truth, fmt), 1e300)
         over, same = overflows(truth, fmt), np.sign(y) == np.sign(high)
         infinite = np.isinf(y)
-        # An error of one ulp at the greatest finite value is an infinity.
-        near = (np.abs(high) > fmt.brim) & same & (truth.lift == 0)
-        ulps = np.where(infinite, np.where(near, 1.0, math.inf), ulps)
-        ulps = np.where(over, np.where(infinite & same, 0.0, math.inf), ulps)
+        # Beside the greatest finite value an infinity counts as the float after it.
+        size = np.where(infinite, fmt.max, np.abs(y))
+        apart = np.abs((np.abs(high) - size) + truth.low * np.sign(high)) + truth.slack
+        last = math.ldexp(1.0, fmt.emax - fmt.precision + 1)
+        steps = np.where(infinite, 1 + apart / last, apart / last)
+        beside = np.where(same & (steps <= 16) & (truth.lift == 0), steps, math.inf)
+        ulps = np.where(infinite != over, beside, np.where(infinite & over, math.inf, ulps))
+        ulps = np.where(infinite & over & same, 0.0, ulps)
         ulps = np.where(np.isnan(y) != np.isnan(high), math.inf, ulps)
     result: Floats = np.where(truth.silent | (np.isnan(y) & np.isnan(high)), 0.0, ulps)
     return result
@@ -279,6 +283,13 @@ class Measurement:
             row[name] = _number(row[name])
         row["at"] = {name: _number(value, 17) for name, value in self.at}
         return row
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Measurement:
+        """What `as_dict` gave."""
+        errors = {name: float(row[name]) for name in ("max_ulp", "max_mixed_ulp", "away_ulp")}
+        at = tuple((name, float(value)) for name, value in row["at"].items())
+        return cls(**{**row, **errors, "at": at})
 
 
 def _number(value: float, digits: int = 4) -> float | str:

@@ -206,6 +206,10 @@ class Oracle:
                 self._cache[points] = self.exact([from_float(p) for p in points])
         return self._cache[points]
 
+    def forget(self) -> None:
+        """Drop the values that were asked for."""
+        self._cache.clear()
+
     def _limit(self, points: tuple[float, ...]) -> arb:
         if any(v in (sympy.oo, -sympy.oo) for v in self.parameters.values()):
             # Which of two infinities is greater no limit tells: the formula as it stands does.

@@ -317,7 +317,7 @@ class Reference:
             beyond = (least > 2.0 ** (fmt.emax + 2)) & (np.sign(low) == np.sign(high))
         middle = np.where(beyond, np.copysign(np.inf, low), middle)
         known = finite & (narrow & np.isfinite(middle) | beyond)
-        known &= ~np.isin(points, self.special).any(axis=1)
+        known &= ~np.isin(points, self.special).all(axis=1)
         nan = np.isnan(points).any(axis=1)
         truth = Truth(
             np.where(nan, np.nan, middle),
@@ -343,9 +343,26 @@ class Reference:
         try:
             if all(map(math.isfinite, point)):
                 return self.oracle.exact([from_float(p) for p in point])
-            return self.oracle(*point)
+            return self._at_infinity(point)
         except Undecided:
             return None
+
+    def _at_infinity(self, point: tuple[float, ...]) -> arb | None:
+        """The limit; none where it hangs on the last bit of another input, as 0·oo does."""
+        value = self.oracle(*point)
+        if len(point) > 1 and not value.is_nan():
+            for toward in (-math.inf, math.inf):
+                beside = [p if math.isinf(p) else math.nextafter(p, toward) for p in point]
+                other = self.oracle(*beside)
+                same = value.is_finite() or float(other) == float(value)
+                if other.is_finite() != value.is_finite() or not same:
+                    return None
+        return value
+
+    def forget(self) -> None:
+        """Drop the values that Arb gave: a sweep does not come back to them."""
+        self._exact.clear()
+        self.oracle.forget()
 
     def certain(self, points: Array) -> Truth:
         """The true values at points as Arb gives them."""

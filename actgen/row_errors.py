@@ -26,7 +26,7 @@ from .running import Runner, run_model
 from .spec import Activation
 
 #: Rows longer than this are measured at SAMPLE of their entries, and only those are moved.
-SHORT, SAMPLE = 16, 8
+SHORT, SAMPLE = 16, 6
 STEP = 2.0**-40
 
 

@@ -30,7 +30,7 @@ Array = NDArray[Any]
 #: Binades in which activations live: they get more points than those farther out.
 INNER = (-30, 12)
 #: Values of one input of a gated function while the other one takes all.
-HARD = (0.0, 1.0, -1.703125, 0.0078125, -30.0, 88.0, -6.0e4, 6.0e-8)
+HARD = (0.0, 1.703125, -0.0078125, -30.0, 88.0, -6.0e4)
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def gated_points(
     for reference in references:
         parts = [np.array(pairs), spread, usual]
         for i in range(inputs):
-            for rest in itertools.product(HARD[: 4 if narrow else 8], repeat=inputs - 1):
+            for rest in itertools.product(HARD[: 4 if narrow else 6], repeat=inputs - 1):
                 place = line(i, [float(v) for v in to_format(rest, fmt)])
                 roots, borders = transitions(reference, fmt, coarse, place)
                 parts += [

@@ -34,6 +34,7 @@ compiler
 running measuring
 row_errors
 verify build plots
+worst_cases sweep
 checks cuda_check
 report
 newcomer
