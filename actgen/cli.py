@@ -362,7 +362,8 @@ def new(
 ) -> None:
     """Declare an activation: write its spec, build it, verify it, show derivative and errors.
 
-    Nothing is written unless every backend's results are finite where the truth is.
+    Nothing is written unless every backend's results are finite where the truth is; errors over
+    the contract are told.
     """
     from . import backends, newcomer
 
@@ -371,7 +372,7 @@ def new(
     for line in made.lines:
         console.print(escape(line), soft_wrap=True)
     print_report(made.report, targets, list(made.dtypes))
-    if not made.report.ok:
+    if not made.report.sound:
         console.print("[red]nothing was written[/red]: see above")
         raise typer.Exit(1)
     for path in newcomer.write(made):

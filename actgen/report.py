@@ -45,6 +45,11 @@ class Result:
         return not self.problems and not self.breaches
 
     @property
+    def sound(self) -> bool:
+        """Whether there is no problem and no result wrongly NaN or infinite, errors aside."""
+        return not self.problems and not any(m.non_finite for m in self.measurements)
+
+    @property
     def breaches(self) -> list[str]:
         """A line for each measurement over the contract."""
         return contract.breaches(self.measurements)
@@ -61,6 +66,11 @@ class Report:
     def ok(self) -> bool:
         """Whether every result is."""
         return all(r.ok for r in self.results.values())
+
+    @property
+    def sound(self) -> bool:
+        """Whether every result is sound, be its errors what they may."""
+        return all(r.sound for r in self.results.values())
 
 
 def missing() -> dict[str, str]:

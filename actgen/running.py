@@ -16,14 +16,6 @@ from .kernel import Kernel
 Runner = Callable[[Function, Sequence[Any], Mapping[str, float], Format], Any]
 
 
-def runner(compiled: Compiled, backend: str) -> Runner:
-    """How to run one function on a backend: arrays of the format in, float64 out."""
-    if backend == "cuda":
-        return run_model
-    kernel = compile(compiled.activation, backend)
-    return {"numpy": _run_numpy, "torch": _run_torch}[backend](kernel)
-
-
 def run_model(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
     """The program in the format on the CPU, for kernels of a device that is not here."""
     given = dict(zip(f.program.inputs, arrays, strict=True)) | dict(values)
@@ -57,3 +49,14 @@ def _run_torch(kernel: Kernel) -> Runner:
         return function(*tensors, **values).detach().to(torch.float64).numpy()
 
     return run
+
+
+#: How the kernels of a backend are run; a new backend adds a row.
+RUNNERS: dict[str, Callable[[Kernel], Runner]] = {"numpy": _run_numpy, "torch": _run_torch}
+
+
+def runner(compiled: Compiled, backend: str) -> Runner:
+    """How to run one function on a backend: arrays of the format in, float64 out."""
+    if backend == "cuda":
+        return run_model
+    return RUNNERS[backend](compile(compiled.activation, backend))
