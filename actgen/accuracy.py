@@ -3,13 +3,14 @@
 ulp: |computed − true| in units in the last place of the format at the true value (the subnormal
 spacing below the smallest normal). mixed ulp: the smallest k such that the result is within k ulp
 of the true value at some input within half an ulp of x; bounded here from above, through the true
-values at x and at both ends of that interval.
+values at x and at the corners of that interval (of that box, for several inputs).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -44,6 +45,10 @@ class Format:
     def brim(self) -> float:
         """The finite value before the greatest one."""
         return math.ldexp(2 - 2.0 ** (2 - self.precision), self.emax)
+
+    def beyond(self, infinity: float) -> float:
+        """What the greatest finite value would be followed by, if there were no infinity."""
+        return math.copysign(math.ldexp(1.0, self.emax + 1), infinity)
 
     @property
     def tiny(self) -> float:
@@ -94,19 +99,24 @@ def error(computed: float, true: arb, fmt: Format) -> float:
     return float((abs(from_float(computed) - true) / ulp_of(true, fmt)).mid())
 
 
+def corners(point: Sequence[float], fmt: Format) -> list[list[arb]]:
+    """The corners of the box that reaches half an ulp from a finite point in each input."""
+    with flint.ctx.workprec(2200):  # so that x ± half an ulp is exact
+        sides = []
+        for x in point:
+            half = ulp_of(from_float(x), fmt) / 2
+            sides.append([from_float(x) - half, from_float(x) + half])
+    return [list(corner) for corner in itertools.product(*sides)]
+
+
 def mixed_error(computed: float, point: Sequence[float], oracle: Oracle, fmt: Format) -> float:
-    """An upper bound of the mixed ulp error of one result, with x the first of `point`."""
+    """An upper bound of the mixed ulp error of one result."""
     true = oracle(*point)
     direct = error(computed, true, fmt)
-    x = point[0]
-    if direct <= 1 or not math.isfinite(x) or not math.isfinite(computed):
+    if direct <= 1 or not all(map(math.isfinite, (*point, computed))):
         return direct
-    rest = [from_float(p) for p in point[1:]]
-    with flint.ctx.workprec(2200):  # so that x ± half an ulp is exact
-        half = ulp_of(from_float(x), fmt) / 2
-        inputs = [from_float(x) + s * half for s in (-1, 1)]
     try:
-        ends = [oracle.exact([at, *rest]) for at in inputs]
+        ends = [oracle.exact(corner) for corner in corners(point, fmt)]
     except Undecided:
         return direct
     if any(end.is_nan() for end in ends):
@@ -118,13 +128,120 @@ def mixed_error(computed: float, point: Sequence[float], oracle: Oracle, fmt: Fo
     return min(error(computed, v, fmt) for v in values)
 
 
+# Many results at once.
+
+
+@dataclass(frozen=True)
+class Truth:
+    """True values, an array of each: (high + low) ± slack, all times 2**lift.
+
+    NaN expects NaN; `silent` is where nothing is expected, since the formula says nothing. An
+    infinite `high` expects the infinity. `low` is what float64 leaves over, `lift` keeps that
+    exact among float64's subnormals.
+    """
+
+    high: Floats
+    low: Floats
+    slack: Floats
+    lift: NDArray[np.int32]
+    silent: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, n: int) -> Truth:
+        """Room for n values."""
+        zeros = np.zeros((3, n))
+        return cls(zeros[0], zeros[1], zeros[2], np.zeros(n, np.int32), np.zeros(n, bool))
+
+    def set(self, i: int, row: tuple[float, float, float, int, bool]) -> None:
+        """Put one value."""
+        self.high[i], self.low[i], self.slack[i], self.lift[i], self.silent[i] = row
+
+    def take(self, which: Any) -> Truth:
+        """Some of the values."""
+        return Truth(
+            self.high[which],
+            self.low[which],
+            self.slack[which],
+            self.lift[which],
+            self.silent[which],
+        )
+
+
+def quantum(magnitude: Any, fmt: Format, lift: Any = 0) -> Floats:
+    """The unit in the last place at each magnitude; all times 2**lift."""
+    exponents = np.frexp(magnitude)[1] - 1
+    unit: Floats = np.ldexp(1.0, np.maximum(exponents, fmt.emin + lift) - fmt.precision + 1)
+    return unit
+
+
+def unit_of(truth: Truth, fmt: Format) -> Floats:
+    """The ulp at each true value, times 2**lift; the lesser where a power of two is in doubt."""
+    least = np.abs(truth.high) - truth.slack
+    # The true value may lie below a power of two that float64 rounds it to.
+    below = (truth.high * truth.low < 0) & (np.abs(truth.low) > truth.slack)
+    least = np.where(below, np.nextafter(np.abs(truth.high), 0.0), least)
+    return quantum(np.maximum(least, 0.0), fmt, truth.lift)
+
+
+def overflows(truth: Truth, fmt: Format) -> NDArray[np.bool_]:
+    """Where the true value rounds to an infinity."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        over = (np.abs(truth.high) - fmt.max) + truth.low * np.sign(truth.high)
+        beyond: NDArray[np.bool_] = over >= math.ldexp(1.0, fmt.emax - fmt.precision)
+    found: NDArray[np.bool_] = np.isinf(truth.high) | (beyond & (truth.lift == 0))
+    return found
+
+
+def errors(computed: Any, truth: Truth, fmt: Format) -> Floats:
+    """The ulp error of each result, an upper bound of it by no more than the truth's slack.
+
+    inf where one of the two is NaN or wrongly infinite; 0 where nothing is expected.
+    """
+    y = np.asarray(computed, np.float64)
+    high = truth.high
+    with np.errstate(all="ignore"):
+        apart = np.abs((np.ldexp(y, truth.lift) - high) - truth.low) + truth.slack
+        ulps = np.minimum(apart / unit_of(truth, fmt), 1e300)
+        over, same = overflows(truth, fmt), np.sign(y) == np.sign(high)
+        infinite = np.isinf(y)
+        # Beside the greatest finite value an infinity counts as the float after it.
+        size = np.where(infinite, fmt.max, np.abs(y))
+        apart = np.abs((np.abs(high) - size) + truth.low * np.sign(high)) + truth.slack
+        last = math.ldexp(1.0, fmt.emax - fmt.precision + 1)
+        steps = np.where(infinite, 1 + apart / last, apart / last)
+        beside = np.where(same & (steps <= 16) & (truth.lift == 0), steps, math.inf)
+        ulps = np.where(infinite != over, beside, np.where(infinite & over, math.inf, ulps))
+        ulps = np.where(infinite & over & same, 0.0, ulps)
+        ulps = np.where(np.isnan(y) != np.isnan(high), math.inf, ulps)
+    result: Floats = np.where(truth.silent | (np.isnan(y) & np.isnan(high)), 0.0, ulps)
+    return result
+
+
+def rounded(numbers: Any, fmt: Format) -> Floats:
+    """float64 values rounded to the format, to nearest and ties to even, as float64.
+
+    In one step: a cast of ml_dtypes may go through float32 and round twice.
+    """
+    values: Floats = np.asarray(numbers, np.float64)
+    if fmt.name == "float64":
+        return values
+    with np.errstate(all="ignore"):
+        unit = quantum(np.abs(values), fmt)
+        result = np.where(np.isfinite(values), np.rint(values / unit) * unit, values)
+        result = np.where(np.abs(result) > fmt.max, np.copysign(np.inf, values), result)
+    signed: Floats = np.copysign(result, values)
+    return signed
+
+
 @dataclass(frozen=True)
 class Measurement:
     """The worst error found of one function of one kernel in one format.
 
     `at` is where: the inputs, then the parameters. `non_finite` counts results that are NaN or
     infinite where the truth is not, or the other way about, for |x| up to 1e30 and at ±inf;
-    `far` counts them beyond.
+    `far` counts them beyond. `away_ulp` is the worst ulp error at inputs that are not next to a
+    zero of the function, `misrounded` counts 16-bit results that are not the truth rounded; `row`
+    is said of row functions. Mixed errors are worked out where ulp errors exceed the contract.
     """
 
     activation: str
@@ -138,12 +255,21 @@ class Measurement:
     non_finite: int
     far: int = 0
     exhaustive: bool = False
+    away_ulp: float = 0.0
+    misrounded: int = 0
+    row: bool = False
 
     def merge(self, other: Measurement) -> Measurement:
         """Both together: the worse of the two, all the inputs."""
-        worse = max((self, other), key=lambda m: m.max_ulp)
+        worse = max(
+            (self, other),
+            key=lambda m: (m.non_finite + m.far, m.misrounded > 0, m.max_mixed_ulp, m.max_ulp),
+        )
         return replace(
             worse,
+            max_ulp=max(self.max_ulp, other.max_ulp),
+            away_ulp=max(self.away_ulp, other.away_ulp),
+            misrounded=self.misrounded + other.misrounded,
             max_mixed_ulp=max(self.max_mixed_ulp, other.max_mixed_ulp),
             inputs=self.inputs + other.inputs,
             non_finite=self.non_finite + other.non_finite,
@@ -153,82 +279,60 @@ class Measurement:
     def as_dict(self) -> dict[str, Any]:
         """For JSON: infinities as strings, errors to four digits."""
         row = asdict(self)
-        row["max_ulp"], row["max_mixed_ulp"] = _number(self.max_ulp), _number(self.max_mixed_ulp)
+        for name in ("max_ulp", "max_mixed_ulp", "away_ulp"):
+            row[name] = _number(row[name])
         row["at"] = {name: _number(value, 17) for name, value in self.at}
         return row
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Measurement:
+        """What `as_dict` gave."""
+        errors = {name: float(row[name]) for name in ("max_ulp", "max_mixed_ulp", "away_ulp")}
+        at = tuple((name, float(value)) for name, value in row["at"].items())
+        return cls(**{**row, **errors, "at": at})
 
 
 def _number(value: float, digits: int = 4) -> float | str:
     return float(f"{value:.{digits}g}") if math.isfinite(value) else str(value)
 
 
-def measure(
-    computed: Iterable[float],
-    points: Sequence[tuple[float, ...]],
-    oracle: Oracle,
-    fmt: Format,
-    labels: Mapping[str, Any],
-) -> Measurement:
-    """Compare results with the oracle at `points`; points at which it has no value are left out."""
-    worst, worst_mixed, where, wrong, far, count = -1.0, 0.0, points[0], 0, 0, 0
-    for y, point in zip(computed, points, strict=True):
-        try:
-            true = oracle(*point)
-        except Undecided:
-            continue
-        if true.is_nan() and not any(map(math.isnan, point)):
-            continue  # the formula says nothing here
-        count += 1
-        ulps = error(float(y), true, fmt)
-        if math.isinf(ulps) and any(1e30 < abs(p) < math.inf for p in point):
-            far += 1
-            continue
-        wrong += math.isinf(ulps)
-        worst_mixed = max(
-            worst_mixed, mixed_error(float(y), point, oracle, fmt) if ulps > 1 else ulps
-        )
-        if ulps > worst:
-            worst, where = ulps, point
-    named = zip([*(s.name for s in oracle.inputs)], where, strict=True)
-    fixed = ((s.name, float(v)) for s, v in oracle.parameters.items())
-    return Measurement(
-        max_ulp=max(worst, 0.0),
-        max_mixed_ulp=worst_mixed,
-        at=(*named, *fixed),
-        inputs=count,
-        non_finite=wrong,
-        far=far,
-        **labels,
-    )
-
-
 def to_format(values: Any, fmt: Format) -> Floats:
     """Round float64 values to the format."""
     with np.errstate(over="ignore"):
-        return np.asarray(values, np.float64).astype(fmt.dtype)
+        return rounded(values, fmt).astype(fmt.dtype)
 
 
 def neighbours(point: float, fmt: Format, count: int = 3) -> list[float]:
     """`point` rounded to the format and the nearest `count` floats on each side."""
-    centre, top = (int(i) for i in _ordered(to_format([point, math.inf], fmt), fmt))
+    return [float(v) for v in around(np.array([point]), fmt, count)]
+
+
+def around(points: Any, fmt: Format, count: int) -> Floats:
+    """The points rounded to the format and the nearest `count` floats on each side of each."""
+    top = int(ordered(to_format([math.inf], fmt), fmt)[0])
+    centres = ordered(to_format(points, fmt), fmt)
+    steps = np.add.outer(centres, np.arange(-count, count + 1)).ravel()
     # Nothing lies beyond infinity: the integers there are NaNs.
-    steps = (min(max(centre + i, -top), top) for i in range(-count, count + 1))
-    return [_from_ordered(index, fmt) for index in steps]
+    return from_ordered(np.clip(steps, -top, top), fmt)
 
 
-def _ordered(values: Floats, fmt: Format) -> NDArray[np.int64]:
+def ordered(values: Floats, fmt: Format) -> NDArray[np.int64]:
     """Integers in the order of the floats, adjacent for adjacent floats."""
     width = np.dtype(fmt.bits).itemsize * 8
     raw = values.view(fmt.bits).astype(np.uint64)
     magnitude = (raw & np.uint64((1 << (width - 1)) - 1)).astype(np.int64)
-    ordered: NDArray[np.int64] = np.where(raw >> np.uint64(width - 1) == 1, -magnitude, magnitude)
-    return ordered
+    order: NDArray[np.int64] = np.where(raw >> np.uint64(width - 1) == 1, -magnitude, magnitude)
+    return order
 
 
-def _from_ordered(index: int, fmt: Format) -> float:
+def from_ordered(indices: Any, fmt: Format) -> Floats:
+    """The floats of integers that `ordered` gives, as float64."""
     width = np.dtype(fmt.bits).itemsize * 8
-    raw = index if index >= 0 else (1 << (width - 1)) - index
-    return float(np.array([raw], np.uint64).astype(fmt.bits).view(fmt.dtype)[0])
+    steps = np.asarray(indices, np.int64)
+    sign = np.where(steps < 0, np.uint64(1 << (width - 1)), np.uint64(0))
+    raw = np.abs(steps).astype(np.uint64) | sign
+    floats: Floats = raw.astype(fmt.bits).view(fmt.dtype).astype(np.float64)
+    return floats
 
 
 def hard_points(fmt: Format, special: Sequence[float] = (), count: int = 200) -> list[float]:

@@ -18,8 +18,8 @@ from .compiled import Compiled
 from .compiler import compile, compile_activation
 from .lang import symbol
 from .oracle import Oracle, Undecided, exact_row, from_float
+from .running import runner
 from .spec import Activation
-from .verify import runner
 
 #: Ordinary inputs, away from the kinks of every declared activation.
 ORDINARY = (-7.3, -4.1, -2.2, -1.37, -0.71, -0.33, 0.27, 0.62, 1.19, 1.83, 2.9, 4.7, 8.6)

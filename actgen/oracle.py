@@ -209,6 +209,10 @@ class Oracle:
                 self._cache[points] = self.exact([from_float(p) for p in points])
         return self._cache[points]
 
+    def forget(self) -> None:
+        """Drop the values that were asked for."""
+        self._cache.clear()
+
     def _limit(self, points: tuple[float, ...]) -> arb:
         if any(v in (sympy.oo, -sympy.oo) for v in self.parameters.values()):
             # Which of two infinities is greater no limit tells: the formula as it stands does.
@@ -299,11 +303,19 @@ _ROW_OPS: dict[str, Callable[..., Any]] = {
 def exact_row(
     expr: Expr, rows: Mapping[Symbol, Sequence[float]], bits: int = GOOD_BITS
 ) -> list[arb]:
-    """A row function at exact finite rows of equal length (or of one value), each with `bits`."""
+    """A row function at finite rows of equal length (or of one value), each value with `bits`."""
+    balls = {s: [from_float(v) for v in row] for s, row in rows.items()}
+    return exact_row_balls(expr, balls, bits)
+
+
+def exact_row_balls(
+    expr: Expr, rows: Mapping[Symbol, Sequence[arb]], bits: int = GOOD_BITS
+) -> list[arb]:
+    """A row function at exact finite balls, that need not be floats."""
     program = _literal(expr, tuple(rows))
+    values = {s.name: list(row) for s, row in rows.items()}
 
     def settled() -> list[arb] | None:
-        values = {s.name: [from_float(v) for v in row] for s, row in rows.items()}
         result = interpret(program, values, _ROW_OPS, lambda c: [number(c)])[0]
         return list(result) if all(_is_good(v, bits) for v in result) else None
 

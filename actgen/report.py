@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, cuda_check
+from . import checks, contract, cuda_check, worst_cases
 from .accuracy import FORMATS, Measurement
 from .build import ACCURACY, folder, own_names
 from .project import write_atomic
@@ -41,8 +41,18 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong: no problem, no result wrongly NaN or infinite."""
+        """Whether nothing is wrong: no problem, every measurement within the contract."""
+        return not self.problems and not self.breaches
+
+    @property
+    def sound(self) -> bool:
+        """Whether there is no problem and no result wrongly NaN or infinite, errors aside."""
         return not self.problems and not any(m.non_finite for m in self.measurements)
+
+    @property
+    def breaches(self) -> list[str]:
+        """A line for each measurement over the contract."""
+        return contract.breaches(self.measurements)
 
 
 @dataclass
@@ -56,6 +66,11 @@ class Report:
     def ok(self) -> bool:
         """Whether every result is."""
         return all(r.ok for r in self.results.values())
+
+    @property
+    def sound(self) -> bool:
+        """Whether every result is sound, be its errors what they may."""
+        return all(r.sound for r in self.results.values())
 
 
 def missing() -> dict[str, str]:
@@ -123,8 +138,8 @@ def _one(name: str, targets: Sequence[str], dtypes: Sequence[str]) -> Result:
 def examine(act: Activation, targets: Sequence[str], dtypes: Sequence[str]) -> Result:
     """Measurements and cross-checks of one activation, on backends that can run here."""
     result = Result(act.name)
-    for backend in targets:
-        for dtype in dtypes:
+    for dtype in dtypes:  # the backends share the truth in one
+        for backend in targets:
             result.measurements += verify(act, backend, dtype)
     result.problems += checks.finite_differences(act)
     result.problems += checks.agreement(act, targets)
@@ -156,6 +171,8 @@ def record(report: Report) -> None:
     lines = ",\n".join(json.dumps(rows[key], ensure_ascii=False) for key in sorted(rows))
     head = json.dumps(describe_platform(), indent=1, ensure_ascii=False)
     write_atomic(path, f'{{"platform": {head},\n"measurements": [\n{lines}\n]}}\n')
+    for result in report.results.values():
+        worst_cases.record(load(result.name), result.measurements)
 
 
 def describe_platform() -> dict[str, str]:

@@ -3,25 +3,26 @@
 The generated code itself is run for NumPy and PyTorch. For CUDA, which a machine may lack, the
 kernel's program is evaluated in the format on the CPU; `cuda_check` runs the kernels themselves,
 in the simulator or on a device.
+
+Every value of a 16-bit format is measured (of each input in turn, for gated functions); of the
+wider ones the zones that `zones` finds. `contract` says how far off a result may be.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from sympy import Symbol
+from sympy import Expr, Symbol
 
-from . import model
-from .accuracy import FORMATS, Format, Measurement, error, measure, to_format, ulp_of
+from . import calculus, contract, measuring, model, row_errors, zones
+from .accuracy import FORMATS, Format, Measurement
 from .compiled import Compiled, Function
-from .compiler import compile, compile_activation
-from .kernel import Kernel
-from .lang import symbol
-from .oracle import Undecided, exact_row, shared
+from .compiler import compile_activation
+from .measuring import Case
+from .reference import Reference
 from .registry import load
+from .running import Runner, runner
 from .spec import Activation
 from .trial import point_sets, settings
 
@@ -46,11 +47,8 @@ class Measurements(list[Measurement]):
 
     @property
     def ok(self) -> bool:
-        """Whether every result is finite where the truth is, and the other way about."""
-        return self.non_finite == 0
-
-
-Runner = Callable[[Function, Sequence[Any], Mapping[str, float], Format], Any]
+        """Whether every result is within the contract."""
+        return all(map(contract.holds, self))
 
 
 def verify(
@@ -59,7 +57,7 @@ def verify(
     dtype: str = "float32",
     functions: Sequence[str] | None = None,
 ) -> Measurements:
-    """Measure every function of a kernel on hard inputs, at the defaults and other parameters.
+    """Measure every function of a kernel where it is hard, at the defaults and other parameters.
 
     Raises ValueError for an unknown backend or dtype, BackendUnavailable where the backend's
     package is not installed.
@@ -73,141 +71,78 @@ def verify(
     wanted = [f for f in compiled.functions.values() if functions is None or f.name in functions]
     labels = {"activation": act.name, "backend": backend, "dtype": dtype}
     if act.is_row:
-        return Measurements(_measure_rows(act, f, run, fmt, labels) for f in wanted)
-    return Measurements(_measure_elements(act, f, run, fmt, labels) for f in wanted)
-
-
-def runner(compiled: Compiled, backend: str) -> Runner:
-    """How to run one function on a backend: arrays of the format in, float64 out."""
-    if backend == "cuda":
-        return _run_model
-    kernel = compile(compiled.activation, backend)
-    return {"numpy": _run_numpy, "torch": _run_torch}[backend](kernel)
-
-
-def _run_model(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
-    given = dict(zip(f.program.inputs, arrays, strict=True)) | dict(values)
-    return model.evaluate(f.program, given, fmt)[0].astype(np.float64)
-
-
-def _suffix(name: str) -> str:
-    return "" if name == "forward" else f"_{name}"
-
-
-def _run_numpy(kernel: Kernel) -> Runner:
-    def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
-        function = getattr(kernel.module, kernel.activation.name + _suffix(f.name))
-        # A result beyond the format's range is an infinity, as it should be; all else warns.
-        return np.asarray(function(*(a.astype(fmt.dtype) for a in arrays), **values), np.float64)
-
-    return run
-
-
-def _run_torch(kernel: Kernel) -> Runner:
-    module = kernel.module  # BackendUnavailable where torch is not installed
-    import torch
-
-    def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
-        function = getattr(module, kernel.activation.name + _suffix(f.name))
-        kind = getattr(torch, fmt.name)
-        tensors = [
-            torch.from_numpy(np.ascontiguousarray(a.astype(fmt.dtype).astype(np.float64))).to(kind)
-            for a in arrays
-        ]
-        return function(*tensors, **values).detach().to(torch.float64).numpy()
-
-    return run
+        return Measurements(row_errors.measure(act, f, run, fmt, labels) for f in wanted)
+    return Measurements(_measure_elements(compiled, f, run, fmt, labels) for f in wanted)
 
 
 def _measure_elements(
-    act: Activation, f: Function, run: Runner, fmt: Format, labels: Mapping[str, Any]
+    compiled: Compiled, f: Function, run: Runner, fmt: Format, labels: Mapping[str, Any]
 ) -> Measurement:
-    points = point_sets(act, fmt)
-    table = np.array(points, np.float64).reshape(len(points), -1)
     total: Measurement | None = None
-    for setting in settings(act):
+    names = [s.name for s in compiled.activation.inputs]
+    limit = contract.limit(labels["backend"], fmt.name)
+    for i, setting in enumerate(settings(compiled.activation)):
+        case = cases(compiled, fmt, i)[f.name]
         values = {s.name: model.constant(v) for s, v in setting.items()}
-        oracle = shared(f.truth, act.inputs, setting)
-        computed = run(f, list(table.T), values, fmt)
-        found = measure(
-            np.broadcast_to(computed, len(points)),
-            points,
-            oracle,
-            fmt,
-            {**labels, "function": f.name},
-        )
+        computed = run(f, list(case.points.T), values, fmt)
+        found = measuring.measure(computed, case, fmt, limit, names, function=f.name, **labels)
+        found = measuring.at_parameters(found, values)
         total = found if total is None else total.merge(found)
     assert total is not None
     return total
 
 
-# Row functions.
+# The points and the truth at them, shared by the backends that are measured one after another.
+
+_CASES: dict[tuple[Activation, str], dict[int, dict[str, Case]]] = {}
 
 
-def rows() -> Iterator[list[float]]:
-    """Rows that are hard for a row function."""
-    rng = np.random.default_rng(11)
-    for scale in (1e-30, 1e-3, 1.0, 10.0, 100.0, 1e4, 1e30):
-        yield list(rng.normal(0, scale, 7))
-    yield [1.0] * 7
-    yield [0.0, -0.0, 1e-40, -1e-40, 1e-8, -1e-8, 0.0]
-    yield [1e30, 1e30, -1e30, 0.0, 1.0, 2.0, -1e30]
-    yield [88.0, 89.0, 90.0, 700.0, 710.0, -700.0, -745.0]
-    yield [-1e30] * 7
-    yield [3.0, 3.0, 3.0, 1.0, 0.0, -2.0, -80.0]
+def cases(compiled: Compiled, fmt: Format, index: int) -> dict[str, Case]:
+    """A case for each function at one parameter setting; kept until another kernel is measured."""
+    key = compiled.activation, fmt.name
+    if key not in _CASES:
+        _CASES.clear()
+        _CASES[key] = {}
+    if index not in _CASES[key]:
+        _CASES[key][index] = _cases(compiled, fmt, index)
+    return _CASES[key][index]
 
 
-def _measure_rows(
-    act: Activation, f: Function, run: Runner, fmt: Format, labels: Mapping[str, Any]
-) -> Measurement:
-    """A row's mixed error is in ulps of its greatest entry: sums over a row can cancel."""
-    rng = np.random.default_rng(12)
-    worst, scaled, wrong, count, where = 0.0, 0.0, 0, 0, math.nan
-    for row in rows():
-        x = to_format(np.clip(row, -fmt.max, fmt.max), fmt).astype(np.float64)
-        given: dict[Symbol, Any] = {act.inputs[0]: x}
-        if len(f.program.inputs) > 1:
-            single = act.reduces and f.name == "vjp"
-            other = rng.normal(0, 1, 1 if single else len(x))
-            given[symbol(f.program.inputs[1])] = to_format(other, fmt).astype(np.float64)
-        try:
-            true = exact_row(f.truth, {s: list(v) for s, v in given.items()})
-        except Undecided:
-            continue
-        if len(true) == 1 and not (act.reduces and f.name in ("forward", "jvp")):
-            true = true * len(x)
-        computed = np.broadcast_to(_run_row(act, f, run, list(given.values()), fmt), len(true))
-        top = max(true, key=lambda t: abs(float(t)))
-        for i, (y, t) in enumerate(zip(computed, true, strict=True)):
-            ulps = error(float(y), t, fmt)
-            scaled = max(
-                scaled,
-                ulps * float(ulp_of(t, fmt) / ulp_of(top, fmt)) if math.isfinite(ulps) else ulps,
-            )
-            count += 1
-            wrong += math.isinf(ulps)
-            if ulps > worst:
-                worst, where = ulps, float(x[min(i, len(x) - 1)])
-    return Measurement(
-        max_ulp=worst,
-        max_mixed_ulp=scaled,
-        at=(("x", where),),
-        inputs=count,
-        non_finite=wrong,
-        function=f.name,
-        **labels,
-    )
+def references(compiled: Compiled, setting: Mapping[Symbol, Expr]) -> dict[str, Reference]:
+    """The truth of every function at a parameter setting."""
+    act = compiled.activation
+    special = [] if act.is_gated else breaks(act, setting)[0]
+    return {
+        f.name: Reference(f.truth, f.expr, act.inputs, setting, special)
+        for f in compiled.functions.values()
+    }
 
 
-def _run_row(act: Activation, f: Function, run: Runner, arrays: list[Any], fmt: Format) -> Any:
-    """One row through a kernel: along the activation's own axis, or through the program."""
-    if run is _run_model:
-        work = np.float64 if fmt.name == "float64" else np.float32
-        with np.errstate(all="ignore"):
-            return model.evaluate_row(f.program, arrays, work).astype(fmt.dtype).astype(np.float64)
-    shape = [1] * max(1, -act.axis)
-    shape[act.axis] = -1
-    single = act.reduces and f.name == "vjp"
-    shaped = [a.reshape(shape) for a in arrays[: len(arrays) - single]]
-    shaped += [a.reshape(()) for a in arrays[len(arrays) - single :]]
-    return np.ravel(run(f, shaped, {}, fmt))
+def breaks(act: Activation, setting: Mapping[Symbol, Expr]) -> list[list[float]]:
+    """Where branches of the formula may meet, for each input."""
+    return [
+        sorted(
+            {float(p.subs(setting)) for p in calculus.break_points(act.formula, s, dict(setting))}
+        )
+        for s in act.inputs
+    ]
+
+
+def _cases(compiled: Compiled, fmt: Format, index: int) -> dict[str, Case]:
+    act = compiled.activation
+    setting = settings(act)[index]
+    truths, kinks = references(compiled, setting), breaks(act, setting)
+    inputs = len(act.inputs)
+    if fmt.precision < 16:
+        table, length = zones.every_point(fmt, inputs)
+        return {
+            name: measuring.make_case(r, table, fmt, kinks, length) for name, r in truths.items()
+        }
+    if act.is_gated:
+        tables = zones.gated_points(list(truths.values()), fmt, point_sets(act, fmt), inputs)
+    else:
+        tables = zones.scalar_points(list(truths.values()), fmt, kinks[0], index == 0)
+    return {
+        name: measuring.make_case(r, table, fmt, kinks)
+        for (name, r), table in zip(truths.items(), tables, strict=True)
+    }

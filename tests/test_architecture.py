@@ -23,15 +23,18 @@ program
 lower
 oracle
 accuracy
-model guards tails
-registry stabilise rows
+model guards tails reference contract
+zones registry stabilise rows
 backends
 emit compiled
 modules row_kernels domain facts
 files formula scaffold
 kernel
 compiler
+running measuring
+row_errors
 verify build plots
+worst_cases sweep
 checks cuda_check
 report
 newcomer

@@ -1,0 +1,62 @@
+"""A kernel's functions on a backend, one by one: arrays of a format in, float64 out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import model
+from .accuracy import Format
+from .compiled import Compiled, Function
+from .compiler import compile
+from .kernel import Kernel
+
+Runner = Callable[[Function, Sequence[Any], Mapping[str, float], Format], Any]
+
+
+def run_model(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
+    """The program in the format on the CPU, for kernels of a device that is not here."""
+    given = dict(zip(f.program.inputs, arrays, strict=True)) | dict(values)
+    return model.evaluate(f.program, given, fmt)[0].astype(np.float64)
+
+
+def _suffix(name: str) -> str:
+    return "" if name == "forward" else f"_{name}"
+
+
+def _run_numpy(kernel: Kernel) -> Runner:
+    def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
+        function = getattr(kernel.module, kernel.activation.name + _suffix(f.name))
+        # A result beyond the format's range is an infinity, as it should be; all else warns.
+        return np.asarray(function(*(a.astype(fmt.dtype) for a in arrays), **values), np.float64)
+
+    return run
+
+
+def _run_torch(kernel: Kernel) -> Runner:
+    module = kernel.module  # BackendUnavailable where torch is not installed
+    import torch
+
+    def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
+        function = getattr(module, kernel.activation.name + _suffix(f.name))
+        kind = getattr(torch, fmt.name)
+        tensors = [
+            torch.from_numpy(np.ascontiguousarray(a.astype(fmt.dtype).astype(np.float64))).to(kind)
+            for a in arrays
+        ]
+        return function(*tensors, **values).detach().to(torch.float64).numpy()
+
+    return run
+
+
+#: How the kernels of a backend are run; a new backend adds a row.
+RUNNERS: dict[str, Callable[[Kernel], Runner]] = {"numpy": _run_numpy, "torch": _run_torch}
+
+
+def runner(compiled: Compiled, backend: str) -> Runner:
+    """How to run one function on a backend: arrays of the format in, float64 out."""
+    if backend == "cuda":
+        return run_model
+    return RUNNERS[backend](compile(compiled.activation, backend))
