@@ -12,10 +12,10 @@ from typing import Any
 from flint import arb
 from sympy import Expr
 
-from . import shape, smoothness, tails
+from . import inverse, moments, shape, smoothness, tails
 from .calculus import Kink, derivative
 from .emit import text
-from .forms import quietly
+from .forms import FAILURES, quietly
 from .pieces import Curve, Number
 from .shape import Fact
 from .spec import Activation
@@ -51,17 +51,21 @@ class Facts:
 
     def lines(self) -> list[str]:
         """One line a fact, for a terminal."""
-        low, high = ("unknown" if v is None else text(v) for v in self.limits)
-        dlow, dhigh = ("unknown" if v is None else text(v) for v in self.derivative_limits)
+
+        def shown(expr: Expr) -> str:
+            return text(shape.readable(expr))
+
+        low, high = ("unknown" if v is None else shown(v) for v in self.limits)
+        dlow, dhigh = ("unknown" if v is None else shown(v) for v in self.derivative_limits)
         lines = [
             f"limits: {low} at -oo, {high} at oo",
             f"limits of f': {dlow} at -oo, {dhigh} at oo",
         ]
         for k in self.kinks:
             lines.append(
-                f"{'jump' if k.is_jump else 'kink'} at {text(k.at)}: "
-                f"f {text(k.left)} | {text(k.right)}, f' {text(k.left_derivative)} | "
-                f"{text(k.right_derivative)} (left | right)"
+                f"{'jump' if k.is_jump else 'kink'} at {shown(k.at)}: "
+                f"f {shown(k.left)} | {shown(k.right)}, f' {shown(k.left_derivative)} | "
+                f"{shown(k.right_derivative)} (left | right)"
             )
         if not self.kinks:
             lines.append("no kinks")
@@ -132,10 +136,17 @@ def _facts(act: Activation) -> Facts:
     slope = ends(lift(act.derivative()))
     if None in slope:
         slope = ends(lift(derivative(formula, x)))
-    curve = quietly(lambda: Curve(act), 3.0)
+    curve = quietly(Curve, act, seconds=3.0)
     found: dict[str, Fact | None] = {"parity": smoothness.parity(act, curve)}
-    found["smoothness"] = quietly(lambda: smoothness.smoothness(act, curve), 3.0)
+    found["smoothness"] = quietly(smoothness.smoothness, act, curve, seconds=3.0)
     if curve is not None:
         found |= dict(shape.all_of(curve))
+        found["derivative_in_f"] = quietly(inverse.derivative_in_f, curve, seconds=4.0)
+        try:
+            integrals = moments.Integrals(curve)
+            found["moments"] = moments.moments(curve, integrals)
+            found["fixed_point"] = moments.fixed_point(curve, integrals)
+        except FAILURES:
+            pass
     kept = {name: fact for name, fact in found.items() if fact is not None}
     return Facts(act, ends(formula), slope, tuple(act.kinks()), kept["parity"].value, kept)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 from flint import arb
@@ -172,9 +173,7 @@ def products(expr: Expr, x: Symbol, side: int) -> tuple[Product, ...]:
             try:
                 with time_limit(SECONDS):
                     number, factors = _factors(shape)
-                    found.append(
-                        _product(number, [(_collected(f, x), n) for f, n in factors])
-                    )
+                    found.append(_product(number, [(_collected(f, x), n) for f, n in factors]))
             except (TimeLimit, sympy.PolynomialError, NotImplementedError):
                 found.append(Product(1, ((shape, 1),)))
     return tuple(dict.fromkeys(p for p in found if p is not None))
@@ -213,11 +212,11 @@ FAILURES = (
 )
 
 
-def quietly(find: Callable[[], Expr], seconds: float = SECONDS) -> Expr | None:
-    """What SymPy finds within the time limit; None where it fails or takes longer."""
+def quietly(find: Callable[..., Any], *args: Any, seconds: float = SECONDS) -> Any:
+    """find(*args) within the time limit; None where it fails or takes longer."""
     try:
         with time_limit(seconds):
-            return find()
+            return find(*args)
     except FAILURES:
         return None
 
@@ -229,16 +228,16 @@ def exact_root(expr: Expr, x: Symbol, ball: arb) -> Expr | None:
     """
     found = rational(expr, x)
     top = sympy.Integer(1) if found is None else sympy.fraction(found.value)[0]
-    for base, _ in (quietly(lambda: sympy.factor_list(top)) or (1, []))[1]:
+    for base, _ in (quietly(sympy.factor_list, top) or (1, []))[1]:
         if x not in base.free_symbols and base.is_polynomial(_E):
             if found is None or found.exponent.as_poly(x).degree() != 1:
                 continue
             rate = found.exponent / x
-            solutions = quietly(lambda b=base: sympy.solve(b, _E)) or []
+            solutions = quietly(sympy.solve, base, _E) or []
             roots = [sympy.log(s) / rate for s in solutions if s.is_positive]
         elif found is not None and sympy.degree(base, x) == 1 and sympy.degree(base, _E) == 1:
             written = base.subs(_E, exp(found.exponent))
-            roots = quietly(lambda w=written: sympy.solve(w, x), 0.6) or []
+            roots = quietly(sympy.solve, written, x, seconds=0.6) or []
         else:
             continue
         for root in roots:

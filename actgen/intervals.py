@@ -128,7 +128,11 @@ class Interval:
 
 
 def _monotone(
-    function: Callable[[arb], arb], low: Any, high: Any, nonzero: bool = False, falling: bool = False
+    function: Callable[[arb], arb],
+    low: Any,
+    high: Any,
+    nonzero: bool = False,
+    falling: bool = False,
 ) -> Callable[[Interval], Interval]:
     """An increasing function as one of intervals; `low` and `high` are what it tends to."""
 
@@ -231,9 +235,7 @@ FUNCTIONS: dict[str, Callable[[Interval], Interval]] = {
     "sech2": _of_size(_monotone(lambda v: 1 / v.cosh() ** 2, 1, 0, nonzero=True, falling=True)),
     "gauss": _of_size(_monotone(lambda v: (-v * v).exp(), 1, 0, nonzero=True, falling=True)),
     "hypot1": _of_size(_monotone(lambda v: (1 + v * v).sqrt(), 1, _inf)),
-    "logcosh": _of_size(
-        _monotone(lambda v: v - arb(2).log() + (-2 * v).exp().log1p(), 0, _inf)
-    ),
+    "logcosh": _of_size(_monotone(lambda v: v - arb(2).log() + (-2 * v).exp().log1p(), 0, _inf)),
     "Abs": Interval.size,
     "sin": _ball(arb.sin, -1, 1),
     "cos": _ball(arb.cos, -1, 1),
@@ -264,7 +266,11 @@ class Enclosure:
 
     def _node(self, expr: Expr) -> int:
         if self.x not in expr.free_symbols:
-            if expr.free_symbols or expr.is_real is False or expr.has(sympy.I, sympy.zoo, sympy.nan):
+            if (
+                expr.free_symbols
+                or expr.is_real is False
+                or expr.has(sympy.I, sympy.zoo, sympy.nan)
+            ):
                 raise NoValue(str(expr))
             return self._push("const", (), expr)
         if isinstance(expr, (sympy.Add, sympy.Mul)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 from flint import arb
@@ -124,6 +125,7 @@ class Curve:
             if not self.breaks or self.breaks[-1][1] != place:
                 self.breaks.append((symbolic, place))
         self._lines: dict[int, Line | None] = {}
+        self._values: dict[tuple[Any, ...], Number | None] = {}
         self.pieces = list(self._pieces())
         for piece in self.pieces:
             _check_finite(piece, self.x)
@@ -172,19 +174,31 @@ class Curve:
 
     def value(self, piece: Piece, level: int, at: Number) -> Number | None:
         """f⁽ˡᵉᵛᵉˡ⁾ at a point of a piece, its ends included (there: the limit from inside)."""
+        key = (self.pieces.index(piece), level, at.exact or at.ball.str(40))
+        if key not in self._values:
+            self._values[key] = self._value(piece, level, at)
+        return self._values[key]
+
+    def _value(self, piece: Piece, level: int, at: Number) -> Number | None:
         expr = piece.levels[level]
         if at.is_infinite:
             return end_value(expr, self.x, 1 if at.ball > 0 else -1)
         exact = None
         if at.exact is not None:
-            exact = quietly(lambda: _simple(tails.definition(expr).subs(self.x, at.exact)))
+            exact = quietly(self._exactly, expr, at.exact)
             if exact is not None and not exact.is_finite:
                 exact = None
-            if exact is not None and (exact.is_Rational or exact.count_ops() < 12):
+            if exact is not None and exact.count_ops() >= 12:
+                exact = None
+            # Arb has W, but the oracle's programs have not: the ball comes from the piece.
+            if exact is not None and not exact.has(sympy.LambertW):
                 return Number.of(exact)
         with precision(FINE_BITS):
             ball = Enclosure(expr, self.x).at(at.ball)
         return Number(ball, exact) if ball.is_finite() else None
+
+    def _exactly(self, expr: Expr, at: Expr) -> Expr:
+        return _simple(tails.definition(expr).subs(self.x, at))
 
     def own_value(self, level: int, place: Expr) -> Number | None:
         """f⁽ˡᵉᵛᵉˡ⁾ at a break point as the formula says (who owns the point)."""
@@ -208,7 +222,9 @@ def _simple(expr: Expr) -> Expr:
     """Simplified, with exp(W(a)) = a/W(a), which SymPy leaves alone."""
     if expr.has(sympy.LambertW):
         w = sympy.Wild("w")
-        expr = sympy.expand_power_exp(expr.replace(lambda e: isinstance(e, sympy.exp), sympy.expand))
+        expr = sympy.expand_power_exp(
+            expr.replace(lambda e: isinstance(e, sympy.exp), sympy.expand)
+        )
         expr = expr.replace(sympy.exp(sympy.LambertW(w)), w / sympy.LambertW(w))
         expr = expr.replace(sympy.exp(-sympy.LambertW(w)), sympy.LambertW(w) / w)
     return sympy.simplify(expr)

@@ -100,9 +100,7 @@ def _joined(expr: Expr, x: Symbol, low: Expr, high: Expr) -> Signs:
     if value != 0 and a == b:
         value = expr.subs(x, 0)
         if value.is_zero is not True and sympy.simplify(value) != 0:
-            return Signs(
-                left.roots + right.roots, left.signs + right.signs[1:], known, reach
-            )
+            return Signs(left.roots + right.roots, left.signs + right.signs[1:], known, reach)
     elif value not in (0, None):
         return Signs((), (0,), known=False)
     middle = Root(arb(0), zero, a != b)
@@ -257,7 +255,7 @@ def _refined(
         for _ in range(80):
             middle = ((lo + hi) / 2).mid()
             around = slope(Interval(lo, hi))
-            step = (Interval(middle, middle) + -(g(Interval(middle, middle)) * around.inverse()))
+            step = Interval(middle, middle) + -(g(Interval(middle, middle)) * around.inverse())
             new_lo, new_hi = max(lo, step.lo), min(hi, step.hi)
             if new_lo > new_hi:
                 raise _Open

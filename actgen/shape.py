@@ -186,9 +186,7 @@ def _step(curve: Curve, i: int, level: int) -> int:
 # Monotonicity and convexity.
 
 
-def _stretches(
-    curve: Curve, line: Line, level: int, sign: int, kind: str
-) -> Iterator[Stretch]:
+def _stretches(curve: Curve, line: Line, level: int, sign: int, kind: str) -> Iterator[Stretch]:
     """Maximal intervals where the signs are `sign` or 0 and f⁽ˡᵉᵛᵉˡ⁻¹⁾ does not jump back."""
     run: list[Segment] = []
 
@@ -272,9 +270,7 @@ def monotonicity(curve: Curve) -> Fact | None:
         where = "everywhere" if _whole(s) else f"on {s}"
         parts.append(f"{weak}{s.kind} {where}")
     parts += [f"constant on {s}" for s in flat]
-    return Fact(
-        f"monotonicity: {', '.join(parts)}{_far(line)}", ENCLOSED, (*rises, *falls, *flat)
-    )
+    return Fact(f"monotonicity: {', '.join(parts)}{_far(line)}", ENCLOSED, (*rises, *falls, *flat))
 
 
 def _whole(s: Stretch) -> bool:
@@ -353,9 +349,7 @@ def zeros(curve: Curve) -> Fact | None:
         if own is not None and own.ball == 0:
             points.append(Number.of(place))
     for p in points:
-        if not any(
-            (s.low == p and s.low_closed) or (s.high == p and s.high_closed) for s in found
-        ):
+        if not any((s.low == p and s.low_closed) or (s.high == p and s.high_closed) for s in found):
             found.append(Stretch(p, p, "zero"))
     found.sort(key=lambda s: float(s.low))
     texts = [f"x = {s.low}" if s.low == s.high else str(s) for s in found]
@@ -462,14 +456,10 @@ def _rational_rate(
 
 def saturation(curve: Curve) -> Fact | None:
     """How fast f reaches its limit at either end."""
-    found = [
-        _saturation(curve.pieces[i], curve.x, side) for i, side in ((0, -1), (-1, 1))
-    ]
+    found = [_saturation(curve.pieces[i], curve.x, side) for i, side in ((0, -1), (-1, 1))]
     if found[0] is None and found[1] is None:
         return None
-    texts = [
-        f"{'unknown' if s is None else s[0]} at {end}" for s, end in zip(found, ("-oo", "oo"))
-    ]
+    texts = [f"{'unknown' if s is None else s[0]} at {end}" for s, end in zip(found, ("-oo", "oo"))]
     hows = {s[1] for s in found if s is not None}
     return Fact(
         f"saturation: {', '.join(texts)}",
@@ -483,17 +473,17 @@ def asymptotes(curve: Curve) -> Fact | None:
     found: list[Expr | None] = []
     for i, side in ((0, -1), (-1, 1)):
         f = curve.pieces[i].levels[0]
-        form = quietly(lambda f=f, side=side: tails.tail(f, curve.x, side, {}, {}))
+        form = quietly(tails.tail, f, curve.x, side, {}, {})
         found.append(None if form is None else _line_of(form, curve.x, side))
     texts = [
-        f"{'none' if line is None else f'y = {_plain(line)}'} at {end}"
+        f"{'none' if line is None else f'y = {readable(line)}'} at {end}"
         for line, end in zip(found, ("-oo", "oo"))
     ]
     return Fact(f"asymptotes: {', '.join(texts)}", PROVED, tuple(found))
 
 
-def _plain(expr: Expr) -> Expr:
-    """With long rationals as decimals, to be read."""
+def readable(expr: Expr) -> Expr:
+    """The expression with long rationals as decimals."""
     big = {r: sympy.Float(r, 15) for r in expr.atoms(sympy.Rational) if r.q >= 10**5}
     return expr.xreplace(big)
 
@@ -503,10 +493,10 @@ def _line_of(form: Expr, x: sympy.Symbol, side: int) -> Expr | None:
     try:
         quotient = sympy.div(sympy.Poly(top, x), sympy.Poly(bottom, x))[0]
     except sympy.PolynomialError:
-        slope = quietly(lambda: sympy.limit(form / x, x, side * oo))
+        slope = quietly(sympy.limit, form / x, x, side * oo)
         if slope is None or not slope.is_finite:
             return None
-        rest = quietly(lambda: sympy.limit(form - slope * x, x, side * oo))
+        rest = quietly(sympy.limit, form - slope * x, x, side * oo)
         return None if rest is None or not rest.is_finite else slope * x + rest
     return quotient.as_expr() if quotient.degree() <= 1 else None
 
@@ -526,4 +516,4 @@ def all_of(curve: Curve) -> Iterable[tuple[str, Fact | None]]:
         ("lipschitz", lipschitz),
         ("invertible", invertible),
     ):
-        yield name, quietly(lambda find=find: find(curve), 6.0)
+        yield name, quietly(find, curve, seconds=6.0)

@@ -33,9 +33,7 @@ def smoothness(act: Activation, curve: Curve | None) -> Fact | None:
     for point, place in zip(points, places, strict=True):
         gap = min((abs(place - q) for q in places if q != place), default=sympy.Integer(1))
         step = min(gap, 1) / 1024
-        left, right = (
-            branch_at(act.formula, x, at, values) for at in (place - step, place + step)
-        )
+        left, right = (branch_at(act.formula, x, at, values) for at in (place - step, place + step))
         found.append(_at_break(left, right, x, point, values))
     order = min(here for here, _ in found)
     # A condition holds for the whole of f if no other break fails under it.
@@ -76,10 +74,11 @@ def _at_break(
     condition: Expr | None = None
     level = 0
     while level < HIGHEST:
-        gap = quietly(lambda a=left, b=right: _value(a, x, point) - _value(b, x, point))
-        gap = None if gap is None else quietly(lambda g=gap: sympy.simplify(g.subs(assumed)))
+        gap = quietly(_gap, left, right, x, point, assumed)
         if gap is None:
-            return (level - 1 if order is None else order), conditions
+            if order is None:
+                raise ArithmeticError("two branches cannot be compared")
+            return order, conditions
         if gap != 0:
             order = level - 1 if order is None else order
             if condition is not None and level - 1 > order:
@@ -98,6 +97,10 @@ def _at_break(
     if condition is not None:
         conditions[most] = condition
     return order, conditions
+
+
+def _gap(left: Expr, right: Expr, x: Symbol, point: Expr, assumed: dict[Symbol, Expr]) -> Expr:
+    return sympy.simplify((_value(left, x, point) - _value(right, x, point)).subs(assumed))
 
 
 def _value(branch: Expr, x: Symbol, point: Expr) -> Expr:
@@ -138,7 +141,9 @@ def _mirrored(curve: Curve, sign: int) -> bool:
             return False
     for place in places:
         left, right = curve.own_value(0, place), curve.own_value(0, -place)
-        if left is None or right is None or left.exact != sign * right.exact:
+        if left is None or right is None or left.exact is None or right.exact is None:
+            return False
+        if left.exact != sign * right.exact:
             return False
     return True
 

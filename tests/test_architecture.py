@@ -32,7 +32,7 @@ forms modules row_kernels domain
 roots
 pieces
 shape
-smoothness
+smoothness inverse moments
 facts
 files formula scaffold
 kernel
