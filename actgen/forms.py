@@ -16,6 +16,7 @@ import sympy
 from flint import arb
 from sympy import Expr, Integer, Symbol, exp
 
+from .atoms import hypot1
 from .errors import InternalError
 from .intervals import precision
 from .limits import TimeLimit, time_limit
@@ -118,12 +119,25 @@ def _factors(value: Expr) -> tuple[Expr, list[tuple[Expr, int]]]:
     """A number and the irreducible factors of numerator and denominator with their powers."""
     hidden, back = _opaque(value)
     numerator, denominator = sympy.fraction(sympy.together(hidden))
+    for g, node in back.items():
+        # A square root is its own relation: without it (1 + x²) - x² would look like a difference.
+        square = _square(node)
+        if square is not None and square.is_polynomial() and numerator.is_polynomial(g):
+            numerator = sympy.rem(numerator, g**2 - square, g)
     number, found = Integer(1), []
     for part in (numerator, denominator):
         content, factors = sympy.factor_list(part)
         number = number * content
         found += [(f.xreplace(back), int(n)) for f, n in factors]
     return number, found
+
+
+def _square(node: Expr) -> Expr | None:
+    if isinstance(node, hypot1):
+        return 1 + node.args[0] ** 2
+    if isinstance(node, sympy.Pow) and node.exp == sympy.Rational(1, 2):
+        return node.base
+    return None
 
 
 def _positive(factor: Expr) -> bool:
@@ -235,9 +249,8 @@ def exact_root(expr: Expr, x: Symbol, ball: arb) -> Expr | None:
             rate = found.exponent / x
             solutions = quietly(sympy.solve, base, _E) or []
             roots = [sympy.log(s) / rate for s in solutions if s.is_positive]
-        elif found is not None and sympy.degree(base, x) == 1 and sympy.degree(base, _E) == 1:
-            written = base.subs(_E, exp(found.exponent))
-            roots = quietly(sympy.solve, written, x, seconds=0.6) or []
+        elif found is not None and found.exponent.as_poly(x).degree() == 1:
+            roots = _by_lambert(base, x, found.exponent / x)
         else:
             continue
         for root in roots:
@@ -246,8 +259,25 @@ def exact_root(expr: Expr, x: Symbol, ball: arb) -> Expr | None:
     return None
 
 
+def _by_lambert(expr: Expr, x: Symbol, rate: Expr) -> list[Expr]:
+    """The roots of (a·x + b)·E + c or of c·E + (a·x + b), E = exp(rate·x)."""
+    poly = sympy.Poly(expr, x, _E)
+    if poly.degree(x) != 1 or poly.degree(_E) != 1:
+        return []
+    with_e, without = (
+        (poly.coeff_monomial(x * e), poly.coeff_monomial(e)) for e in (_E, sympy.Integer(1))
+    )
+    if with_e[0] == 0:
+        with_e, without, rate = without, with_e, -rate
+    if without[0] != 0:
+        return []
+    (a, b), c = with_e, without[1]
+    inner = sympy.simplify(-c * rate / a * exp(rate * b / a))
+    return [sympy.LambertW(inner, k) / rate - b / a for k in (0, -1)]
+
+
 def _inside(root: Expr, ball: arb) -> bool:
-    value = quietly(lambda: root.evalf(30))
+    value = quietly(root.evalf, 30)
     if value is None or not value.is_real:
         return False
     with precision(128):

@@ -57,6 +57,17 @@ def _wise(name: str) -> Callable[..., Any]:
     return lambda v, analytic: getattr(v, name)()
 
 
+def _cut(name: str) -> Callable[..., Any]:
+    """atan and asinh: analytic away from the imaginary axis beyond ±i."""
+
+    def apply(v: acb, analytic: bool) -> acb:
+        if analytic and v.real.contains(0) and not abs(v.imag) < 1:
+            return acb(arb.nan())
+        return getattr(v, name)()
+
+    return apply
+
+
 #: Operations on complex balls: those with a branch cut must know whether analyticity is asked for.
 _OPS: dict[str, Callable[..., Any]] = {
     "add": lambda a, b, analytic: a + b,
@@ -69,6 +80,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "log1p": lambda a, analytic: (1 + a).log(analytic=analytic),
     "pow": lambda a, b, analytic: a.pow(b, analytic=analytic),
     **{name: _wise(name) for name in "exp expm1 erf erfc sinh cosh tanh sin cos tan".split()},
+    **{name: _cut(name) for name in ("atan", "asinh")},
 }
 
 
@@ -77,6 +89,9 @@ class Complex:
 
     def __init__(self, expr: Expr, x: Symbol) -> None:
         self.program: Program = lower(tails.definition(expr), (x,), (), expand=False)
+        for instr in self.program.body:
+            if instr.op not in _OPS:
+                raise NoValue(instr.op)
         self.x = x.name
         self._constants: dict[tuple[Expr, int], acb] = {}
 

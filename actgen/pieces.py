@@ -66,6 +66,14 @@ class Number:
         exact = self.exact
         return exact is not None and _is_short(exact) and bool(exact.args)
 
+    @property
+    def in_full(self) -> str:
+        """The exact expression and its decimals, or one of them where the other adds nothing."""
+        if not self.is_irrational:
+            return str(self)
+        with precision(FINE_BITS):
+            return f"{self} = {self.ball.str(DIGITS, radius=False)}"
+
     def size(self) -> Number:
         """|self|."""
         return Number(abs(self.ball), None if self.exact is None else abs(self.exact))
@@ -210,8 +218,10 @@ class Curve:
 @functools.lru_cache(maxsize=512)
 def end_value(expr: Expr, x: Symbol, side: int) -> Number | None:
     """The limit of an expression without parameters at ±oo, ±oo included."""
-    found = quietly(lambda: tails.limit(expr, x, side, {}, {}))
-    if found is None or found.has(sympy.nan, sympy.Piecewise):
+    found = quietly(tails.limit, expr, x, side, {}, {})
+    if found is None:
+        found = quietly(sympy.limit, tails.definition(expr), x, side * oo, seconds=0.5)
+    if found is None or not isinstance(found, Expr) or found.has(x, sympy.AccumBounds, sympy.nan, sympy.Piecewise):
         return None
     if found in (oo, -oo):
         return Number(INF if found == oo else -INF, found)

@@ -76,8 +76,8 @@ class Extremum:
     kind: str
 
     def __str__(self) -> str:
-        at = str(self.low) if self.low == self.high else f"[{self.low}, {self.high}]"
-        return f"{self.kind} {self.value} at {at}"
+        at = self.low.in_full if self.low == self.high else f"[{self.low}, {self.high}]"
+        return f"{self.kind} {self.value.in_full} at {at}"
 
 
 def how(line: Line | None) -> str:
@@ -159,10 +159,7 @@ def lipschitz(curve: Curve) -> Fact | None:
         return None
     low, high = found.low.size(), found.high.size()
     best = high if high == low or bool(high.ball > low.ball) else low
-    text = f"Lipschitz constant: {best}"
-    if best.is_irrational:
-        text += f" = {float(best):.15g}"
-    return Fact(text + _far(line), ENCLOSED, best)
+    return Fact(f"Lipschitz constant: {best.in_full}{_far(line)}", ENCLOSED, best)
 
 
 def jumps(curve: Curve) -> list[Expr]:
