@@ -122,7 +122,7 @@ class Integrals:
             [Complex(piece.levels[level], curve.x) for piece in curve.pieces] for level in (0, 1)
         ]
         slopes = value_range(curve, 1)
-        #: |f′| ≤ slope between jumps, and `jumps` bounds all of these: so f is bounded in the tails.
+        #: |f′| ≤ slope between jumps, and `jumps` is the sum of these: it bounds f in the tails.
         self.slope: arb | None = None
         if slopes is not None and not slopes.low.is_infinite and not slopes.high.is_infinite:
             self.slope = abs(slopes.low.ball).max(abs(slopes.high.ball)).upper()

@@ -221,7 +221,11 @@ def end_value(expr: Expr, x: Symbol, side: int) -> Number | None:
     found = quietly(tails.limit, expr, x, side, {}, {})
     if found is None:
         found = quietly(sympy.limit, tails.definition(expr), x, side * oo, seconds=0.5)
-    if found is None or not isinstance(found, Expr) or found.has(x, sympy.AccumBounds, sympy.nan, sympy.Piecewise):
+    if (
+        found is None
+        or not isinstance(found, Expr)
+        or found.has(x, sympy.AccumBounds, sympy.nan, sympy.Piecewise)
+    ):
         return None
     if found in (oo, -oo):
         return Number(INF if found == oo else -INF, found)

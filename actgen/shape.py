@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -471,12 +472,24 @@ def asymptotes(curve: Curve) -> Fact | None:
     for i, side in ((0, -1), (-1, 1)):
         f = curve.pieces[i].levels[0]
         form = quietly(tails.tail, f, curve.x, side, {}, {})
+        if form is None:
+            limit = end_value(f, curve.x, side)
+            if limit is not None and limit.exact is not None and not limit.is_infinite:
+                form = limit.exact
+            elif not _outgrows(f, curve.x, side):
+                raise ArithmeticError("how f grows is not known")
         found.append(None if form is None else _line_of(form, curve.x, side))
     texts = [
         f"{'none' if line is None else f'y = {readable(line)}'} at {end}"
         for line, end in zip(found, ("-oo", "oo"))
     ]
     return Fact(f"asymptotes: {', '.join(texts)}", PROVED, tuple(found))
+
+
+def _outgrows(f: Expr, x: sympy.Symbol, side: int) -> bool:
+    """Whether |f/x| grows beyond all bounds, so that f has no asymptote."""
+    ratio = quietly(sympy.limit, tails.definition(f) / x, x, side * oo)
+    return ratio in (oo, -oo)
 
 
 def readable(expr: Expr) -> Expr:
@@ -498,8 +511,9 @@ def _line_of(form: Expr, x: sympy.Symbol, side: int) -> Expr | None:
     return quotient.as_expr() if quotient.degree() <= 1 else None
 
 
-def all_of(curve: Curve) -> Iterable[tuple[str, Fact | None]]:
-    """Every fact of shape by name."""
+def all_of(curve: Curve, seconds: float = 8.0) -> Iterable[tuple[str, Fact | None]]:
+    """Every fact of shape by name, None for those not found in the time for all of them."""
+    end = time.monotonic() + seconds
     for name, find in (
         ("range", range_fact),
         ("asymptotes", asymptotes),
@@ -513,4 +527,4 @@ def all_of(curve: Curve) -> Iterable[tuple[str, Fact | None]]:
         ("lipschitz", lipschitz),
         ("invertible", invertible),
     ):
-        yield name, quietly(find, curve, seconds=6.0)
+        yield name, quietly(find, curve, seconds=max(end - time.monotonic(), 0.01))
