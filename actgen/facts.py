@@ -5,14 +5,15 @@ Everything holds at the default parameters; limits, kinks and conditions are sym
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from flint import arb
 from sympy import Expr
 
-from . import inverse, moments, shape, smoothness, tails
+from . import ends, inverse, moments, shape, smoothness, tails
 from .calculus import Kink, derivative
 from .emit import text
 from .forms import FAILURES, quietly
@@ -128,19 +129,19 @@ def _facts(act: Activation) -> Facts:
     x = act.inputs[0]
     known = signs(act)
 
-    def ends(expr: Expr) -> tuple[Expr | None, Expr | None]:
+    def limits(expr: Expr) -> tuple[Expr | None, Expr | None]:
         low, high = (tails.limit(expr, x, side, act.defaults, known) for side in (-1, 1))
         return low, high
 
     formula = lift(act.formula)
-    slope = ends(lift(act.derivative()))
+    slope = limits(lift(act.derivative()))
     if None in slope:
-        slope = ends(lift(derivative(formula, x)))
+        slope = limits(lift(derivative(formula, x)))
     curve = quietly(Curve, act, seconds=3.0)
     found: dict[str, Fact | None] = {"parity": smoothness.parity(act, curve)}
     found["smoothness"] = quietly(smoothness.smoothness, act, curve, seconds=3.0)
     if curve is not None:
-        found |= dict(shape.all_of(curve))
+        found |= dict(_shape(curve))
         found["derivative_in_f"] = quietly(inverse.derivative_in_f, curve, seconds=4.0)
         try:
             integrals = moments.Integrals(curve)
@@ -149,4 +150,24 @@ def _facts(act: Activation) -> Facts:
         except FAILURES:
             pass
     kept = {name: fact for name, fact in found.items() if fact is not None}
-    return Facts(act, ends(formula), slope, tuple(act.kinks()), kept["parity"].value, kept)
+    return Facts(act, limits(formula), slope, tuple(act.kinks()), kept["parity"].value, kept)
+
+
+def _shape(curve: Curve, seconds: float = 8.0) -> Iterator[tuple[str, Fact | None]]:
+    """Every fact of shape by name, None for those not found in the time for all of them."""
+    end = time.monotonic() + seconds
+    finders: tuple[tuple[str, Callable[[Curve], Fact | None]], ...] = (
+        ("range", shape.range_fact),
+        ("asymptotes", ends.asymptotes),
+        ("saturation", ends.saturation),
+        ("monotonicity", shape.monotonicity),
+        ("convexity", shape.convexity),
+        ("zeros", shape.zeros),
+        ("extrema", shape.extrema),
+        ("slope_extrema", lambda c: shape.extrema(c, 1)),
+        ("slope_range", lambda c: shape.range_fact(c, 1)),
+        ("lipschitz", shape.lipschitz),
+        ("invertible", shape.invertible),
+    )
+    for name, find in finders:
+        yield name, quietly(find, curve, seconds=max(end - time.monotonic(), 0.01))

@@ -115,7 +115,7 @@ def _opaque(expr: Expr) -> tuple[Expr, dict[Symbol, Expr]]:
     return hidden, {s: node for node, s in found.items()}
 
 
-def _factors(value: Expr) -> tuple[Expr, list[tuple[Expr, int]]]:
+def _factors(value: Expr, x: Symbol) -> tuple[Expr, list[tuple[Expr, int]]]:
     """A number and the irreducible factors of numerator and denominator with their powers."""
     hidden, back = _opaque(value)
     numerator, denominator = sympy.fraction(sympy.together(hidden))
@@ -128,7 +128,7 @@ def _factors(value: Expr) -> tuple[Expr, list[tuple[Expr, int]]]:
     for part in (numerator, denominator):
         content, factors = sympy.factor_list(part)
         number = number * content
-        found += [(f.xreplace(back), int(n)) for f, n in factors]
+        found += [(_nested(f, x).xreplace(back), int(n)) for f, n in factors]
     return number, found
 
 
@@ -174,7 +174,7 @@ def products(expr: Expr, x: Symbol, side: int) -> tuple[Product, ...]:
     try:
         with time_limit(SECONDS):
             if found_rational is not None:
-                number, factors = _factors(found_rational.value)
+                number, factors = _factors(found_rational.value, x)
                 q = found_rational.exponent
                 shaped = [
                     (_leading_first(f, q, x, side), n) for f, n in factors if not _positive(f)
@@ -186,18 +186,18 @@ def products(expr: Expr, x: Symbol, side: int) -> tuple[Product, ...]:
         for shape in (lift(expr), expr):
             try:
                 with time_limit(SECONDS):
-                    number, factors = _factors(shape)
-                    found.append(_product(number, [(_collected(f, x), n) for f, n in factors]))
+                    number, factors = _factors(shape, x)
+                    found.append(_product(number, factors))
             except (TimeLimit, sympy.PolynomialError, NotImplementedError):
                 found.append(Product(1, ((shape, 1),)))
     return tuple(dict.fromkeys(p for p in found if p is not None))
 
 
-def _collected(factor: Expr, x: Symbol) -> Expr:
-    try:
-        return sympy.collect(factor, x)
-    except (NotImplementedError, sympy.PolynomialError):
+def _nested(factor: Expr, x: Symbol) -> Expr:
+    """In Horner's form: far out, the inner terms decide before the outer ones are added."""
+    if factor.has(_E) or not factor.is_polynomial(x) or factor.free_symbols == {x}:
         return factor
+    return sympy.horner(factor, wrt=x)
 
 
 def _leading_first(factor: Expr, q: Expr, x: Symbol, side: int) -> Expr:

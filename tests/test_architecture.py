@@ -32,7 +32,7 @@ forms modules row_kernels domain
 roots
 pieces
 shape
-smoothness inverse moments
+smoothness inverse moments ends
 facts
 files formula scaffold
 kernel

@@ -12,12 +12,13 @@ import sympy
 from flint import arb
 
 import actgen
+from actgen.ends import Saturation
 from actgen.facts import Fact
 from actgen.inverse import F
 from actgen.oracle import Oracle, Undecided
 from actgen.pieces import Number
 from actgen.registry import names
-from actgen.shape import Extremum, Range, Saturation, Stretch
+from actgen.shape import Extremum, Range, Stretch
 
 ELEMENTWISE = [
     name for name in names() if not (actgen.load(name).is_row or actgen.load(name).is_gated)
