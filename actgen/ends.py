@@ -121,13 +121,16 @@ def _outgrows(f: Expr, x: sympy.Symbol, side: int) -> bool:
 
 
 def _line_of(form: Expr, x: sympy.Symbol, side: int) -> Expr | None:
+    form = tails.definition(form)
     top, bottom = sympy.fraction(sympy.together(form))
     try:
         quotient = sympy.div(sympy.Poly(top, x), sympy.Poly(bottom, x))[0]
     except sympy.PolynomialError:
         slope = quietly(sympy.limit, form / x, x, side * oo)
-        if slope is None or not slope.is_finite:
+        if slope in (oo, -oo):
             return None
+        if slope is None or not slope.is_finite or slope.has(oo):
+            raise ArithmeticError("how f grows is not known") from None
         rest = quietly(sympy.limit, form - slope * x, x, side * oo)
-        return None if rest is None or not rest.is_finite else slope * x + rest
+        return None if rest is None or not rest.is_finite or rest.has(oo) else slope * x + rest
     return quotient.as_expr() if quotient.degree() <= 1 else None

@@ -153,7 +153,7 @@ def _facts(act: Activation) -> Facts:
     return Facts(act, limits(formula), slope, tuple(act.kinks()), kept["parity"].value, kept)
 
 
-def _shape(curve: Curve, seconds: float = 8.0) -> Iterator[tuple[str, Fact | None]]:
+def _shape(curve: Curve, seconds: float = 5.0) -> Iterator[tuple[str, Fact | None]]:
     """Every fact of shape by name, None for those not found in the time for all of them."""
     end = time.monotonic() + seconds
     finders: tuple[tuple[str, Callable[[Curve], Fact | None]], ...] = (

@@ -16,7 +16,7 @@ import sympy
 from flint import arb
 from sympy import Expr, Integer, Symbol, exp
 
-from .atoms import hypot1
+from .atoms import expasinh, hypot1
 from .errors import InternalError
 from .intervals import precision
 from .limits import TimeLimit, time_limit
@@ -109,6 +109,10 @@ def _opaque(expr: Expr) -> tuple[Expr, dict[Symbol, Expr]]:
         whole = isinstance(node, sympy.Pow) and node.exp.is_Integer
         if isinstance(node, (sympy.Add, sympy.Mul)) or (whole and not isinstance(node, exp)):
             return node.func(*(visit(a) for a in node.args))
+        power = node.exp if isinstance(node, sympy.Pow) else Integer(1)
+        if power.is_Rational and power.q == 2 and power.p != 1:
+            # All powers of one square root are powers of one symbol.
+            return visit(sympy.sqrt(node.base)) ** power.p
         return found.setdefault(node, sympy.Dummy(f"g{len(found)}", real=True))
 
     hidden = visit(expr)
@@ -183,7 +187,9 @@ def products(expr: Expr, x: Symbol, side: int) -> tuple[Product, ...]:
     except (TimeLimit, sympy.PolynomialError, NotImplementedError):
         pass
     if found_rational is None or found_rational.exponent != 0:
-        for shape in (lift(expr), expr):
+        # Written out, square roots are related to each other; erfc would become 1 - erf.
+        rooted = expr.has(hypot1, expasinh)
+        for shape in dict.fromkeys((lift(expr), definition(expr) if rooted else expr)):
             try:
                 with time_limit(SECONDS):
                     number, factors = _factors(shape, x)

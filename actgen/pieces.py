@@ -158,6 +158,7 @@ class Curve:
     def line(self, level: int) -> Line | None:
         """The signs of f (0), f′ (1) or f″ (2) along the whole line; None where not known."""
         if level not in self._lines:
+            self._lines[level] = None  # what once ran out of time is not tried again
             self._lines[level] = self._line(level)
         return self._lines[level]
 

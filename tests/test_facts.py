@@ -16,7 +16,7 @@ from actgen.ends import Saturation
 from actgen.facts import Fact
 from actgen.inverse import F
 from actgen.oracle import Oracle, Undecided
-from actgen.pieces import Number
+from actgen.pieces import Curve, Number
 from actgen.registry import names
 from actgen.shape import Extremum, Range, Stretch
 
@@ -474,6 +474,20 @@ def _calm():  # type: ignore[no-untyped-def]
     from contextlib import nullcontext
 
     return nullcontext()
+
+
+def test_double_root_keeps_the_sign() -> None:
+    act = actgen.parse("(x - 1)**2*(x + 2)*exp(-x)", name="double_root")
+    line = Curve(act).line(0)
+    assert line is not None
+    assert [s.sign for s in line.segments] == [-1, 1, 1]
+    assert [float(s.high) for s in line.segments] == [-2, 1, OO]
+
+
+def test_roots_of_squares_are_related() -> None:
+    facts = actgen.facts(actgen.parse("(x + sqrt(x**2 + 4))/2", name="squareplus_4"))
+    assert facts["convexity"].text == "convexity: convex everywhere"
+    assert facts["lipschitz"].value.exact == 1
 
 
 def test_numbers_read_well() -> None:
