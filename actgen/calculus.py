@@ -193,6 +193,15 @@ def break_points(expr: Expr, var: Symbol, values: Mapping[Symbol, Expr]) -> list
     return sorted(points, key=lambda root: points[root])
 
 
+def has_known_borders(expr: Expr, var: Symbol, values: Mapping[Symbol, Expr]) -> bool:
+    """Whether `break_points` finds every point where branches meet: borders are polynomials."""
+    return all(
+        border.subs(values).is_polynomial(var)
+        for border in _borders(expr, var)
+        for border in _smooth(border)
+    )
+
+
 def branch_at(expr: Expr, var: Symbol, point: Expr, values: Mapping[Symbol, Expr]) -> Expr:
     """`expr` with every node that branches on `var` replaced by its branch active at `point`."""
 

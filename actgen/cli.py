@@ -126,6 +126,7 @@ def show(
         str | None, typer.Option("--backend", "-b", help="Print the generated source of a backend.")
     ] = None,
     latex: Annotated[bool, typer.Option("--latex", help="Formulas as LaTeX.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
     param: Parameters = None,
 ) -> None:
     """An activation: its formula, derivatives and kinks, its programs, or its generated source."""
@@ -136,6 +137,9 @@ def show(
     act = _activation(what, _parameters(param))
     if backend is not None:
         print(compiler.source(act, backend), end="")
+        return
+    if as_json:
+        print(json.dumps(facts(act).as_dict(), indent=2))
         return
     if stage not in ("calculus", "program", "stable"):
         raise typer.BadParameter(f"no stage {stage!r}; there are calculus, program and stable")

@@ -126,6 +126,8 @@ def number(expr: Expr) -> arb:
         return number(sympy.Rational(expr))
     if expr is sympy.nan:
         return arb.nan()
+    if expr.is_Mul:  # 2·pi is one number to `lower`, and would come back as it is
+        return functools.reduce(lambda a, b: a * b, map(number, expr.args))
     return interpret(_literal(expr, ()), {}, OPS, number)[0]
 
 

@@ -27,7 +27,13 @@ model guards tails reference contract
 zones registry stabilise rows
 backends
 emit compiled
-modules row_kernels domain facts
+intervals
+forms modules row_kernels domain
+roots
+pieces
+shape
+smoothness inverse moments ends
+facts
 files formula scaffold
 kernel
 compiler
