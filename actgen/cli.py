@@ -241,6 +241,12 @@ def verify(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the measurements as JSON.")
     ] = False,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Only the worst ulp of torch, jax and ours, compared.")
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="With --peers: print it as Markdown.")
+    ] = False,
 ) -> None:
     """Measure every kernel against the truth and cross-check backends, derivatives and peers."""
     from . import backends, registry, report
@@ -253,6 +259,11 @@ def verify(
     for d in dtypes:
         if d not in FORMATS:
             raise typer.BadParameter(f"no dtype {d!r}; there are {', '.join(FORMATS)}")
+    if markdown and not peers:
+        raise typer.BadParameter("--markdown goes with --peers")
+    if peers:
+        print_peers(chosen, dtypes, markdown, " ".join(["actgen", *sys.argv[1:]]))
+        return
     with _bar(report.pieces(chosen, targets), "verifying") as progress:
         found = report.verify_all(chosen, targets, dtypes, progress)
     if record:
@@ -263,6 +274,22 @@ def verify(
         print_report(found, targets, dtypes)
     if not found.ok:
         raise typer.Exit(1)
+
+
+def print_peers(names: list[str], dtypes: list[str], markdown: bool, command: str) -> None:
+    """The worst errors of other libraries beside ours, and what was left out."""
+    from . import peer_errors
+
+    with _bar(peer_errors.pieces(names, dtypes), "comparing") as progress:
+        found = peer_errors.compare_all(names, dtypes, progress)
+    if markdown:
+        print(peer_errors.markdown(found, command), end="")
+        return
+    screen = console if console.is_terminal else Console(width=max(console.width, 110))
+    for table in peer_errors.tables(found):
+        screen.print(table)
+    for line in [peer_errors.LEGEND, *found.notes]:
+        console.print(escape(line), soft_wrap=True)
 
 
 def print_report(found: Any, targets: list[str], dtypes: list[str]) -> None:

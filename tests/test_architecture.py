@@ -32,7 +32,8 @@ files formula scaffold
 kernel
 compiler
 verify build plots
-checks cuda_check
+peers
+peer_errors checks cuda_check
 report
 newcomer
 cli
