@@ -346,9 +346,9 @@ LEGEND = (
     "Worst error found, in ulp of the format at the true value, with every column on the same "
     "inputs: all of a 16-bit format; for float32 and float64 hard points and every exponent, for "
     "float32 a third of a million more. f′ is what the library's own autograd gives, away from "
-    "kinks. inf: NaN or infinite where the truth is finite. †: so for |x| > 1e30 only, or another "
-    "value than the limit at ±inf. –: no such function. differs: not the formula but another "
-    f"convention of that name. Bold: worse than {BOLD:g} ulp."
+    "kinks. inf: NaN or infinite where the truth is finite. †: so for |x| > 1e30, or at ±inf "
+    "another value than the limit. –: no such function or derivative. differs: not "
+    f"the formula but another convention of that name. Bold: worse than {BOLD:g} ulp."
 )
 
 

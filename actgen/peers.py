@@ -26,8 +26,8 @@ from .errors import FormulaError
 from .spec import Activation
 
 #: What a function gives and its derivative by the library's own autograd, as float64; None where
-#: that has no derivative.
-Pair = tuple[Floats, Floats | None]
+#: the library refuses (torch.heaviside has no derivative).
+Pair = tuple[Floats | None, Floats | None]
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,14 @@ class Library:
         """f and f′ at float64 values that the format holds, computed in the format."""
         with self.context():
             f, at = self.function(act, fmt), self.array(x, fmt)
-            try:
-                slopes: Floats | None = self.numbers(self.slope(f, at))
-            except (RuntimeError, NotImplementedError):  # torch.heaviside has no derivative
-                slopes = None
-            return self.numbers(f(at)), slopes
+            return self._try(lambda: f(at)), self._try(lambda: self.slope(f, at))
+
+    def _try(self, run: Callable[[], Any]) -> Floats | None:
+        """What a call gives; None where the library has no such derivative or dtype."""
+        try:
+            return self.numbers(run())
+        except (RuntimeError, NotImplementedError):
+            return None
 
     def flushes(self, fmt: Format) -> bool:
         """Whether subnormal inputs or results become zeros in the format."""

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from actgen.oracle import Oracle
 from actgen.peers import LIBRARIES
 from actgen.registry import names
 
+ROOT = Path(__file__).resolve().parent.parent
 NAMED = [(n, lib) for n in names() for lib in LIBRARIES if lib in actgen.load(n).peers]
 
 
@@ -195,3 +197,11 @@ def test_command_line() -> None:
     assert "Made by `actgen verify tanh --peers --markdown -d bfloat16`" in done
     assert "| tanh | 0.50 |" in done
     assert "**256**" in done
+
+
+def test_the_published_table_has_every_activation() -> None:
+    text = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
+    compared = [n for n in names() if not peer_errors.why_not(actgen.load(n))]
+    for section in text.split("\n## ")[1:]:
+        rows = [line.split(" | ")[0][2:] for line in section.splitlines() if line[:2] == "| "]
+        assert rows[1:] == compared, "make it anew: actgen verify --peers --markdown"
