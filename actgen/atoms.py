@@ -7,6 +7,7 @@ exponentially small terms (None: it grows exponentially there). A test samples e
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,7 @@ shifted = _function("shifted", 2)
 class polynomial(AtomFunction):
     """polynomial(w, m, s, a, c_n, …, c_0) = a·w^m·(c_n·w^(s·n) + … + c_0) by Horner's rule."""
 
-    nargs = None
+    nargs = None  # type: ignore[assignment]
 
     @classmethod
     def eval(cls, *args: Expr) -> Expr | None:
@@ -98,7 +99,10 @@ class offset(AtomFunction):
 
 @dataclass(frozen=True)
 class Atom:
-    """One stable primitive of one argument `u`; `expansion` is None where backends have it."""
+    """One stable primitive of one argument `u`; `expansion` is None where backends have it.
+
+    The expansion holds from u = `least` on, and is used only there.
+    """
 
     function: type[AtomFunction]
     definition: Expr
@@ -106,6 +110,7 @@ class Atom:
     expansion: Expr | None
     tails: tuple[Expr | None, Expr | None]
     cost: int
+    least: float = -math.inf
 
     @property
     def name(self) -> str:
@@ -159,7 +164,7 @@ ATOMS: tuple[Atom, ...] = (
     Atom(log1p, log(1 + u), 1 / (1 + u), None, (None, None), 18),
     Atom(erfc, 1 - sympy.erf(u), -2 / sqrt(pi) * gauss(u), None, (Integer(2), _zero), 20),
     # |u| is cut at 40, where exp(-u²) is 0 in every format, so that u² overflows nowhere.
-    # exp(u²)·erfc(u); the expansion is for u ≥ 0, where alone it is used.
+    # exp(u²)·erfc(u)
     Atom(
         erfcx,
         exp(u**2) * (1 - sympy.erf(u)),
@@ -167,6 +172,7 @@ ATOMS: tuple[Atom, ...] = (
         polynomial((u - 3) / (u + 3), 0, 1, 1, *map(Rational, _ERFCX)) / (1 + u),
         (None, None),
         14,
+        least=0.0,
     ),
     # exp(u) as a factor of what becomes subnormal: see lower.py.
     Atom(decay, exp(u), decay(u), exp(u), (_zero, None), 16),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from .compiled import Compiled
 from .compiler import compile, compile_activation
 from .lang import symbol
 from .oracle import Oracle, Undecided, exact_row, from_float
+from .peers import LIBRARIES
 from .running import runner
 from .spec import Activation
 
@@ -170,65 +170,32 @@ def gradcheck(act: Activation) -> list[str]:
 
 
 def peers(act: Activation) -> list[str]:
-    """The formula against torch's own function, in float64 on ordinary inputs.
+    """The formula against the same function of other libraries, in float64 on ordinary inputs.
 
     The peer's own rounding, and its cancellations against 1, are allowed for: 1e-12 of the
-    greatest of |x|, |f(x)| and 1.
+    greatest of |x|, |f(x)| and 1. A library that is not installed is passed over.
     """
-    return _torch_peer(act, act.peers["torch"]) if "torch" in act.peers else []
+    named = [name for name in LIBRARIES if name in act.peers]
+    return [line for name in named if not LIBRARIES[name].missing for line in _peer(act, name)]
 
 
-def _torch_peer(act: Activation, call: str) -> list[str]:
-    import torch
-
+def _peer(act: Activation, name: str) -> list[str]:
     points = ordinary(act)
-    names: dict[str, Any] = {
-        p.name: torch.tensor(model.constant(p.value), dtype=torch.float64) for p in act.parameters
-    }
     if act.is_row:
-        row = points[:5]
-        x = torch.tensor(row, dtype=torch.float64)
-        names["x"] = x.view([-1, *[1] * (-act.axis - 1)]) if act.axis != -1 else x
-        true = [float(v) for v in exact_row(act.formula, {act.inputs[0]: row})]
+        points = points[:5]
+        x = np.array(points).reshape([-1, *[1] * (-act.axis - 1)])
+        true = [float(v) for v in exact_row(act.formula, {act.inputs[0]: points})]
     else:
         others = [[0.6 * p + 0.11 for p in points]] * (len(act.inputs) - 1)
-        names["x"] = torch.tensor(points, dtype=torch.float64)
-        names["packed"] = torch.tensor(
-            [*points, *(o for other in others for o in other)], dtype=torch.float64
-        )
+        x = np.array([points, *others]).ravel()
         oracle = Oracle(act.formula, act.inputs, act.defaults)
         true = [float(oracle(*p)) for p in zip(points, *others, strict=True)]
-    theirs = np.ravel(evaluate_call(call, {"torch": torch}, names).numpy())
-    for x, t, y in zip(points, true, theirs, strict=False):
-        if not abs(t - y) <= 1e-12 * max(1.0, abs(x), abs(t)):
-            return [f"{act.name}: {call.split('(')[0]} gives {y!r} at {x}, the formula {t!r}"]
+    theirs = np.ravel(LIBRARIES[name].values(act, x, FORMATS["float64"]))
+    for at, t, y in zip(points, true, theirs, strict=False):
+        if not abs(t - y) <= 1e-12 * max(1.0, abs(at), abs(t)):
+            call = act.peers[name].split("(")[0]
+            return [f"{act.name}: {call} gives {float(y)!r} at {at}, the formula {t!r}"]
     return []
-
-
-def evaluate_call(text: str, modules: dict[str, Any], names: dict[str, Any]) -> Any:
-    """A peer as specs write it: a dotted name (called with x) or a call of one with names."""
-    tree = ast.parse(text, mode="eval").body
-    call = tree if isinstance(tree, ast.Call) else None
-
-    def resolve(node: ast.expr) -> Any:
-        if isinstance(node, ast.Name):
-            return names[node.id] if node.id in names else modules[node.id]
-        if isinstance(node, ast.Attribute):
-            return getattr(resolve(node.value), node.attr)
-        return ast.literal_eval(node)
-
-    if call is None:
-        return resolve(tree)(names["x"])
-    function = resolve(call.func)
-    args = [resolve(a) for a in call.args]
-    # Settings such as torch's threshold are Python numbers there; only prelu's weight is not.
-    plain = [
-        a.item()
-        if getattr(a, "ndim", 1) == 0 and "prelu" not in text and "heaviside" not in text
-        else a
-        for a in args
-    ]
-    return function(*plain, **{k.arg: resolve(k.value) for k in call.keywords if k.arg})
 
 
 # One backend and another.

@@ -174,23 +174,18 @@ def show(
         elif f.choice is not None:
             table = _table(
                 f"{act.name} {f.name}",
-                "form",
-                "tails",
-                "cost",
-                "wrong",
-                "worst mixed ulp, float32",
-                "",
+                *("form", "repairs", "cost", "wrong"),
+                *("mixed ulp\nfloat32", "mixed ulp\nfloat64", "float64 to\nfloat32, ulp", ""),
             )
             for c in f.choice.candidates:
-                worst = f"≤ {c.worst:.3g}" if c.worst else "≤ 4"
-                table.add_row(
-                    c.form,
-                    c.tail,
-                    str(c.cost),
-                    str(c.wrong),
-                    worst,
-                    "chosen" if c is f.choice.chosen else "",
+                errs = [f"{e:.3g}" for e in (c.single, c.double, c.rounded)]
+                best = f.choice.chosen
+                chosen = (
+                    "chosen"
+                    if (c.form, c.tail, c.cost) == (best.form, best.tail, best.cost)
+                    else ""
                 )
+                table.add_row(c.form, c.tail, str(c.cost), str(c.wrong), *errs, chosen)
             console.print(table)
             console.print(escape(f"  {text(f.choice.chosen.expr)}"), soft_wrap=True)
         else:
@@ -262,6 +257,12 @@ def verify(
         str | None,
         typer.Option("--dask", help="--exhaustive: on this Dask cluster, tcp://host:port."),
     ] = None,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Only the worst ulp of torch, jax and ours, compared.")
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="With --peers: print it as Markdown.")
+    ] = False,
 ) -> None:
     """Measure every kernel against the truth and cross-check backends, derivatives and peers."""
     from . import backends, registry, report
@@ -276,6 +277,11 @@ def verify(
             raise typer.BadParameter(f"no dtype {d!r}; there are {', '.join(FORMATS)}")
     if exhaustive:
         _sweep(chosen, targets, dtype or ["float32"], state, limit, dask)
+        return
+    if markdown and not peers:
+        raise typer.BadParameter("--markdown goes with --peers")
+    if peers:
+        print_peers(chosen, dtypes, markdown, " ".join(["actgen", *sys.argv[1:]]))
         return
     with _bar(report.pieces(chosen, targets), "verifying") as progress:
         found = report.verify_all(chosen, targets, dtypes, progress)
@@ -330,6 +336,22 @@ def _sweep(
         console.print(f"[red]over the contract[/red]: {escape(breach)}", soft_wrap=True)
     if breaches:
         raise typer.Exit(1)
+
+
+def print_peers(names: list[str], dtypes: list[str], markdown: bool, command: str) -> None:
+    """The worst errors of other libraries beside ours, and what was left out."""
+    from . import peer_errors
+
+    with _bar(peer_errors.pieces(names, dtypes), "comparing") as progress:
+        found = peer_errors.compare_all(names, dtypes, progress)
+    if markdown:
+        print(peer_errors.markdown(found, command), end="")
+        return
+    screen = console if console.is_terminal else Console(width=max(console.width, 110))
+    for table in peer_errors.tables(found):
+        screen.print(table)
+    for line in [peer_errors.LEGEND, *found.notes]:
+        console.print(escape(line), soft_wrap=True)
 
 
 def print_report(found: Any, targets: list[str], dtypes: list[str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from sympy import Expr
 
-from . import backends, calculus, guards
+from . import backends, cache, calculus, guards
 from .compiled import Compiled, Function
 from .errors import FormulaWarning
 from .files import source_text
@@ -71,9 +71,14 @@ _COMPILED: dict[Activation, Compiled] = {}
 
 
 def compile_activation(act: Activation) -> Compiled:
-    """Every function of the activation with its program; compiled once in a process."""
+    """Every function of the activation with its program; compiled once, and kept (cache.py)."""
     if act not in _COMPILED:
-        _COMPILED[act] = _compile(act)
+        name = cache.key(act)
+        found = cache.get(name)
+        if not isinstance(found, Compiled) or found.activation != act:
+            found = _compile(act)
+            cache.put(name, found)
+        _COMPILED[act] = found
     return _COMPILED[act]
 
 

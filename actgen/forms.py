@@ -21,8 +21,8 @@ from .errors import InternalError
 from .intervals import precision
 from .limits import TimeLimit, time_limit
 from .oracle import Undecided, number
-from .stabilise import lift
 from .tails import definition
+from .variants import lift
 
 SECONDS = 1.0
 _E = Symbol("E", positive=True)

@@ -77,7 +77,7 @@ def _remez(basis: list[list[arb]], target: list[arb], weight: list[arb]) -> list
 
 
 def _extrema(errors: list[float], wanted: int) -> list[int] | None:
-    """The indices of `wanted` alternating extrema, the greatest ones; None where there are fewer."""
+    """The indices of the `wanted` greatest alternating extrema; None where there are fewer."""
     found: list[int] = []
     for i, e in enumerate(errors):
         if found and (errors[found[-1]] > 0) == (e > 0):

@@ -17,7 +17,7 @@ from .intervals import INF, Enclosure, Interval, NoValue, precision
 from .oracle import Undecided, number
 from .roots import FINE_BITS, Root, Signs, from_slope, signs
 from .spec import Activation
-from .stabilise import lift
+from .variants import lift
 
 #: Digits that are printed of a number without a short exact form.
 DIGITS = 15

@@ -200,6 +200,7 @@ OPS: dict[str, Callable[..., Pair]] = {
     "add": _add,
     "sub": _sub,
     "mul": _mul,
+    "mul_high": _mul,
     "div": _div,
     "neg": lambda a: (-a[1], -a[0]) if a[0] is not a[1] else (v := -a[0], v),
     "abs": _abs,

@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import sympy
@@ -101,11 +102,31 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """What is kept of a candidate: its form and repairs, its cost, its results and errors."""
+
+    form: str
+    tail: str
+    cost: int
+    wrong: int
+    failing: int
+    single: float
+    double: float
+    rounded: float
+
+
+def _tried(c: Candidate) -> Tried:
+    s = c.score
+    counts = len(s.wrong), len(s.failing)
+    return Tried(c.form, c.tail, c.cost, *counts, s.single, s.double, s.rounded)
+
+
+@dataclass(frozen=True)
 class Choice:
     """What was chosen for one function, and from what."""
 
     chosen: Candidate
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Tried, ...]
 
     @property
     def program(self) -> Program:
@@ -219,7 +240,7 @@ class _Search:
         for _ in range(ROUNDS):
             if now is None or now.passes:
                 break
-            following = []
+            following: list[tuple[Any, int, Plan, Candidate]] = []
             options = dict.fromkeys(self.repairs(plan, now))
             for other in sorted(options, key=lambda p: -len(p.tails) - len(p.patches) - p.wide):
                 done = self.best_of(other)
@@ -242,7 +263,7 @@ class _Search:
 def stabilise(lifted: Expr, truth: Expr, act: Activation) -> Choice:
     """The best program for the lifted expression `lifted`, judged by the formula `truth`."""
     search = _Search(act, truth)
-    plans = []
+    plans: list[tuple[Any, int, Plan]] = []
     for form, expr in forms(lifted):
         plan = Plan(form, expr)
         done = search.best_of(plan)
@@ -254,4 +275,6 @@ def stabilise(lifted: Expr, truth: Expr, act: Activation) -> Choice:
         for _, _, plan in sorted(plans)[:FORMS_REPAIRED]:
             if not any(c.passes for c in search.tried):
                 search.repair(plan)
-    return Choice(min(search.tried, key=lambda c: c.rank), tuple(search.tried))
+    best = min(search.tried, key=lambda c: c.rank)
+    few = replace(best.score, wrong=best.score.wrong[:9], failing=best.score.failing[:9])
+    return Choice(replace(best, score=few), tuple(map(_tried, search.tried)))

@@ -46,11 +46,14 @@ def samples(parameter: Parameter) -> list[Expr]:
 
 
 def settings(act: Activation) -> list[dict[Symbol, Expr]]:
-    """Parameter settings to measure at: the defaults, then one parameter changed at a time."""
-    base = act.defaults
+    """Parameter settings to measure at: the defaults, then one parameter changed at a time.
+
+    A kernel is given a float, so the default is the float64 nearest to it.
+    """
+    base = {s: exact(float(v)) if v.is_finite else v for s, v in act.defaults.items()}
     rows = [base]
     for p in act.parameters:
-        rows += [{**base, p.symbol: v} for v in samples(p) if v != base[p.symbol]]
+        rows += [{**base, p.symbol: v} for v in samples(p) if v != p.value]
     return rows
 
 

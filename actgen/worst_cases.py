@@ -28,7 +28,7 @@ from .project import project_root, write_atomic
 from .reference import Reference
 from .running import runner
 from .spec import Activation, exact
-from .stabilise import settings
+from .trial import settings
 from .verify import breaks, references
 
 CAP = 8

@@ -13,18 +13,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: From the bottom up: a module imports only from lines above its own.
 LAYERS = """
-errors limits
+errors limits cache
 lang names project
 calculus
 spec atoms
 rewrite
-rules
-program
-lower
+rules program
+variants doubleword
+lower minimax
 oracle
 accuracy
 model guards tails reference contract
-zones registry stabilise rows
+asymptotics patches registry zones
+trial
+treatments
+stabilise rows
 backends
 emit compiled
 intervals
@@ -40,8 +43,8 @@ compiler
 running measuring
 row_errors
 verify build plots
-worst_cases sweep
-checks cuda_check
+worst_cases sweep peers
+peer_errors checks cuda_check
 report
 newcomer
 cli

@@ -80,6 +80,8 @@ def test_atom_expansion_is_its_definition(atom: Atom) -> None:
         return
     program = lower(atom.function(x), [x], [])
     for point in (-50.3, -2.5, -0.7, -1e-3, 0.0, 1e-3, 0.4, 1.0, 3.3, 35.0):
+        if point < atom.least:
+            continue
         got = interpret(program, {"x": from_float(point)}, OPS, number)[0]
         true = Oracle(atom.definition.xreplace({u: x}), [x])(point)
         assert abs(got - true) <= abs(true) * 2.0**-30 + 2.0**-600, (atom.name, point)

@@ -12,7 +12,7 @@ import actgen
 from actgen import compiler, contract, guards, model
 from actgen.accuracy import FORMATS
 from actgen.registry import names
-from actgen.stabilise import settings
+from actgen.trial import settings
 
 DTYPES = list(FORMATS)
 
@@ -62,7 +62,7 @@ def test_relu_like_nan(dtype: type) -> None:
 def test_a_guard_that_is_left_out_is_found() -> None:
     """The check itself can fail: naive silu, lowered as it stands, is wrong far out."""
     from actgen.lower import lower
-    from actgen.stabilise import Bench
+    from actgen.trial import Bench
 
     act = actgen.load("silu")
     bench = Bench(act, act.derivative())

@@ -1,0 +1,71 @@
+"""What was compiled before, on disk, by content: the activation and the compiler's own sources.
+
+The folder is $ACTGEN_CACHE, else $XDG_CACHE_HOME/actgen, else ~/.cache/actgen; an empty
+ACTGEN_CACHE turns it off. Nothing else reads it, and it may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import flint
+import numpy
+import sympy
+
+
+def folder() -> Path | None:
+    """Where results are kept; None where they are not."""
+    given = os.environ.get("ACTGEN_CACHE")
+    if given is not None:
+        return Path(given) if given else None
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(base) / "actgen" if base else Path.home() / ".cache" / "actgen"
+
+
+@functools.cache
+def _sources() -> str:
+    """A digest of the package's own modules and of the versions of what they stand on."""
+    digest = hashlib.sha256()
+    for module in (sympy, numpy, flint):
+        digest.update(module.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def key(*parts: Any) -> str:
+    """The name under which something is kept."""
+    text = "\n".join([_sources(), *map(repr, parts)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def get(name: str) -> Any | None:
+    """What was kept under that key; None where nothing was, or what is there is damaged."""
+    place = folder()
+    if place is None:
+        return None
+    try:
+        return pickle.loads((place / name).read_bytes())
+    except Exception:  # a damaged file may raise anything; it is made anew
+        return None
+
+
+def put(name: str, value: Any) -> None:
+    """Keep a value; a full or read-only disk is no error."""
+    place = folder()
+    if place is None:
+        return
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=place)
+        with os.fdopen(handle, "wb") as file:
+            file.write(pickle.dumps(value))
+        os.replace(temporary, place / name)
+    except OSError:
+        return
