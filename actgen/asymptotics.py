@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import sympy
-from sympy import Expr, Integer, Piecewise, Rational, Symbol, exp, log
+from sympy import Abs, Eq, Expr, Integer, Piecewise, Rational, Symbol, exp, log, oo
 
 from . import tails
-from .atoms import decay, erfcx, u
+from .atoms import decay, erfcx, minimum, u
 from .calculus import branch_at, derivative
 from .tails import NoTail, Signs
 
@@ -216,12 +216,18 @@ class _Expander:
         return self.collect([(Integer(0), f0), *self.times(small, f1), *second])
 
 
+def terms(expr: Expr, x: Symbol, side: int, signs: Signs) -> Terms:
+    """The expansion of an expression without branches; NoTail, UnknownSign where there is none."""
+    return _Expander(x, side, signs).expand(expr)
+
+
 def exponential_tails(
     expr: Expr,
     ends: Sequence[tuple[Symbol, int]],
     values: Mapping[Symbol, Expr],
     signs: Signs,
     border: int,
+    inputs: Sequence[Symbol],
 ) -> Expr | None:
     """`expr` with its exponential tails for x → side·oo, (x, side) in `ends`; None without any.
 
@@ -231,7 +237,9 @@ def exponential_tails(
         found = []
         for i, (value, _) in enumerate(expr.args):
             own = [(x, s) for x, s in ends if _holds(expr, i, x, s)]
-            found.append(exponential_tails(value, own, values, signs, border) if own else None)
+            found.append(
+                exponential_tails(value, own, values, signs, border, inputs) if own else None
+            )
         if not any(found):
             return None
         pairs = zip(found, expr.args, strict=True)
@@ -241,7 +249,7 @@ def exponential_tails(
         if x in expr.free_symbols:
             branch = branch_at(expr, x, side * tails.FAR, values)
             if not branch.has(Piecewise):
-                pieces += _pieces(branch, x, side, signs, border)
+                pieces += _pieces(branch, x, side, signs, border, inputs)
     kept = {cond: value for value, cond in pieces}
     return Piecewise(*((v, c) for c, v in kept.items()), (expr, True)) if kept else None
 
@@ -256,7 +264,9 @@ def _holds(expr: Expr, i: int, x: Symbol, side: int) -> bool:
     return bool(own == True and not any(c == True for c in before))  # noqa: E712
 
 
-def _pieces(expr: Expr, x: Symbol, side: int, signs: Signs, border: int) -> list[tuple[Expr, Expr]]:
+def _pieces(
+    expr: Expr, x: Symbol, side: int, signs: Signs, border: int, inputs: Sequence[Symbol]
+) -> list[tuple[Expr, Expr]]:
     """(value, condition) of the tail, for each sign of the parameters it depends on.
 
     The conditions bound an exponent, or x: they need no word about the signs.
@@ -273,19 +283,24 @@ def _pieces(expr: Expr, x: Symbol, side: int, signs: Signs, border: int) -> list
         found = []
         for sign in (1, -1):
             known = {**signs, unknown.factor: sign}
-            found += _pieces(expr, x, side, known, border)
+            found += _pieces(expr, x, side, known, border, inputs)
         return found
     except NoTail:
         return []
     if way > 0 or (way == 0 and len(terms) < 2):
         return []
     if way == 0:
-        return [(a, _beyond(terms[1][0], x, side, border))]
-    gone = (Integer(0), _beyond(v, x, side, GONE))
-    return [gone, (a * decay(v), _beyond(v, x, side, border))]
+        return [(a, beyond(terms[1][0], x, side, border))]
+    far, nothing = beyond(v, x, side, border), Integer(0)
+    others = sorted(a.free_symbols & set(inputs) - {x}, key=str)
+    infinite: list[tuple[Expr, Expr]] = []
+    if others:  # a gated function: NaN stays, and an infinite value outweighs every gate
+        nothing = minimum(Abs(others[0]), Integer(0))
+        infinite = [(a, sympy.And(Eq(Abs(others[0]), oo, evaluate=False), far))]
+    return [*infinite, (nothing, beyond(v, x, side, GONE)), (a * decay(v), far)]
 
 
-def _beyond(v: Expr, x: Symbol, side: int, border: int) -> Expr:
+def beyond(v: Expr, x: Symbol, side: int, border: int) -> Expr:
     """Where v < -border on the side: a bound on x itself, if v depends on nothing else."""
     if v.free_symbols == {x}:
         low, high = 0.0, 1.0

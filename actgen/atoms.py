@@ -68,6 +68,8 @@ finite, below_oo, above_oo = map(_function, ("finite", "below_oo", "above_oo"))
 minimum, maximum = _function("minimum", 2), _function("maximum", 2)
 # u − v, and 0 where they are equal, infinities too: the distance from the top of a row.
 shifted = _function("shifted", 2)
+# u·v less what it is rounded to.
+product_error = _function("product_error", 2)
 
 
 class polynomial(AtomFunction):

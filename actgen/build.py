@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from . import backends, registry
-from .compiler import compile_activation, source
+from .accuracy import Measurement
+from .compiler import compile_activation, remember, source
+from .contract import breaches
 from .errors import FormulaError
 from .formula import CONDITIONS, CONSTANTS, FUNCTIONS
-from .project import project_root, replace_tree
+from .project import cores, project_root, replace_tree
 from .spec import check_identifier
 
 INIT = '"""Standalone implementations, one file an activation. Written by actgen; do not edit."""\n'
@@ -36,12 +40,25 @@ def texts(
     names: Iterable[str], targets: Sequence[str], progress: Progress = lambda name: None
 ) -> dict[str, str]:
     """Relative path → text of the generated files."""
+    names = list(names)
+    if len(names) > 1:
+        _compile_all(names, progress)
     files = {f"{target}/__init__.py": INIT for target in targets}
     for name in names:
-        progress(name)
+        if len(names) == 1:
+            progress(name)
         for target in targets:
             files[f"{target}/{name}.py"] = source(name, target)
     return files
+
+
+def _compile_all(names: list[str], progress: Progress) -> None:
+    """Compile activations on all cores; each is then remembered here."""
+    acts = [registry.load(n) for n in names]
+    with ProcessPoolExecutor(cores(len(acts)), mp_context=get_context("spawn")) as pool:
+        for act, compiled in zip(acts, pool.map(compile_activation, acts), strict=True):
+            remember(compiled)
+            progress(act.name)
 
 
 def _resolve(names: Sequence[str], targets: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -104,12 +121,7 @@ def _uncovered(chosen: Iterable[str], kinds: Iterable[str]) -> list[str]:
                     found.append(
                         f"not measured: {name} {function} on {kind} in generated/{ACCURACY}"
                     )
-    found += [
-        f"over its contract: {r['activation']} {r['function']} on {r['backend']} in {r['dtype']}"
-        for r in rows
-        if r["non_finite"]
-    ]
-    return found
+    return found + [f"over its contract: {b}" for b in breaches(map(Measurement.from_dict, rows))]
 
 
 def free_name(name: str) -> None:

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 import pickle
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,26 @@ def folder() -> Path | None:
 
 @functools.cache
 def _sources() -> str:
-    """A digest of the package's own modules and of the versions of what they stand on."""
+    """A digest of the modules that decide on programs, and of versions of what they stand on."""
     digest = hashlib.sha256()
     for module in (sympy, numpy, flint):
         digest.update(module.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in modules():
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def modules() -> list[Path]:
+    """The compiler, and all that choosing a program imports."""
+    here = Path(__file__).parent
+    found, pending = {here / "compiler.py"}, ["stabilise", "rows", "compiled", "ties"]
+    while pending:
+        path = here / f"{pending.pop()}.py"
+        if path.is_file() and path not in found:
+            found.add(path)
+            for module, names in re.findall(r"^from \.(\w*) import (.*)", path.read_text(), re.M):
+                pending += [module] if module else re.findall(r"\w+", names)
+    return sorted(found)
 
 
 def key(*parts: Any) -> str:

@@ -16,7 +16,8 @@ class Function:
     """One function of an activation: what it is called, what it means, how it is computed.
 
     `truth` is the expression derived from the formula as written, `expr` the lifted one;
-    `choice` tells how the program was chosen (None for row functions, which have one form).
+    `choice` tells how the program was chosen (None for row functions, which have one form);
+    `lean` computes on which side of a tie results near 0 lie (None where there are no ties).
     """
 
     name: str
@@ -24,6 +25,7 @@ class Function:
     expr: Expr
     program: Program
     choice: Choice | None = None
+    lean: Program | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from .registry import declared, load, spec_file
 from .rows import lift_rows
 from .spec import Activation
 from .stabilise import stabilise
+from .ties import leaning
 from .variants import lift
 
 
@@ -93,14 +94,17 @@ def _compile(act: Activation) -> Compiled:
         for name, truth, extra in row_derived(act):
             inputs = [act.inputs[0], *map(symbol, extra)]
             expr = lift_rows(truth, set(inputs))
-            program = lower(expr, inputs, ())
+            program = lower(expr, inputs, (), wide=True)
             if not isinstance(program.outputs[0], str):  # a constant: give it the row's shape
                 program = guards.propagate_nan(program, [program.inputs[0]])
             functions[name] = Function(name, truth, expr, program)
     else:
+        symbols = [p.symbol for p in act.parameters]
         for name, expr, truth in derived(act):
             choice = stabilise(expr, truth, act)
-            functions[name] = Function(name, truth, expr, choice.program, choice)
+            side = leaning(truth, act.inputs)
+            lean = None if side is None else lower(side, act.inputs, symbols)
+            functions[name] = Function(name, truth, expr, choice.program, choice, lean)
     return Compiled(act, functions)
 
 

@@ -82,10 +82,12 @@ class Pairs:
                 return self.emit(name, a[0], b[0]), None
             return self._where(self.emit("lt" if name == "maximum" else "gt", a[0], b[0]), b, a)
         if name == "shifted":
-            top, at = self.lower(expr.args[1]), self.lower(expr.args[0])
+            # Nothing is rounded at the top, and far below it exp is 0 whatever was.
+            at, top, high = *map(self.lower, expr.args), self.lower(expr)
             low = self.emit("add_low", at, self.emit("neg", top))
-            same = self.emit("eq", at, top)
-            return self.lower(expr), self.emit("where", same, sympy.Integer(0), low)
+            near = self.emit("gt", high, sympy.Integer(-2000))
+            rounded = self.emit("and", near, self.emit("ne", at, top))
+            return high, self.emit("where", rounded, low, sympy.Integer(0))
         return self.lower(expr), None
 
     def _fold(self, op: Callable[[Pair, Pair], Pair], pairs: list[Pair]) -> Pair:

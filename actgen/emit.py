@@ -70,6 +70,9 @@ class _Text(StrPrinter):  # type: ignore[misc]
     def _print_RowMax(self, expr: Expr) -> str:
         return f"row_max({self._print(expr.args[0])})"
 
+    def _print_RowTop(self, expr: Expr) -> str:
+        return f"row_top({self._print(expr.args[0])})"
+
     def _print_RowPick(self, expr: Expr) -> str:
         return f"row_pick({self._print(expr.args[0])})"
 

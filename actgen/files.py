@@ -157,9 +157,12 @@ def _kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]]
     for f in compiled.functions.values():
         lines, used = emit.function_lines(f.program, backend)
         ops |= used
-        kernels.append(
-            _kernel(f"_{f.name}", f.program.inputs, f.program.parameters, backend.name, lines)
-        )
+        names = f.program.inputs, f.program.parameters, backend.name
+        kernels.append(_kernel(f"_{f.name}", *names, lines))
+        if f.lean is not None and backend.name == "numpy":
+            lines, used = emit.function_lines(f.lean, backend)
+            kernels.append(_kernel(f"_{f.name}_lean", *names, lines))
+            ops |= used
     return kernels, ops
 
 
@@ -216,6 +219,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         f"{p.name}: {_VALUE_TYPE[target]} = {_python_default(p, backend)}" for p in act.parameters
     ]
     kernels, ops = _kernels(compiled, backend)
+    leaning = [f.name for f in compiled.functions.values() if f.lean is not None]
 
     def public(
         suffix: str, kernel: str, extra: tuple[str, ...] = (), doc: str = ""
@@ -225,6 +229,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             "name": act.name + suffix,
             "suffix": suffix,
             "kernel": kernel,
+            "lean": f", lean={kernel}_lean" if kernel[1:] in leaning else "",
             "doc": doc or _DOCS[suffix],
             **_defines(
                 act.name + suffix,
@@ -342,6 +347,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "gated": act.is_gated,
         "uniform_math": _uniform_math(compiled),
         "partials": partials,
+        "leans": bool(leaning),
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
         "parameter_names": parameters,
         "reduces_blocks": bool(parameters),
@@ -366,7 +372,7 @@ def _helpers(ops: set[str], backend: Backend) -> list[str]:
 
 def _uniform_math(compiled: Compiled) -> bool:
     """Whether a program applies a function to parameters alone (they must be tensors then)."""
-    plain = {"add", "sub", "mul", "div", "neg"}
+    plain = {"add", "sub", "mul", "neg"}  # Python's division by zero is an error
     return any(
         i.dest in f.program.uniform and i.op not in plain
         for f in compiled.functions.values()

@@ -119,6 +119,13 @@ class RowPick(sympy.Function):  # type: ignore[misc]
     is_real = True
 
 
+class RowTop(sympy.Function):  # type: ignore[misc]
+    """1 at the greatest entries of the row, else 0; only the compiler makes it."""
+
+    nargs = 1
+    is_real = True
+
+
 row_sum, row_max = RowSum, RowMax
 
 

@@ -17,7 +17,7 @@ from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 from .atoms import AtomFunction, decay, gauss, offset, polynomial, shifted, u
 from .doubleword import Pairs, split_constant
 from .errors import InternalError
-from .lang import RowPick
+from .lang import RowPick, RowTop
 from .program import Arg, Instr, Program, validate
 
 _RELATIONS = {
@@ -55,6 +55,7 @@ _FUNCTIONS = {
     "log1p": "log1p",
     "minimum": "minimum",
     "maximum": "maximum",
+    "product_error": "mul_low",
     "RowSum": "row_sum",
     "RowMax": "row_max",
 }
@@ -136,6 +137,10 @@ class _Builder:
             return self.emit("where", same, sympy.Integer(0), self.emit("sub", a, b))
         if isinstance(expr, offset):
             return self._offset(*expr.args)
+        if isinstance(expr, RowTop):
+            row = self.lower(expr.args[0])
+            hit = self.emit("eq", row, self.emit("row_max", row))
+            return self.emit("where", hit, sympy.Integer(1), sympy.Integer(0))
         if isinstance(expr, RowPick):
             return self._pick(self.lower(expr.args[0]))
         if type(expr).__name__ in _FUNCTIONS:
@@ -164,7 +169,8 @@ class _Builder:
         """expr − number: the leading parts cancel exactly, then the rest of both comes in."""
         high, low = self.pairs.pair(expr)
         head, rest = split_constant(number)
-        apart = self.emit("sub", high, head)
+        flip = head.is_negative
+        apart = self.emit("add" if flip else "sub", high, -head if flip else head)
         apart = apart if low is None else self.emit("add", apart, low)
         return apart if rest is None else self.emit("sub", apart, rest)
 

@@ -143,7 +143,7 @@ def measure(
     plain[far] = mixed[far] = 0.0
     misrounded = np.zeros(len(points), bool)
     if case.expected is not None:
-        misrounded = (y != case.expected) & ~(np.isnan(y) & np.isnan(case.expected))
+        misrounded = (y != case.expected) & ~np.isnan(case.expected)
         misrounded &= ~truth.silent
     near = np.zeros(len(points), bool) if case.near is None else case.near
     bad = mixed if limit.measure == "mixed" else plain

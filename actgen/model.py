@@ -127,10 +127,13 @@ def evaluate(program: Program, values: Mapping[str, Any], fmt: Format) -> list[A
 
 
 def evaluate_row(program: Program, rows: Sequence[Any], work: Any) -> Any:
-    """A row program on one row (and one-value inputs) in an arithmetic; sums from left to right."""
+    """A row program on one row (and one-value inputs) in an arithmetic; sums rounded once."""
 
     def total(row: Any) -> Any:
-        return np.add.accumulate(row)[-1:]
+        wide = np.asarray(row, np.float64)
+        if not np.isfinite(wide).all():
+            return np.sum(row, keepdims=True)
+        return np.asarray([math.fsum(wide)]).astype(work)
 
     ops = {**dict(_Ops(work)), "row_sum": total, "row_max": lambda row: np.max(row, keepdims=True)}
     values = {n: np.asarray(r, work) for n, r in zip(program.inputs, rows, strict=True)}

@@ -122,3 +122,8 @@ def _exchange(staging: Path, folder: Path) -> None:
     os.rename(folder, aside)
     os.rename(staging, folder)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def cores(pieces: int) -> int:
+    """How many processes to use for so many pieces of work."""
+    return min(len(os.sched_getaffinity(0)), 8, max(1, pieces))

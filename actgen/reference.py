@@ -370,7 +370,10 @@ class Reference:
         return self._fill(Truth.empty(len(points)), points, np.arange(len(points)))
 
     def rounded(self, point: Array, fmt: Format, choice: tuple[float, float]) -> float:
-        """Which of two neighbours in the format the truth at a point rounds to."""
+        """Which of two neighbours in the format the truth at a point rounds to.
+
+        NaN where 3,000 bits do not tell the truth from the tie: neither is then called wrong.
+        """
         low, high = sorted(choice)
         if not np.isfinite(point).all():
             return float(rounded(float(self.oracle(*point.tolist())), fmt))
@@ -383,8 +386,8 @@ class Reference:
             if value < tie or value > tie:
                 return low if value < tie else high
             if value == tie:
-                break
-        return float(rounded(float(tie), fmt))
+                return float(rounded(float(tie), fmt))
+        return math.nan
 
     def exact(self, points: Sequence[Sequence[arb]]) -> Truth:
         """The true values at points that need not be floats."""

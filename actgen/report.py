@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import os
 import platform
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +17,7 @@ import numpy as np
 from . import checks, contract, cuda_check, worst_cases
 from .accuracy import FORMATS, Measurement
 from .build import ACCURACY, folder, own_names
-from .project import write_atomic
+from .project import cores, write_atomic
 from .registry import load
 from .spec import Activation
 from .verify import verify
@@ -93,7 +92,7 @@ def verify_all(
     run_here = [t for t in targets if t not in missing()]
     results = {name: Result(name) for name in names}
     modes = cuda_modes(targets, skipped)
-    workers = jobs or min(len(os.sched_getaffinity(0)), 8, max(1, len(names)))
+    workers = jobs or cores(len(names))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         pending = {pool.submit(_one, n, run_here, dtypes): n for n in names}
         for mode, simulate in modes:

@@ -120,11 +120,11 @@ def loops(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]
             ]
         elif stage.kind == "row_sum":
             lines += [
-                f"{stage.name} = real(0.0)",
+                f"{stage.name} = low = real(0.0)",
                 each,
                 *body,
-                f"    {stage.name} += {stage.value}",
-                f"{stage.name} = total({stage.name})",
+                f"    {stage.name}, low = plus({stage.name}, low, {stage.value})",
+                f"{stage.name} = total({stage.name}, low)",
             ]
         elif one:
             lines += ["if cuda.threadIdx.x == 0:", f"    store(out, row, {stage.value})"]

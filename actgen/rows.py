@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr, Rational, Symbol
 
-from .atoms import shifted
-from .lang import RowMax, RowPick, RowSum, symbol
+from .atoms import log1p, offset, shifted
+from .lang import RowMax, RowPick, RowSum, RowTop, symbol
 from .rewrite import rewrite
 from .rules import RULES
 
@@ -18,12 +18,62 @@ def lift_rows(expr: Expr, elementwise: set[Symbol]) -> Expr:
     same all along the row leave the sum.
     """
     held = _lift(expr, elementwise)
-    parts = {p: symbol(f"R{i}") for i, p in enumerate(sorted(_outermost(held), key=str))}
+    found = sorted(_outermost(held) | held.atoms(RowMax), key=str)
+    parts = {p: symbol(f"R{i}") for i, p in enumerate(found)}
     # Each term's exponentials are joined, so that u and −row_max(u) meet in one exponent.
     joined = sympy.powsimp(sympy.expand(held.xreplace(parts)), deep=True, combine="exp")
     distant, held_units = _hold_distances(joined, parts)
+    distant = rewrite(distant, RULES)
+    for unit, distance in held_units.items():
+        distant = _without_top(distant, unit, distance, parts)
     lifted = sympy.factor_terms(rewrite(distant, RULES))
     return _shift(lifted.xreplace({**{s: p for p, s in parts.items()}, **held_units}))
+
+
+def _without_top(expr: Expr, unit: Symbol, power: Expr, parts: dict[Expr, Symbol]) -> Expr:
+    """What cancels where one entry has nearly all of a sum of exponentials, from the others' sum.
+
+    With e = exp(u − M) and S = row_sum(e): S − e, log S, w·S − row_sum(w·e), w·S − e·row_sum(w).
+    At the top e is 1: S − 1 is the sum over the other entries. Where it is below 1, one entry has
+    more than half of the sum, and w is taken relative to its value there.
+    """
+    moving, peak = power.args[0].args
+    plain = {sympy.exp(moving - peak): unit}
+    sums = {s: p.args[0].xreplace(plain) for p, s in parts.items() if isinstance(p, RowSum)}
+    total = next((s for s, arg in sums.items() if arg == unit), None)
+    if total is None:
+        return expr
+    top = RowTop(moving)
+    count = RowSum(top)
+    beside = offset(count, sympy.Integer(1)) + RowSum((1 - top) * unit)
+
+    near = sympy.Piecewise((beside, top > Rational(1, 2)), (total - unit, True))
+
+    def replaced(node: Expr) -> Expr:
+        if node.args:
+            node = node.func(*map(replaced, node.args))
+        if node == sympy.log(total):
+            return log1p(beside)
+        if not isinstance(node, sympy.Add) or total not in node.free_symbols:
+            return node
+        weight, rest = node.coeff(total), sympy.expand(node - node.coeff(total) * total)
+        times = sympy.cancel(-rest / (weight * unit))
+        if times.is_number:
+            return weight * (near - (times - 1) * unit)
+        for s, arg in sums.items():
+            for sign in (1, -1):
+                w = sign * weight
+                if rest == -sign * s and sympy.expand(arg - w * unit) == 0:
+                    at_top = RowSum(top * w) / count
+                    apart = w - sympy.Piecewise((at_top, beside < 1), (0, True))
+                    return sign * (apart * total - RowSum(apart * unit))
+                if rest == -sign * unit * s and arg == w:
+                    alone = sympy.And(top > Rational(1, 2), count < Rational(3, 2))
+                    others = sympy.Piecewise((RowSum((1 - top) * w), alone), (s - w, True))
+                    return sign * (w * near - unit * others)
+        return node
+
+    return replaced(sympy.factor(sympy.together(expr))).xreplace({total: 1 + beside})
 
 
 def _hold_distances(expr: Expr, parts: dict[Expr, Symbol]) -> tuple[Expr, dict[Symbol, Expr]]:
@@ -42,7 +92,8 @@ def _hold_distances(expr: Expr, parts: dict[Expr, Symbol]) -> tuple[Expr, dict[S
                 and sympy.expand(node.args[0] - times * (moving - top)) == 0
             ):
                 powers[node] = unit**times
-        if powers:
+        summed = any(sympy.exp(moving - part) in p.atoms(sympy.exp) for p in parts)
+        if powers or summed:
             expr, held[unit] = expr.xreplace(powers), sympy.exp(shifted(moving, part))
     return expr, held
 

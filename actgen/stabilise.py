@@ -63,7 +63,8 @@ class Plan:
         expr: Expr | None = self.expr
         values = {**act.defaults, **{s: sympy.Integer(1) for s in act.inputs}}
         if self.tails:
-            expr = exponential_tails(self.expr, self.tails, values, signs(act), self.border)
+            known = signs(act)
+            expr = exponential_tails(self.expr, self.tails, values, known, self.border, act.inputs)
         for patch in self.patches:
             expr = expr and patched(expr, *patch)
         return expr
@@ -200,6 +201,7 @@ class _Search:
             if any(side * p[i] > 4 for p in bad)
         }
         new = sorted(ends - set(plan.tails), key=str)
+        new = [e for e in new if replace(plan, tails=(e,), border=64).build(self.act) is not None]
         patches = [p for i, x in enumerate(self.act.inputs) for p in self.patches(plan, x, i, bad)]
         for border in BORDERS if new else BORDERS[:1]:
             more = replace(plan, tails=(*plan.tails, *new), border=border)

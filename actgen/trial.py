@@ -75,7 +75,7 @@ def point_sets(act: Activation, fmt: Format, count: int = 120) -> Sequence[tuple
     near = rng.choice(middle, len(few))
     pairs += [(a, float(b)) for a, b in zip(few, near, strict=True)]
     pairs += [(float(a), b) for a, b in zip(near, few, strict=True)]
-    ends = [(s * math.inf, v) for s in (1, -1) for v in (1.5, -1.5, 0.25)]
+    ends = [(s * math.inf, v) for s in (1, -1) for v in (1.5, -1.5, 0.25, 0.0)]
     return pairs + ends + [(b, a) for a, b in ends]
 
 
@@ -146,6 +146,8 @@ def truth(oracle: Oracle, points: Sequence[tuple[float, ...]], fmt: Format) -> T
             continue
         if value.is_nan() and not any(map(math.isnan, point)):
             continue
+        if value == 0 and 0.0 in point and any(map(math.isinf, point)):
+            continue  # 0·oo: its limit is 0 along one path only
         high = float(value)
         if math.isfinite(high) and abs(high) > fmt.max:
             high = math.copysign(math.inf, high)

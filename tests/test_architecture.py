@@ -25,7 +25,7 @@ oracle
 accuracy
 model guards tails reference contract
 asymptotics patches registry zones
-trial
+trial ties
 treatments
 stabilise rows
 backends
@@ -46,7 +46,7 @@ verify build plots
 worst_cases sweep peers
 peer_errors checks cuda_check
 report
-newcomer
+newcomer screen
 cli
 """
 LEVEL = {name: i for i, line in enumerate(LAYERS.split("\n")) for name in line.split()}

@@ -59,9 +59,9 @@ BACKEND = Backend(
         "and": Op("{0} & {1}", BIT_AND, (UNARY, UNARY)),
         "or": Op("{0} | {1}", BIT_OR, (UNARY, UNARY)),
         "not": Op("~{0}", UNARY, (UNARY,)),
-        "row_sum": Op("torch.sum({0}, -1, keepdim=True)"),
+        "row_sum": Op("_row_sum({0})"),
         "row_max": Op("torch.amax({0}, -1, keepdim=True)"),
     },
-    helpers={"mul_low": "wide", "add_low": "wide"},
+    helpers={"mul_low": "wide", "add_low": "wide", "row_sum": "sum"},
     spread="{0} * torch.ones_like({1})",
 )

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda, types
+from numba.cuda import libdevice
 
 __all__ = [
     "celu",
@@ -93,24 +94,81 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
+
     @cuda.jit(device=True)
     def _forward(x, alpha):
-        return x if x > real(0.0) else math.expm1(_minimum(x, real(0.0)) / alpha) * alpha
+        xc = _minimum(x, real(0.0))
+        v = xc / alpha
+        v2 = (real(7.647111686546663e-13) * v + real(1.1649730204874713e-11)) * v
+        v3 = (v2 + real(1.6061148294535982e-10)) * v + real(2.0874092999752178e-09)
+        v4 = (v3 * v + real(2.505206997629376e-08)) * v + real(2.7557339353267975e-07)
+        v5 = (v4 * v + real(2.7557319516977655e-06)) * v + real(2.48015872203759e-05)
+        v6 = (v5 * v + real(0.00019841269840183528)) * v + real(0.0013888888889056479)
+        v7 = (v6 * v + real(0.008333333333335203)) * v + real(0.04166666666666515)
+        v8 = ((v7 * v + real(0.16666666666666655)) * v + real(0.5)) * v + real(1.0)
+        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else alpha * math.expm1(v)
 
     @cuda.jit(device=True)
     def _derivative(x, alpha):
-        return real(1.0) if x > real(0.0) else math.exp(_minimum(x, real(0.0)) / alpha)
+        xc = _maximum(x, real(-1.152921504606847e+18))
+        v = _minimum(xc, real(0.0))
+        v2 = v / alpha
+        e = math.exp(v2)
+        v3 = e + e * ((v - _mul_high(v2, alpha) - _mul_low(v2, alpha)) / alpha)
+        return real(1.0) if xc > real(0.0) else v3
 
     @cuda.jit(device=True)
     def _second_derivative(x, alpha):
-        return real(0.0) if x > real(0.0) else math.exp(_minimum(x, real(0.0)) / alpha) / alpha
+        xc = _minimum(x, real(0.0))
+        v = xc / alpha
+        w = xc if v >= real(-2000.0) and v >= real(-64.0) else real(1.0)
+        v2 = w / alpha
+        e = math.exp(v2)
+        v3 = e + e * ((w - _mul_high(v2, alpha) - _mul_low(v2, alpha)) / alpha)
+        v4 = (xc - _mul_high(v, alpha) - _mul_low(v, alpha)) / alpha * real(0.5)
+        e2 = math.exp(v * real(0.5))
+        v5 = e2 + e2 * v4
+        w2 = v5 * (real(1.0) / alpha) * v5 if v < real(-64.0) else v3 / alpha
+        w3 = real(0.0) if x > real(0.0) else real(0.0) if v < real(-2000.0) else w2
+        return x if math.isnan(x) else w3
 
     @cuda.jit(device=True)
     def _grad_alpha(x, alpha):
-        xc = _maximum(x, real(-1099511627776.0))
-        v = _minimum(xc, real(0.0))
+        mask = x == real(-math.inf)
+        w = real(1.0) if mask else x
+        v = _minimum(w, real(0.0))
         v2 = v / alpha
-        return real(0.0) if xc > real(0.0) else math.expm1(v2) - v * math.exp(v2) / alpha
+        v3 = real(-7.132279921821833e-13) * v2 + real(-1.0873526199933466e-11)
+        v4 = (v3 * v2 + real(-1.4915233029027803e-10)) * v2 + real(-1.926837639615313e-09)
+        v5 = (v4 * v2 + real(-2.2964379101882967e-08)) * v2 + real(-2.505212694441855e-07)
+        v6 = (v5 * v2 + real(-2.4801587694409766e-06)) * v2 + real(-2.204585530505505e-05)
+        v7 = (v6 * v2 + real(-0.00017361111109686695)) * v2 + real(-0.001190476190491298)
+        v8 = (v7 * v2 + real(-0.006944444444446858)) * v2 + real(-0.03333333333333199)
+        v9 = (v8 * v2 + real(-0.12499999999999985)) * v2 + real(-0.33333333333333337)
+        v10 = math.expm1(v2) - v * math.exp(v2) / alpha
+        w2 = (v9 * v2 + real(-0.5)) * v2 * v2 if abs(v2) < real(1.0) else v10
+        return real(-1.0) if mask else real(0.0) if w > real(0.0) else w2
 
     @cuda.jit(device=True)
     def _vjp(x, dy, alpha):
@@ -182,16 +240,16 @@ def _sum_kernel(name: str, storage: str) -> Any:
     real, load, store = _access(storage)
     f = _device(real)[name]
     at = _at(False)
-    total, _ = _block_reduce(real)
+    plus, total, _ = _block_reduce(real)
 
     @cuda.jit
     def kernel(x, dy, p0, n0, inner, count, size, out):
         for c in range(cuda.blockIdx.x, count, cuda.gridDim.x):
-            value = real(0.0)
+            value = low = real(0.0)
             for k in range(cuda.threadIdx.x, size // count, cuda.blockDim.x):
                 i = (k // inner * count + c) * inner + k % inner
-                value += f(load(x, i), load(dy, i), at(p0, n0, i))
-            value = total(value)
+                value, low = plus(value, low, f(load(x, i), load(dy, i), at(p0, n0, i)))
+            value = total(value, low)
             if cuda.threadIdx.x == 0:
                 store(out, c, value)
 
@@ -403,24 +461,32 @@ def _finish(out: Any, flat: Any) -> Any:
 
 
 @functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any]:
-    """Device functions that combine one value of each thread of a block, for all of them."""
+def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
+    """Device functions: a sum with its rounding errors, and combining one value of each thread."""
     kind = types.float64 if real is np.float64 else types.float32
 
     @cuda.jit(device=True)
-    def total(value):
-        shared = cuda.shared.array(256, kind)
+    def plus(value, low, term):
+        result = value + term
+        part = result - value
+        return result, low + ((value - (result - part)) + (term - part))
+
+    @cuda.jit(device=True)
+    def total(value, low):
+        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
-        shared[t] = value
+        shared[t], lows[t] = value, low
         cuda.syncthreads()
         half = cuda.blockDim.x // 2
         while half > 0:
             if t < half:
-                shared[t] = shared[t] + shared[t + half]
+                value, low = plus(shared[t], lows[t] + lows[t + half], shared[t + half])
+                shared[t], lows[t] = value, low
             cuda.syncthreads()
             half //= 2
-        return shared[0]
+        value, low = shared[0], lows[0]
+        return value + low if low == low else value  # an infinite sum has no rounding error
 
     @cuda.jit(device=True)
     def greatest(value):
@@ -439,4 +505,4 @@ def _block_reduce(real: Any) -> tuple[Any, Any]:
             half //= 2
         return shared[0]
 
-    return total, greatest
+    return plus, total, greatest

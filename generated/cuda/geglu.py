@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda
+from numba.cuda import libdevice
 
 __all__ = [
     "geglu",
@@ -126,39 +127,181 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
-    def _maximum(a, b):
-        return b if a < b else a  # NaN in a stays, unlike with max
-
-    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
+
     @cuda.jit(device=True)
     def _forward(x, y):
-        yc = _maximum(y, real(-1099511627776.0))
-        return math.erfc(yc * real(-0.7071067811865476)) * real(0.5) * x * yc
+        yc = _minimum(y, real(1.152921504606847e+18))
+        v = _mul_high(yc, yc) * real(-0.5)
+        v2 = _mul_low(yc, yc) * real(-0.5)
+        e = math.exp(v)
+        v3 = e + e * v2
+        v4 = yc * real(0.7071067811865476)
+        v5 = (v4 - real(3.0)) / (v4 + real(3.0))
+        v6 = (real(3.4630370129216585e-10) * v5 + real(5.647911432100505e-10)) * v5
+        v7 = (v6 + real(-3.351099210942262e-09)) * v5 + real(-7.109872266199085e-09)
+        v8 = (v7 * v5 + real(1.588979642624752e-08)) * v5 + real(5.1084522747162506e-08)
+        v9 = (v8 * v5 + real(-4.64769731037038e-08)) * v5 + real(-2.9357097574620674e-07)
+        v10 = (v9 * v5 + real(6.024321679611102e-08)) * v5 + real(1.588852762000617e-06)
+        v11 = (v10 * v5 + real(2.610372842964935e-07)) * v5 + real(-8.990103540492358e-06)
+        v12 = (v11 * v5 + real(-1.5145562284176214e-06)) * v5 + real(5.6119377734402204e-05)
+        v13 = (v12 * v5 + real(-2.055155668669467e-05)) * v5 + real(-0.0003672884779960789)
+        v14 = (v13 * v5 + real(0.0006458141936875262)) * v5 + real(0.0016185691265650187)
+        v15 = (v14 * v5 + real(-0.009750689291695548)) * v5 + real(0.021957764012706233)
+        v16 = (v15 * v5 + real(-0.023803913108728765)) * v5 + real(-0.010235388899009622)
+        v17 = (v16 * v5 + real(0.09902075367944134)) * v5 + real(-0.2309273330838092)
+        v18 = real(2.0) - (v17 * v5 + real(0.7160046047255598)) / (v4 + real(1.0)) * v3
+        mask = abs(yc) < real(1.0)
+        v19 = real(-1.6336085592435662e-12) * yc + real(-8.944111716460509e-11)
+        v20 = (v19 * yc + real(8.178023460886554e-12)) * yc + real(2.223181905604284e-09)
+        v21 = (v20 * yc + real(-1.7402186984532526e-11)) * yc + real(-4.1165300673458944e-08)
+        v22 = (v21 * yc + real(2.0505023568214818e-11)) * yc + real(6.659231723103883e-07)
+        v23 = (v22 * yc + real(-1.4603668382924945e-11)) * yc + real(-9.44463427241391e-06)
+        v24 = (v23 * yc + real(6.4387373720222126e-12)) * yc + real(0.00011543468105607607)
+        v25 = (v24 * yc + real(-1.7287567527936457e-12)) * yc + real(-0.00118732821430612)
+        v26 = (v25 * yc + real(2.6670675260441034e-13)) * yc + real(0.009973557009920662)
+        v27 = (v26 * yc + real(-2.0906665495459023e-14)) * yc + real(-0.06649038006690029)
+        v28 = (v27 * yc + real(6.363301959802559e-16)) * yc + real(0.3989422804014326)
+        w = (v28 * yc + real(0.5)) * (x * yc) if mask else v18 * real(0.5) * yc * x
+        v29 = yc * real(-0.7071067811865476)
+        v30 = (v29 - real(3.0)) / (v29 + real(3.0))
+        v31 = (real(3.4630370129216585e-10) * v30 + real(5.647911432100505e-10)) * v30
+        v32 = (v31 + real(-3.351099210942262e-09)) * v30 + real(-7.109872266199085e-09)
+        v33 = (v32 * v30 + real(1.588979642624752e-08)) * v30 + real(5.1084522747162506e-08)
+        v34 = (v33 * v30 + real(-4.64769731037038e-08)) * v30 + real(-2.9357097574620674e-07)
+        v35 = (v34 * v30 + real(6.024321679611102e-08)) * v30 + real(1.588852762000617e-06)
+        v36 = (v35 * v30 + real(2.610372842964935e-07)) * v30 + real(-8.990103540492358e-06)
+        v37 = (v36 * v30 + real(-1.5145562284176214e-06)) * v30 + real(5.6119377734402204e-05)
+        v38 = (v37 * v30 + real(-2.055155668669467e-05)) * v30 + real(-0.0003672884779960789)
+        v39 = (v38 * v30 + real(0.0006458141936875262)) * v30 + real(0.0016185691265650187)
+        v40 = (v39 * v30 + real(-0.009750689291695548)) * v30 + real(0.021957764012706233)
+        v41 = (v40 * v30 + real(-0.023803913108728765)) * v30 + real(-0.010235388899009622)
+        v42 = (v41 * v30 + real(0.09902075367944134)) * v30 + real(-0.2309273330838092)
+        v43 = (v42 * v30 + real(0.7160046047255598)) / (v29 + real(1.0))
+        v44 = (real(2.8092230132576356e-07) * yc + real(1.7446795625498516e-06)) * yc
+        v45 = (v44 + real(1.989650574122806e-07)) * yc + real(-1.9188530485406037e-05)
+        v46 = (v45 * yc + real(-6.661255816915648e-07)) * yc + real(0.00023022090001949895)
+        v47 = (v46 * yc + real(-3.945924261696646e-07)) * yc + real(-0.00237481814438976)
+        v48 = (v47 * yc + real(-4.5278132000541267e-08)) * yc + real(0.019947105489037605)
+        v49 = (v48 * yc + real(-1.0384273908137514e-09)) * yc + real(-0.13298076020958338)
+        v50 = (v49 * yc + real(-2.8946483817479983e-12)) * yc + real(0.7978845608028216)
+        v51 = (v50 * yc + real(0.9999999999999999)) * (yc * x * real(0.5))
+        e2 = math.exp(v * real(0.25))
+        v52 = e2 + e2 * (v2 * real(0.25))
+        v53 = v52 * (v43 * real(0.5)) * (v52 * x) * (v52 * yc) * v52
+        w2 = v53 if yc < real(-11.3125) else v51 if mask else v3 * real(0.5) * v43 * yc * x
+        w3 = (_minimum(abs(x), real(0.0)) if yc < real(-63.25) else w2) if yc < real(0.0) else w
+        return y * x if y > real(1.152921504606847e+18) else w3
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
-        yc = _maximum(y, real(-1099511627776.0))
-        return x if math.isnan(x) else yc * (math.erfc(yc * real(-0.7071067811865476)) * real(0.5))
+        yc = _minimum(y, real(1.152921504606847e+18))
+        v = _mul_high(yc, yc) * real(-0.5)
+        v2 = _mul_low(yc, yc) * real(-0.5)
+        e = math.exp(v)
+        v3 = e + e * v2
+        v4 = yc * real(0.7071067811865476)
+        v5 = (v4 - real(3.0)) / (v4 + real(3.0))
+        v6 = (real(3.4630370129216585e-10) * v5 + real(5.647911432100505e-10)) * v5
+        v7 = (v6 + real(-3.351099210942262e-09)) * v5 + real(-7.109872266199085e-09)
+        v8 = (v7 * v5 + real(1.588979642624752e-08)) * v5 + real(5.1084522747162506e-08)
+        v9 = (v8 * v5 + real(-4.64769731037038e-08)) * v5 + real(-2.9357097574620674e-07)
+        v10 = (v9 * v5 + real(6.024321679611102e-08)) * v5 + real(1.588852762000617e-06)
+        v11 = (v10 * v5 + real(2.610372842964935e-07)) * v5 + real(-8.990103540492358e-06)
+        v12 = (v11 * v5 + real(-1.5145562284176214e-06)) * v5 + real(5.6119377734402204e-05)
+        v13 = (v12 * v5 + real(-2.055155668669467e-05)) * v5 + real(-0.0003672884779960789)
+        v14 = (v13 * v5 + real(0.0006458141936875262)) * v5 + real(0.0016185691265650187)
+        v15 = (v14 * v5 + real(-0.009750689291695548)) * v5 + real(0.021957764012706233)
+        v16 = (v15 * v5 + real(-0.023803913108728765)) * v5 + real(-0.010235388899009622)
+        v17 = (v16 * v5 + real(0.09902075367944134)) * v5 + real(-0.2309273330838092)
+        v18 = real(2.0) - (v17 * v5 + real(0.7160046047255598)) / (v4 + real(1.0)) * v3
+        v19 = yc * real(-0.7071067811865476)
+        v20 = (v19 - real(3.0)) / (v19 + real(3.0))
+        v21 = (real(3.4630370129216585e-10) * v20 + real(5.647911432100505e-10)) * v20
+        v22 = (v21 + real(-3.351099210942262e-09)) * v20 + real(-7.109872266199085e-09)
+        v23 = (v22 * v20 + real(1.588979642624752e-08)) * v20 + real(5.1084522747162506e-08)
+        v24 = (v23 * v20 + real(-4.64769731037038e-08)) * v20 + real(-2.9357097574620674e-07)
+        v25 = (v24 * v20 + real(6.024321679611102e-08)) * v20 + real(1.588852762000617e-06)
+        v26 = (v25 * v20 + real(2.610372842964935e-07)) * v20 + real(-8.990103540492358e-06)
+        v27 = (v26 * v20 + real(-1.5145562284176214e-06)) * v20 + real(5.6119377734402204e-05)
+        v28 = (v27 * v20 + real(-2.055155668669467e-05)) * v20 + real(-0.0003672884779960789)
+        v29 = (v28 * v20 + real(0.0006458141936875262)) * v20 + real(0.0016185691265650187)
+        v30 = (v29 * v20 + real(-0.009750689291695548)) * v20 + real(0.021957764012706233)
+        v31 = (v30 * v20 + real(-0.023803913108728765)) * v20 + real(-0.010235388899009622)
+        v32 = (v31 * v20 + real(0.09902075367944134)) * v20 + real(-0.2309273330838092)
+        v33 = (v32 * v20 + real(0.7160046047255598)) / (v19 + real(1.0))
+        e2 = math.exp(v * real(0.25))
+        v34 = e2 + e2 * (v2 * real(0.25))
+        v35 = v34 * (v33 * real(0.5)) * (v34 * yc) * v34 * v34
+        w = v35 if yc < real(-11.3125) else v3 * real(0.5) * v33 * yc
+        w2 = real(0.0) if yc < real(-63.25) else w
+        w3 = w2 if yc < real(0.0) else yc * (v18 * real(0.5))
+        return x if math.isnan(x) else y if y > real(1.152921504606847e+18) else w3
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
-        w = real(1.0) if abs(y) == real(math.inf) else y
-        c = math.erfc(w * real(-0.7071067811865476))
-        w2 = real(1.0) if abs(x) == real(math.inf) else x
-        v = _minimum(abs(w * real(0.7071067811865476)), real(40.0))
-        e = math.exp(-(v * v))
-        mask = w < real(0.0)
-        mask2 = c * real(1.772453850905516) + w * (e * real(1.4142135623730951)) > real(0.0)
-        w3 = (real(-math.inf) if mask2 else real(math.inf)) if mask else real(-math.inf)
-        mask3 = w > real(0.0)
-        v2 = w2 * (c * real(0.5)) + e * real(0.3989422804014327) * w2 * w
-        w4 = (real(-math.inf) if mask3 else w3) if x == real(-math.inf) else v2
-        w5 = (real(math.inf) if mask2 else real(-math.inf)) if mask else real(math.inf)
-        w6 = (real(math.inf) if mask3 else w5) if x == real(math.inf) else w4
-        return x if y == real(math.inf) else real(0.0) if y == real(-math.inf) else w6
+        yc = _minimum(y, real(1.152921504606847e+18))
+        v = yc * real(-0.7071067811865476)
+        v2 = _mul_high(yc, yc) * real(-0.5)
+        v3 = _mul_low(yc, yc) * real(-0.5)
+        e = math.exp(v2)
+        v4 = (math.erfc(v) + yc * ((e + e * v3) * real(0.7978845608028654))) * real(0.5)
+        v5 = yc + real(0.7517915368080139)
+        v6 = v5 - real(1.211444945855772e-08)
+        v7 = (real(-1.335793837590455e-10) * v6 + real(2.0292084842802115e-10)) * v6
+        v8 = (v7 + real(3.6786571859742814e-09)) * v6 + real(-2.612930577992089e-09)
+        v9 = (v8 * v6 + real(-7.071588230355578e-08)) * v6 + real(-3.424045998785537e-09)
+        v10 = (v9 * v6 + real(1.1403519914581728e-06)) * v6 + real(8.658480180628511e-07)
+        v11 = (v10 * v6 + real(-1.5496796020577943e-05)) * v6 + real(-2.2428833474014635e-05)
+        v12 = (v11 * v6 + real(0.00017231890625879023)) * v6 + real(0.0003726795135648837)
+        v13 = (v12 * v6 + real(-0.0014896536646000372)) * v6 + real(-0.004479076139773626)
+        v14 = (v13 * v6 + real(0.009078456756393342)) * v6 + real(0.03884335967671567)
+        v15 = (v14 * v6 + real(-0.029543044296349907)) * v6 + real(-0.22801646659445748)
+        v16 = (v15 * v6 + real(-0.03639935279734623)) * v6 + real(0.7765699659811042)
+        v17 = (v16 * v6 + real(0.8629879846280939)) * (x * real(0.5)) * v6
+        e2 = math.exp(v2 * real(0.25))
+        v18 = e2 + e2 * (v3 * real(0.25))
+        v19 = (v - real(3.0)) / (v + real(3.0))
+        v20 = (real(3.4630370129216585e-10) * v19 + real(5.647911432100505e-10)) * v19
+        v21 = (v20 + real(-3.351099210942262e-09)) * v19 + real(-7.109872266199085e-09)
+        v22 = (v21 * v19 + real(1.588979642624752e-08)) * v19 + real(5.1084522747162506e-08)
+        v23 = (v22 * v19 + real(-4.64769731037038e-08)) * v19 + real(-2.9357097574620674e-07)
+        v24 = (v23 * v19 + real(6.024321679611102e-08)) * v19 + real(1.588852762000617e-06)
+        v25 = (v24 * v19 + real(2.610372842964935e-07)) * v19 + real(-8.990103540492358e-06)
+        v26 = (v25 * v19 + real(-1.5145562284176214e-06)) * v19 + real(5.6119377734402204e-05)
+        v27 = (v26 * v19 + real(-2.055155668669467e-05)) * v19 + real(-0.0003672884779960789)
+        v28 = (v27 * v19 + real(0.0006458141936875262)) * v19 + real(0.0016185691265650187)
+        v29 = (v28 * v19 + real(-0.009750689291695548)) * v19 + real(0.021957764012706233)
+        v30 = (v29 * v19 + real(-0.023803913108728765)) * v19 + real(-0.010235388899009622)
+        v31 = (v30 * v19 + real(0.09902075367944134)) * v19 + real(-0.2309273330838092)
+        v32 = (v31 * v19 + real(0.7160046047255598)) / (v + real(1.0)) * real(1.772453850905516)
+        v33 = v18 * real(0.28209479177387814) * (v18 * x)
+        v34 = v33 * (v18 * (v32 + yc * real(1.4142135623730951))) * v18
+        w = v34 if yc < real(-11.3125) else v17 if abs(v5) < real(1.0) else x * v4
+        return _minimum(abs(x), real(0.0)) if yc < real(-63.25) else w
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -166,16 +309,76 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
-        v = _minimum(_maximum(y, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
-        v3 = v * (math.exp(-(v2 * v2)) * real(0.3989422804014327))
-        return x if math.isnan(x) else math.erfc(v * real(-0.7071067811865476)) * real(0.5) + v3
+        yc = _minimum(y, real(1.152921504606847e+18))
+        v = _mul_high(yc, yc) * real(-0.5)
+        v2 = _mul_low(yc, yc) * real(-0.5)
+        e = math.exp(v)
+        v3 = e + e * v2
+        v4 = yc * real(0.7071067811865476)
+        v5 = (v4 - real(3.0)) / (v4 + real(3.0))
+        v6 = (real(3.4630370129216585e-10) * v5 + real(5.647911432100505e-10)) * v5
+        v7 = (v6 + real(-3.351099210942262e-09)) * v5 + real(-7.109872266199085e-09)
+        v8 = (v7 * v5 + real(1.588979642624752e-08)) * v5 + real(5.1084522747162506e-08)
+        v9 = (v8 * v5 + real(-4.64769731037038e-08)) * v5 + real(-2.9357097574620674e-07)
+        v10 = (v9 * v5 + real(6.024321679611102e-08)) * v5 + real(1.588852762000617e-06)
+        v11 = (v10 * v5 + real(2.610372842964935e-07)) * v5 + real(-8.990103540492358e-06)
+        v12 = (v11 * v5 + real(-1.5145562284176214e-06)) * v5 + real(5.6119377734402204e-05)
+        v13 = (v12 * v5 + real(-2.055155668669467e-05)) * v5 + real(-0.0003672884779960789)
+        v14 = (v13 * v5 + real(0.0006458141936875262)) * v5 + real(0.0016185691265650187)
+        v15 = (v14 * v5 + real(-0.009750689291695548)) * v5 + real(0.021957764012706233)
+        v16 = (v15 * v5 + real(-0.023803913108728765)) * v5 + real(-0.010235388899009622)
+        v17 = (v16 * v5 + real(0.09902075367944134)) * v5 + real(-0.2309273330838092)
+        v18 = v3 * real(0.5)
+        v19 = (v17 * v5 + real(0.7160046047255598)) / (v4 + real(1.0)) * v18
+        v20 = yc + real(0.7517915368080139)
+        mask = abs(v20) < real(0.5)
+        v21 = v20 - real(1.211444945855772e-08)
+        v22 = (real(5.357830892552233e-07) * v21 + real(4.305722687360174e-07)) * v21
+        v23 = (v22 + real(-7.734542105149408e-06)) * v21 + real(-1.1213418527955027e-05)
+        v24 = (v23 * v21 + real(8.615653924954189e-05)) * v21 + real(0.0001863395499970949)
+        v25 = (v24 * v21 + real(-0.0007448264942430358)) * v21 + real(-0.0022395380470446417)
+        v26 = (v25 * v21 + real(0.00453922835719888)) * v21 + real(0.019421679837042693)
+        v27 = (v26 * v21 + real(-0.014771522147559005)) * v21 + real(-0.11400823329719427)
+        v28 = (v27 * v21 + real(-0.018199676398679244)) * v21 + real(0.3882849829905518)
+        v29 = (v28 * v21 + real(0.43149399231404695)) * v21
+        w = v29 if mask else yc * (v3 * real(0.3989422804014327)) + real(1.0) - v19
+        v30 = yc * real(-0.7071067811865476)
+        v31 = (v30 - real(3.0)) / (v30 + real(3.0))
+        v32 = (real(3.4630370129216585e-10) * v31 + real(5.647911432100505e-10)) * v31
+        v33 = (v32 + real(-3.351099210942262e-09)) * v31 + real(-7.109872266199085e-09)
+        v34 = (v33 * v31 + real(1.588979642624752e-08)) * v31 + real(5.1084522747162506e-08)
+        v35 = (v34 * v31 + real(-4.64769731037038e-08)) * v31 + real(-2.9357097574620674e-07)
+        v36 = (v35 * v31 + real(6.024321679611102e-08)) * v31 + real(1.588852762000617e-06)
+        v37 = (v36 * v31 + real(2.610372842964935e-07)) * v31 + real(-8.990103540492358e-06)
+        v38 = (v37 * v31 + real(-1.5145562284176214e-06)) * v31 + real(5.6119377734402204e-05)
+        v39 = (v38 * v31 + real(-2.055155668669467e-05)) * v31 + real(-0.0003672884779960789)
+        v40 = (v39 * v31 + real(0.0006458141936875262)) * v31 + real(0.0016185691265650187)
+        v41 = (v40 * v31 + real(-0.009750689291695548)) * v31 + real(0.021957764012706233)
+        v42 = (v41 * v31 + real(-0.023803913108728765)) * v31 + real(-0.010235388899009622)
+        v43 = (v42 * v31 + real(0.09902075367944134)) * v31 + real(-0.2309273330838092)
+        v44 = (v43 * v31 + real(0.7160046047255598)) / (v30 + real(1.0))
+        e2 = math.exp(v * real(0.25))
+        v45 = e2 + e2 * (v2 * real(0.25))
+        v46 = v45 * (v44 * real(1.772453850905516) + yc * real(1.4142135623730951))
+        w2 = v29 if mask else (v44 + yc * real(0.7978845608028654)) * v18
+        w3 = v45 * real(0.28209479177387814) * v46 * v45 * v45 if yc < real(-11.3125) else w2
+        w4 = (real(0.0) if yc < real(-63.25) else w3) if yc < real(0.0) else w
+        return x if math.isnan(x) else w4
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
-        v = _minimum(_maximum(y, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
-        return math.exp(-(v2 * v2)) * real(0.3989422804014327) * x * (real(2.0) - v * v)
+        v = _mul_high(y, y) * real(-0.5)
+        v2 = _mul_low(y, y) * real(-0.5)
+        e = math.exp(v)
+        v3 = y * y
+        v4 = (e + e * v2) * real(0.7978845608028654) * (real(1.0) - v3 * real(0.5))
+        e2 = math.exp(v * real(0.25))
+        v5 = e2 + e2 * (v2 * real(0.25))
+        v6 = v5 * real(0.3989422804014327) * (v5 * x) * (v5 * (real(2.0) - v3))
+        v7 = v6 * v5
+        v8 = _minimum(abs(x), real(0.0))
+        w = v8 if y > real(63.25) else v7 if y > real(11.3125) else v4 * x
+        return v8 if y < real(-63.25) else v7 if y < real(-11.3125) else w
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

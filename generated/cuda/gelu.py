@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda
+from numba.cuda import libdevice
 
 __all__ = ["gelu", "gelu_derivative", "gelu_jvp", "gelu_second_derivative", "gelu_vjp"]
 
@@ -67,30 +68,145 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
-    def _maximum(a, b):
-        return b if a < b else a  # NaN in a stays, unlike with max
-
-    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
+
     @cuda.jit(device=True)
     def _forward(x):
-        xc = _maximum(x, real(-1099511627776.0))
-        return xc * (math.erfc(xc * real(-0.7071067811865476)) * real(0.5))
+        xc = _minimum(x, real(1.152921504606847e+18))
+        v = _mul_high(xc, xc) * real(-0.5)
+        v2 = _mul_low(xc, xc) * real(-0.5)
+        e = math.exp(v)
+        v3 = e + e * v2
+        v4 = xc * real(0.7071067811865476)
+        v5 = (v4 - real(3.0)) / (v4 + real(3.0))
+        v6 = (real(3.4630370129216585e-10) * v5 + real(5.647911432100505e-10)) * v5
+        v7 = (v6 + real(-3.351099210942262e-09)) * v5 + real(-7.109872266199085e-09)
+        v8 = (v7 * v5 + real(1.588979642624752e-08)) * v5 + real(5.1084522747162506e-08)
+        v9 = (v8 * v5 + real(-4.64769731037038e-08)) * v5 + real(-2.9357097574620674e-07)
+        v10 = (v9 * v5 + real(6.024321679611102e-08)) * v5 + real(1.588852762000617e-06)
+        v11 = (v10 * v5 + real(2.610372842964935e-07)) * v5 + real(-8.990103540492358e-06)
+        v12 = (v11 * v5 + real(-1.5145562284176214e-06)) * v5 + real(5.6119377734402204e-05)
+        v13 = (v12 * v5 + real(-2.055155668669467e-05)) * v5 + real(-0.0003672884779960789)
+        v14 = (v13 * v5 + real(0.0006458141936875262)) * v5 + real(0.0016185691265650187)
+        v15 = (v14 * v5 + real(-0.009750689291695548)) * v5 + real(0.021957764012706233)
+        v16 = (v15 * v5 + real(-0.023803913108728765)) * v5 + real(-0.010235388899009622)
+        v17 = (v16 * v5 + real(0.09902075367944134)) * v5 + real(-0.2309273330838092)
+        v18 = real(2.0) - (v17 * v5 + real(0.7160046047255598)) / (v4 + real(1.0)) * v3
+        v19 = xc * real(-0.7071067811865476)
+        v20 = (v19 - real(3.0)) / (v19 + real(3.0))
+        v21 = (real(3.4630370129216585e-10) * v20 + real(5.647911432100505e-10)) * v20
+        v22 = (v21 + real(-3.351099210942262e-09)) * v20 + real(-7.109872266199085e-09)
+        v23 = (v22 * v20 + real(1.588979642624752e-08)) * v20 + real(5.1084522747162506e-08)
+        v24 = (v23 * v20 + real(-4.64769731037038e-08)) * v20 + real(-2.9357097574620674e-07)
+        v25 = (v24 * v20 + real(6.024321679611102e-08)) * v20 + real(1.588852762000617e-06)
+        v26 = (v25 * v20 + real(2.610372842964935e-07)) * v20 + real(-8.990103540492358e-06)
+        v27 = (v26 * v20 + real(-1.5145562284176214e-06)) * v20 + real(5.6119377734402204e-05)
+        v28 = (v27 * v20 + real(-2.055155668669467e-05)) * v20 + real(-0.0003672884779960789)
+        v29 = (v28 * v20 + real(0.0006458141936875262)) * v20 + real(0.0016185691265650187)
+        v30 = (v29 * v20 + real(-0.009750689291695548)) * v20 + real(0.021957764012706233)
+        v31 = (v30 * v20 + real(-0.023803913108728765)) * v20 + real(-0.010235388899009622)
+        v32 = (v31 * v20 + real(0.09902075367944134)) * v20 + real(-0.2309273330838092)
+        v33 = (v32 * v20 + real(0.7160046047255598)) / (v19 + real(1.0))
+        e2 = math.exp(v * real(0.5))
+        v34 = e2 + e2 * (v2 * real(0.5))
+        v35 = v34 * (v33 * real(0.5)) * (v34 * xc)
+        w = v35 if xc < real(-11.3125) else v3 * real(0.5) * v33 * xc
+        w2 = real(0.0) if xc < real(-63.25) else w
+        w3 = w2 if xc < real(0.0) else xc * (v18 * real(0.5))
+        return x if x > real(1.152921504606847e+18) else w3
 
     @cuda.jit(device=True)
     def _derivative(x):
-        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
-        v3 = v * (math.exp(-(v2 * v2)) * real(0.3989422804014327))
-        return math.erfc(v * real(-0.7071067811865476)) * real(0.5) + v3
+        xc = _minimum(x, real(1.152921504606847e+18))
+        v = _mul_high(xc, xc) * real(-0.5)
+        v2 = _mul_low(xc, xc) * real(-0.5)
+        e = math.exp(v)
+        v3 = e + e * v2
+        v4 = xc * real(0.7071067811865476)
+        v5 = (v4 - real(3.0)) / (v4 + real(3.0))
+        v6 = (real(3.4630370129216585e-10) * v5 + real(5.647911432100505e-10)) * v5
+        v7 = (v6 + real(-3.351099210942262e-09)) * v5 + real(-7.109872266199085e-09)
+        v8 = (v7 * v5 + real(1.588979642624752e-08)) * v5 + real(5.1084522747162506e-08)
+        v9 = (v8 * v5 + real(-4.64769731037038e-08)) * v5 + real(-2.9357097574620674e-07)
+        v10 = (v9 * v5 + real(6.024321679611102e-08)) * v5 + real(1.588852762000617e-06)
+        v11 = (v10 * v5 + real(2.610372842964935e-07)) * v5 + real(-8.990103540492358e-06)
+        v12 = (v11 * v5 + real(-1.5145562284176214e-06)) * v5 + real(5.6119377734402204e-05)
+        v13 = (v12 * v5 + real(-2.055155668669467e-05)) * v5 + real(-0.0003672884779960789)
+        v14 = (v13 * v5 + real(0.0006458141936875262)) * v5 + real(0.0016185691265650187)
+        v15 = (v14 * v5 + real(-0.009750689291695548)) * v5 + real(0.021957764012706233)
+        v16 = (v15 * v5 + real(-0.023803913108728765)) * v5 + real(-0.010235388899009622)
+        v17 = (v16 * v5 + real(0.09902075367944134)) * v5 + real(-0.2309273330838092)
+        v18 = v3 * real(0.5)
+        v19 = (v17 * v5 + real(0.7160046047255598)) / (v4 + real(1.0)) * v18
+        v20 = xc + real(0.7517915368080139)
+        mask = abs(v20) < real(0.5)
+        v21 = v20 - real(1.211444945855772e-08)
+        v22 = (real(5.357830892552233e-07) * v21 + real(4.305722687360174e-07)) * v21
+        v23 = (v22 + real(-7.734542105149408e-06)) * v21 + real(-1.1213418527955027e-05)
+        v24 = (v23 * v21 + real(8.615653924954189e-05)) * v21 + real(0.0001863395499970949)
+        v25 = (v24 * v21 + real(-0.0007448264942430358)) * v21 + real(-0.0022395380470446417)
+        v26 = (v25 * v21 + real(0.00453922835719888)) * v21 + real(0.019421679837042693)
+        v27 = (v26 * v21 + real(-0.014771522147559005)) * v21 + real(-0.11400823329719427)
+        v28 = (v27 * v21 + real(-0.018199676398679244)) * v21 + real(0.3882849829905518)
+        v29 = (v28 * v21 + real(0.43149399231404695)) * v21
+        w = v29 if mask else xc * (v3 * real(0.3989422804014327)) + real(1.0) - v19
+        v30 = xc * real(-0.7071067811865476)
+        v31 = (v30 - real(3.0)) / (v30 + real(3.0))
+        v32 = (real(3.4630370129216585e-10) * v31 + real(5.647911432100505e-10)) * v31
+        v33 = (v32 + real(-3.351099210942262e-09)) * v31 + real(-7.109872266199085e-09)
+        v34 = (v33 * v31 + real(1.588979642624752e-08)) * v31 + real(5.1084522747162506e-08)
+        v35 = (v34 * v31 + real(-4.64769731037038e-08)) * v31 + real(-2.9357097574620674e-07)
+        v36 = (v35 * v31 + real(6.024321679611102e-08)) * v31 + real(1.588852762000617e-06)
+        v37 = (v36 * v31 + real(2.610372842964935e-07)) * v31 + real(-8.990103540492358e-06)
+        v38 = (v37 * v31 + real(-1.5145562284176214e-06)) * v31 + real(5.6119377734402204e-05)
+        v39 = (v38 * v31 + real(-2.055155668669467e-05)) * v31 + real(-0.0003672884779960789)
+        v40 = (v39 * v31 + real(0.0006458141936875262)) * v31 + real(0.0016185691265650187)
+        v41 = (v40 * v31 + real(-0.009750689291695548)) * v31 + real(0.021957764012706233)
+        v42 = (v41 * v31 + real(-0.023803913108728765)) * v31 + real(-0.010235388899009622)
+        v43 = (v42 * v31 + real(0.09902075367944134)) * v31 + real(-0.2309273330838092)
+        v44 = (v43 * v31 + real(0.7160046047255598)) / (v30 + real(1.0))
+        e2 = math.exp(v * real(0.5))
+        v45 = e2 + e2 * (v2 * real(0.5))
+        v46 = v45 * (v44 * real(1.772453850905516) + xc * real(1.4142135623730951))
+        w2 = v29 if mask else (v44 + xc * real(0.7978845608028654)) * v18
+        w3 = v45 * real(0.28209479177387814) * v46 if xc < real(-11.3125) else w2
+        return (real(0.0) if xc < real(-63.25) else w3) if xc < real(0.0) else w
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
-        return (real(2.0) - v * v) * (math.exp(-(v2 * v2)) * real(0.3989422804014327))
+        v = _mul_high(x, x) * real(-0.5)
+        v2 = _mul_low(x, x) * real(-0.5)
+        e = math.exp(v)
+        v3 = e + e * v2
+        v4 = v3 * real(0.7978845608028654) - v3 * real(0.3989422804014327) * x * x
+        e2 = math.exp(v * real(0.5))
+        v5 = e2 + e2 * (v2 * real(0.5))
+        v6 = v5 * real(0.3989422804014327) * (v5 * (real(2.0) - x * x))
+        w = real(0.0) if x > real(63.25) else v6 if x > real(11.3125) else v4
+        return real(0.0) if x < real(-63.25) else v6 if x < real(-11.3125) else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda
+from numba.cuda import libdevice
 
 __all__ = [
     "gelu_sigmoid",
@@ -74,42 +75,128 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
-    def _maximum(a, b):
-        return b if a < b else a  # NaN in a stays, unlike with max
-
-    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
+
     @cuda.jit(device=True)
     def _forward(x):
-        xc = _maximum(x, real(-1099511627776.0))
-        v = xc * real(1.702)
-        e = math.exp(-abs(v))
-        return xc * ((real(1.0) if v >= real(0.0) else e) / (real(1.0) + e))
+        xc = _minimum(x, real(1.152921504606847e+18))
+        v = _mul_low(xc, real(1.7020000219345093)) + xc * real(-2.193450927734375e-08)
+        v2 = _mul_high(xc, real(1.7020000219345093))
+        v3 = v2 + v
+        v4 = _add_low(v2, v)
+        e = math.exp(-abs(v3))
+        v5 = e + e * -(-v4 if v3 < real(0.0) else v4)
+        e2 = math.exp(v3 * real(0.5))
+        v6 = e2 + e2 * (v4 * real(0.5))
+        v7 = xc * ((real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5))
+        w = v6 * xc * v6 if xc < real(-37.61538461538461) else v7
+        return x if x > real(1.152921504606847e+18) else real(0.0) if xc < real(-1175.25) else w
 
     @cuda.jit(device=True)
     def _derivative(x):
-        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = v * real(-1.702)
-        e = math.exp(-abs(v2))
-        v3 = v * real(1.702)
-        e2 = math.exp(-abs(v3))
-        v4 = (real(1.0) if v3 >= real(0.0) else e2) / (real(1.0) + e2)
-        v5 = (real(1.0) if v2 >= real(0.0) else e) / (real(1.0) + e) * real(1.702)
-        return v5 * v4 * v + v4
+        xc = _minimum(x, real(1.152921504606847e+18))
+        v = _mul_low(xc, real(1.7020000219345093)) + xc * real(-2.193450927734375e-08)
+        v2 = _mul_high(xc, real(1.7020000219345093))
+        v3 = v2 + v
+        v4 = _add_low(v2, v)
+        e = math.exp(-abs(v3))
+        v5 = e + e * -(-v4 if v3 < real(0.0) else v4)
+        v6 = _mul_low(xc, real(-1.7020000219345093)) + xc * real(2.193450927734375e-08)
+        v7 = _mul_high(xc, real(-1.7020000219345093))
+        v8 = v7 + v6
+        v9 = _add_low(v7, v6)
+        e2 = math.exp(-abs(v8))
+        v10 = e2 + e2 * -(-v9 if v8 < real(0.0) else v9)
+        v11 = (real(1.0) if v8 >= real(0.0) else v10) / (real(1.0) + v10) * real(851.0)
+        v12 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)
+        v13 = xc + real(0.7511542439460754)
+        v14 = v13 - real(-1.149521351184497e-08)
+        v15 = real(-3.371203945264756e-06) * v14 + real(-8.343372113971763e-06)
+        v16 = (v15 * v14 + real(4.7166327508299935e-06)) * v14 + real(4.12714808374649e-05)
+        v17 = (v16 * v14 + real(3.932022716270838e-05)) * v14 + real(-9.339529019058692e-05)
+        v18 = (v17 * v14 + real(-0.0002700360088311991)) * v14 + real(-5.227035136781816e-05)
+        v19 = (v18 * v14 + real(0.0008648910769033524)) * v14 + real(0.0013862762289320488)
+        v20 = (v19 * v14 + real(-0.0010216245726913209)) * v14 + real(-0.006065159640283687)
+        v21 = (v20 * v14 + real(-0.004902482260883572)) * v14 + real(0.013076914690629696)
+        v22 = (v21 * v14 + real(0.0330372364635416)) * v14 + real(0.0030781165413286283)
+        v23 = (v22 * v14 + real(-0.09435720712884892)) * v14 + real(-0.12774050660219788)
+        v24 = (v23 * v14 + real(0.09305963675729151)) * v14 + real(0.42481282173594376)
+        v25 = (v24 * v14 + real(0.37071552313509976)) * v14
+        w = v25 if abs(v13) < real(0.5) else (xc * v11 + real(500.0)) * v12 / real(500.0)
+        e3 = math.exp(v3 * real(0.5))
+        v26 = e3 + e3 * (v4 * real(0.5))
+        v27 = v26 * real(0.002) * (v26 * (xc * real(851.0) + real(500.0)))
+        return real(0.0) if xc < real(-1175.25) else v27 if xc < real(-37.61538461538461) else w
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = v * real(-1.702)
-        e = math.exp(-abs(v2))
-        v3 = (real(1.0) if v2 >= real(0.0) else e) / (real(1.0) + e)
-        v4 = v * real(1.702)
-        e2 = math.exp(-abs(v4))
-        v5 = (real(1.0) if v4 >= real(0.0) else e2) / (real(1.0) + e2)
-        v6 = v3 * real(2.896804) * v3 * v5 * v + v5 * (v3 * real(3.404))
-        return v6 - v5 * real(2.896804) * v5 * v3 * v
+        v = _mul_low(x, real(-1.7020000219345093)) + x * real(2.193450927734375e-08)
+        v2 = _mul_high(x, real(-1.7020000219345093))
+        v3 = v2 + v
+        v4 = _add_low(v2, v)
+        e = math.exp(-abs(v3))
+        v5 = e + e * -(-v4 if v3 < real(0.0) else v4)
+        v6 = _mul_low(x, real(1.7020000219345093)) + x * real(-2.193450927734375e-08)
+        v7 = _mul_high(x, real(1.7020000219345093))
+        v8 = v7 + v6
+        v9 = _add_low(v7, v6)
+        e2 = math.exp(-abs(v8))
+        v10 = e2 + e2 * -(-v9 if v8 < real(0.0) else v9)
+        v11 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5) * real(0.003404)
+        v12 = v11 * ((real(1.0) if v8 >= real(0.0) else v10) / (real(1.0) + v10))
+        v13 = v12 * (real(1000.0) - x * (math.tanh(x * real(0.851)) * real(851.0)))
+        v14 = x - real(1.4097281694412231)
+        v15 = v14 - real(-3.752849243487629e-08)
+        v16 = (real(-0.00011307232722266) * v15 + real(-1.2101574588340025e-05)) * v15
+        v17 = (v16 + real(0.0005380240069682434)) * v15 + real(-0.0011988191085671152)
+        v18 = (v17 * v15 + real(0.0007363923816819585)) * v15 + real(0.0029276294711354394)
+        v19 = (v18 * v15 + real(-0.009679181871790218)) * v15 + real(0.011558348985478646)
+        v20 = (v19 * v15 + real(0.008107138655753281)) * v15 + real(-0.0565307972071183)
+        v21 = (v20 * v15 + real(0.09389910297456493)) * v15 + real(-0.026231851511931123)
+        v22 = (v21 * v15 + real(-0.1887012380270807)) * v15 + real(0.3761661144889842)
+        w = (v22 * v15 + real(-0.2651459769337129)) * v15 if abs(v14) < real(0.25) else v13
+        v23 = x + real(1.4097281694412231)
+        v24 = v23 - real(3.752849243487629e-08)
+        v25 = (real(0.00011307232722266) * v24 + real(-1.2101574588340025e-05)) * v24
+        v26 = (v25 + real(-0.0005380240069682434)) * v24 + real(-0.0011988191085671152)
+        v27 = (v26 * v24 + real(-0.0007363923816819585)) * v24 + real(0.0029276294711354394)
+        v28 = (v27 * v24 + real(0.009679181871790218)) * v24 + real(0.011558348985478646)
+        v29 = (v28 * v24 + real(-0.008107138655753281)) * v24 + real(-0.0565307972071183)
+        v30 = (v29 * v24 + real(-0.09389910297456493)) * v24 + real(-0.026231851511931123)
+        v31 = (v30 * v24 + real(0.1887012380270807)) * v24 + real(0.3761661144889842)
+        w2 = (v31 * v24 + real(0.2651459769337129)) * v24 if abs(v23) < real(0.25) else w
+        e3 = math.exp(v3 * real(0.5))
+        v32 = e3 + e3 * (v4 * real(0.5))
+        v33 = x * real(851.0)
+        v34 = v32 * real(0.003404) * (v32 * (real(1000.0) - v33))
+        w3 = real(0.0) if x > real(1175.25) else v34 if x > real(37.61538461538461) else w2
+        e4 = math.exp(v8 * real(0.5))
+        v35 = e4 + e4 * (v9 * real(0.5))
+        v36 = v35 * real(0.003404) * (v35 * (v33 + real(1000.0)))
+        return real(0.0) if x < real(-1175.25) else v36 if x < real(-37.61538461538461) else w3
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

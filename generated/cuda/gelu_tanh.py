@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda
+from numba.cuda import libdevice
 
 __all__ = [
     "gelu_tanh",
@@ -89,48 +90,162 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
+
     @cuda.jit(device=True)
     def _forward(x):
-        xc = _maximum(x, real(-1099511627776.0))
-        v = (xc * xc * xc * real(0.044715) + xc) * real(1.5957691216057308)
-        e = math.exp(-abs(v))
-        return xc * ((real(1.0) if v >= real(0.0) else e) / (real(1.0) + e))
+        v = _maximum(_minimum(x, real(1073741824.0)), real(-1073741824.0))
+        v2 = _mul_low(v, real(1.5957691669464111)) + v * real(-4.534068042105272e-08)
+        v3 = _mul_high(v, real(1.5957691669464111))
+        v4 = v3 + v2
+        v5 = _mul_high(v, v)
+        v6 = _mul_low(v5, v) + v * _mul_low(v, v)
+        v7 = _mul_high(v5, v)
+        v8 = v7 + v6
+        v9 = _mul_low(v8, real(0.07135481387376785)) + v8 * real(2.3988323959931355e-09)
+        v10 = v9 + real(0.07135481387376785) * _add_low(v7, v6)
+        v11 = _mul_high(v8, real(0.07135481387376785))
+        v12 = v11 + v10
+        v13 = _add_low(v3, v2) + _add_low(v11, v10) + _add_low(v4, v12)
+        v14 = v4 + v12
+        e = math.exp(-abs(v14))
+        v15 = e + e * -(-v13 if v14 < real(0.0) else v13)
+        v16 = v * ((real(1.0) if v14 >= real(0.0) else v15) / (real(1.0) + v15))
+        return x if x > real(1073741824.0) else v16
 
     @cuda.jit(device=True)
     def _derivative(x):
-        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = v * v * v
-        v3 = v * real(1.5957691216057308)
-        v4 = v2 * real(0.07135481627260025) + v3
-        e = math.exp(-abs(v4))
-        v5 = (real(1.0) if v4 >= real(0.0) else e) / (real(1.0) + e)
-        v6 = v5 * real(0.21406444881780073)
-        v7 = v5 * real(1.5957691216057308)
-        mask = (v2 * real(0.044715) + v) * real(0.7978845608028654) >= real(0.0)
-        v8 = v2 * real(-0.07135481627260025) - v3
-        e2 = math.exp(-abs(v8))
-        v9 = (real(1.0) if v8 >= real(0.0) else e2) / (real(1.0) + e2)
-        v10 = v9 * real(0.21406444881780073)
-        v11 = v9 * real(1.5957691216057308)
-        v12 = v10 * v * v * v + v * v11 + v5 - v10 * v9 * v * v * v - v11 * v9 * v
-        return v12 if mask else v6 * v * v * v + v * v7 + v5 - v6 * v5 * v * v * v - v7 * v5 * v
+        v = _minimum(_maximum(x, real(-1073741824.0)), real(1073741824.0))
+        v2 = _mul_high(v, v)
+        v3 = _mul_low(v2, v) + v * _mul_low(v, v)
+        v4 = _mul_high(v2, v)
+        v5 = v4 + v3
+        v6 = _mul_low(v5, real(0.044714998453855515)) + v5 * real(1.5461444854736329e-09)
+        v7 = v6 + real(0.044714998453855515) * _add_low(v4, v3)
+        v8 = _mul_high(v5, real(0.044714998453855515))
+        v9 = v8 + v7
+        v10 = _add_low(v8, v7) + _add_low(v9, v)
+        v11 = v9 + v
+        v12 = _mul_low(v11, real(-1.5957691669464111)) + v11 * real(4.534068042105272e-08)
+        v13 = v12 + real(-1.5957691669464111) * v10
+        v14 = _mul_high(v11, real(-1.5957691669464111))
+        v15 = v14 + v13
+        v16 = _add_low(v14, v13)
+        e = math.exp(-abs(v15))
+        v17 = e + e * -(-v16 if v15 < real(0.0) else v16)
+        v18 = (real(1.0) if v15 >= real(0.0) else v17) / (real(1.0) + v17)
+        v19 = _mul_low(v11, real(1.5957691669464111)) + v11 * real(-4.534068042105272e-08)
+        v20 = v19 + real(1.5957691669464111) * v10
+        v21 = _mul_high(v11, real(1.5957691669464111))
+        v22 = v21 + v20
+        v23 = _add_low(v21, v20)
+        e2 = math.exp(-abs(v22))
+        v24 = e2 + e2 * -(-v23 if v22 < real(0.0) else v23)
+        v25 = (real(1.0) if v22 >= real(0.0) else v24) / (real(1.0) + v24)
+        v26 = v18 * real(0.21406444881780073) * v25 * v * v * v
+        v27 = v + real(0.7524614334106445)
+        v28 = v27 - real(1.1339628272762046e-08)
+        v29 = real(-3.6409157540544817e-07) * v28 + real(-8.503220139623237e-07)
+        v30 = (v29 * v28 + real(2.408433979612196e-06)) * v28 + real(5.859141668673821e-06)
+        v31 = (v30 * v28 + real(-1.5946153582765923e-05)) * v28 + real(-3.494255379649606e-05)
+        v32 = (v31 * v28 + real(0.0001242518402416315)) * v28 + real(0.0002639258557560716)
+        v33 = (v32 * v28 + real(-0.0009274420109927714)) * v28 + real(-0.0024227317128706965)
+        v34 = (v33 * v28 + real(0.005261059255811789)) * v28 + real(0.019682309454570675)
+        v35 = (v34 * v28 + real(-0.016619328343117273)) * v28 + real(-0.11394448308086545)
+        v36 = (v35 * v28 + real(-0.015782853521846926)) * v28 + real(0.38751844613578845)
+        v37 = v26 + v18 * real(1.5957691216057308) * v25 * v + v25
+        return (v36 * v28 + real(0.4304000910248585)) * v28 if abs(v27) < real(0.5) else v37
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = v * v
-        v3 = v2 * v * real(0.044715) + v
-        v4 = v3 * real(-1.5957691216057308)
-        e = math.exp(-abs(v4))
-        v5 = (real(1.0) if v4 >= real(0.0) else e) / (real(1.0) + e)
-        v6 = v3 * real(1.5957691216057308)
-        e2 = math.exp(-abs(v6))
-        v7 = (real(1.0) if v6 >= real(0.0) else e2) / (real(1.0) + e2)
-        v8 = v5 * real(3.1915382432114616) * v7 * (v2 * real(0.134145) + real(1.0))
-        v9 = v2 * real(26829.0) + real(200000.0)
-        v10 = v8 + v5 * real(6.366197723675813e-11) * v5 * v7 * v9 * v9 * v
-        v11 = v7 * real(6.366197723675813e-11) * v7 * v5 * v9 * v9 * v
-        return v10 + v5 * real(0.42812889763560147) * v7 * v * v - v11
+        v = _minimum(_maximum(x, real(-1048576.0)), real(1048576.0))
+        v2 = _mul_high(v, v)
+        v3 = _mul_low(v2, v) + v * _mul_low(v, v)
+        v4 = _mul_high(v2, v)
+        v5 = v4 + v3
+        v6 = _mul_low(v5, real(0.044714998453855515)) + v5 * real(1.5461444854736329e-09)
+        v7 = v6 + real(0.044714998453855515) * _add_low(v4, v3)
+        v8 = _mul_high(v5, real(0.044714998453855515))
+        v9 = v8 + v7
+        v10 = _add_low(v8, v7) + _add_low(v9, v)
+        v11 = v9 + v
+        v12 = _mul_low(v11, real(-1.5957691669464111)) + v11 * real(4.534068042105272e-08)
+        v13 = v12 + real(-1.5957691669464111) * v10
+        v14 = _mul_high(v11, real(-1.5957691669464111))
+        v15 = v14 + v13
+        v16 = _add_low(v14, v13)
+        e = math.exp(-abs(v15))
+        v17 = e + e * -(-v16 if v15 < real(0.0) else v16)
+        v18 = _mul_low(v11, real(1.5957691669464111)) + v11 * real(-4.534068042105272e-08)
+        v19 = v18 + real(1.5957691669464111) * v10
+        v20 = _mul_high(v11, real(1.5957691669464111))
+        v21 = v20 + v19
+        v22 = _add_low(v20, v19)
+        e2 = math.exp(-abs(v21))
+        v23 = e2 + e2 * -(-v22 if v21 < real(0.0) else v22)
+        v24 = v * v
+        v25 = v24 * real(26829.0) + real(200000.0)
+        t = math.tanh((v24 * v * real(0.044715) + v) * real(0.7978845608028654))
+        v26 = v25 * real(79788.45608028653) + v24 * real(2140644488.1780074)
+        v27 = (real(1.0) if v15 >= real(0.0) else v17) / (real(1.0) + v17)
+        v28 = v27 * ((real(1.0) if v21 >= real(0.0) else v23) / (real(1.0) + v23))
+        v29 = v28 * (v26 - t * real(0.3183098861837907) * v25 * v25 * v) / real(5000000000.0)
+        v30 = v - real(1.418503999710083)
+        v31 = v30 - real(9.080745347735533e-09)
+        v32 = (real(-8.94738983090815e-10) * v31 + real(2.346283759123786e-09)) * v31
+        v33 = (v32 + real(8.163657829844087e-09)) * v31 + real(-3.418351140159773e-08)
+        v34 = (v33 * v31 + real(-2.0194910895409796e-08)) * v31 + real(2.7490040884974314e-07)
+        v35 = (v34 * v31 + real(-2.3547598733471424e-07)) * v31 + real(-1.498633136941218e-06)
+        v36 = (v35 * v31 + real(3.5714629377754935e-06)) * v31 + real(4.882314934953865e-06)
+        v37 = (v36 * v31 + real(-2.918764639012361e-05)) * v31 + real(6.139751240010483e-06)
+        v38 = (v37 * v31 + real(0.0001761997339858533)) * v31 + real(-0.00026173781400637376)
+        v39 = (v38 * v31 + real(-0.0007514201346911107)) * v31 + real(0.002643461190382502)
+        v40 = (v39 * v31 + real(0.0007632001199798463)) * v31 + real(-0.016711507565433756)
+        v41 = (v40 * v31 + real(0.02003536116232984)) * v31 + real(0.05675054097540951)
+        v42 = (v41 * v31 + real(-0.16109481693212538)) * v31 + real(-0.00816895188395005)
+        v43 = (v42 * v31 + real(0.43208111159384793)) * v31 + real(-0.40954881741241905)
+        v44 = v + real(1.418503999710083)
+        v45 = v44 - real(-9.080745347735533e-09)
+        v46 = (real(-8.94738983090815e-10) * v45 + real(-2.346283759123786e-09)) * v45
+        v47 = (v46 + real(8.163657829844087e-09)) * v45 + real(3.418351140159773e-08)
+        v48 = (v47 * v45 + real(-2.0194910895409796e-08)) * v45 + real(-2.7490040884974314e-07)
+        v49 = (v48 * v45 + real(-2.3547598733471424e-07)) * v45 + real(1.498633136941218e-06)
+        v50 = (v49 * v45 + real(3.5714629377754935e-06)) * v45 + real(-4.882314934953865e-06)
+        v51 = (v50 * v45 + real(-2.918764639012361e-05)) * v45 + real(-6.139751240010483e-06)
+        v52 = (v51 * v45 + real(0.0001761997339858533)) * v45 + real(0.00026173781400637376)
+        v53 = (v52 * v45 + real(-0.0007514201346911107)) * v45 + real(-0.002643461190382502)
+        v54 = (v53 * v45 + real(0.0007632001199798463)) * v45 + real(0.016711507565433756)
+        v55 = (v54 * v45 + real(0.02003536116232984)) * v45 + real(-0.05675054097540951)
+        v56 = (v55 * v45 + real(-0.16109481693212538)) * v45 + real(0.00816895188395005)
+        v57 = (v56 * v45 + real(0.43208111159384793)) * v45 + real(0.40954881741241905)
+        w = v57 * v45 if abs(v44) < real(1.0) else v43 * v31 if abs(v30) < real(1.0) else v29
+        v58 = real(-1.577193533448302e-09) * v24 + real(2.7623829211552105e-08)
+        v59 = (v58 * v24 + real(-2.667716553991255e-07)) * v24 + real(1.8870537180543917e-06)
+        v60 = (v59 * v24 + real(-1.03794127511443e-05)) * v24 + real(4.062352176259507e-05)
+        v61 = (v60 * v24 + real(-4.837445019603033e-05)) * v24 + real(-0.000923737485228351)
+        v62 = (v61 * v24 + real(0.01060049307264402)) * v24 + real(-0.06960962145255978)
+        v63 = (v62 * v24 + real(0.3060467131886061)) * v24 + real(-0.8018337261300682)
+        return v63 * v24 + real(0.7978845608028654) if abs(v) < real(1.0) else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

@@ -124,9 +124,16 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _minimum(a, b):
+        return b if a > b else a  # NaN in a stays, unlike with min
+
+    @cuda.jit(device=True)
     def _forward(x, y):
         e = math.exp(-abs(y))
-        return x * ((real(1.0) if y >= real(0.0) else e) / (real(1.0) + e))
+        e2 = math.exp(y * real(0.25))
+        v = x * ((real(1.0) if y >= real(0.0) else e) / (real(1.0) + e))
+        w = e2 * x * e2 * e2 * e2 if y < real(-64.0) else v
+        return _minimum(abs(x), real(0.0)) if y < real(-2000.0) else w
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
@@ -137,8 +144,14 @@ def _device(real: Any) -> dict[str, Any]:
     def _derivative_y(x, y):
         e = math.exp(-abs(y))
         v = real(1.0) + e
-        v2 = (real(1.0) if -y >= real(0.0) else e) / v
-        return (real(1.0) if y >= real(0.0) else e) / v * v2 * x
+        v2 = -y
+        v3 = (real(1.0) if v2 >= real(0.0) else e) / v
+        e2 = math.exp(v2 * real(0.25))
+        v4 = (real(1.0) if y >= real(0.0) else e) / v * v3 * x
+        v5 = _minimum(abs(x), real(0.0))
+        w = v5 if y > real(2000.0) else e2 * x * e2 * e2 * e2 if y > real(64.0) else v4
+        e3 = math.exp(y * real(0.25))
+        return v5 if y < real(-2000.0) else e3 * x * e3 * e3 * e3 if y < real(-64.0) else w
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -153,11 +166,26 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
-        e = math.exp(-abs(y))
-        v = real(1.0) + e
-        v2 = (real(1.0) if -y >= real(0.0) else e) / v
-        v3 = (real(1.0) if y >= real(0.0) else e) / v * v2 * math.tanh(y * real(0.5))
-        return -(v3 * x)
+        v = abs(y)
+        e = math.exp(-v)
+        v2 = real(1.0) + e
+        v3 = -y
+        v4 = (real(1.0) if v3 >= real(0.0) else e) / v2
+        v5 = (real(1.0) if y >= real(0.0) else e) / v2 * v4 * math.tanh(y * real(0.5))
+        v6 = y * y
+        v7 = (real(7.961503326891704e-12) * v6 + real(-1.196406523976652e-10)) * v6
+        v8 = (v7 + real(1.148486967959796e-09)) * v6 + real(-9.666438583289262e-09)
+        v9 = (v8 * v6 + real(7.796581368055058e-08)) * v6 + real(-6.12197196561064e-07)
+        v10 = (v9 * v6 + real(4.664991884488847e-06)) * v6 + real(-3.420238987265155e-05)
+        v11 = (v10 * v6 + real(0.00023802634463522188)) * v6 + real(-0.001537698412684405)
+        v12 = (v11 * v6 + real(0.008854166666666058)) * v6 + real(-0.04166666666666666)
+        w = (v12 * v6 + real(0.125)) * -(y * x) if v < real(1.0) else -(v5 * x)
+        e2 = math.exp(v3 * real(0.25))
+        v13 = _minimum(abs(x), real(0.0))
+        w2 = e2 * real(-1.0) * (e2 * x) * e2 * e2 if y > real(64.0) else w
+        e3 = math.exp(y * real(0.25))
+        w3 = e3 * x * e3 * e3 * e3 if y < real(-64.0) else v13 if y > real(2000.0) else w2
+        return v13 if y < real(-2000.0) else w3
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

@@ -173,16 +173,16 @@ def _sum_kernel(name: str, storage: str) -> Any:
     real, load, store = _access(storage)
     f = _device(real)[name]
     at = _at(False)
-    total, _ = _block_reduce(real)
+    plus, total, _ = _block_reduce(real)
 
     @cuda.jit
     def kernel(x, dy, p0, n0, inner, count, size, out):
         for c in range(cuda.blockIdx.x, count, cuda.gridDim.x):
-            value = real(0.0)
+            value = low = real(0.0)
             for k in range(cuda.threadIdx.x, size // count, cuda.blockDim.x):
                 i = (k // inner * count + c) * inner + k % inner
-                value += f(load(x, i), load(dy, i), at(p0, n0, i))
-            value = total(value)
+                value, low = plus(value, low, f(load(x, i), load(dy, i), at(p0, n0, i)))
+            value = total(value, low)
             if cuda.threadIdx.x == 0:
                 store(out, c, value)
 
@@ -394,24 +394,32 @@ def _finish(out: Any, flat: Any) -> Any:
 
 
 @functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any]:
-    """Device functions that combine one value of each thread of a block, for all of them."""
+def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
+    """Device functions: a sum with its rounding errors, and combining one value of each thread."""
     kind = types.float64 if real is np.float64 else types.float32
 
     @cuda.jit(device=True)
-    def total(value):
-        shared = cuda.shared.array(256, kind)
+    def plus(value, low, term):
+        result = value + term
+        part = result - value
+        return result, low + ((value - (result - part)) + (term - part))
+
+    @cuda.jit(device=True)
+    def total(value, low):
+        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
-        shared[t] = value
+        shared[t], lows[t] = value, low
         cuda.syncthreads()
         half = cuda.blockDim.x // 2
         while half > 0:
             if t < half:
-                shared[t] = shared[t] + shared[t + half]
+                value, low = plus(shared[t], lows[t] + lows[t + half], shared[t + half])
+                shared[t], lows[t] = value, low
             cuda.syncthreads()
             half //= 2
-        return shared[0]
+        value, low = shared[0], lows[0]
+        return value + low if low == low else value  # an infinite sum has no rounding error
 
     @cuda.jit(device=True)
     def greatest(value):
@@ -430,4 +438,4 @@ def _block_reduce(real: Any) -> tuple[Any, Any]:
             half //= 2
         return shared[0]
 
-    return total, greatest
+    return plus, total, greatest

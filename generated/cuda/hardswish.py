@@ -73,7 +73,7 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward(x):
-        w = x if x >= real(3.0) else (x + real(3.0)) * x / real(6.0)
+        w = x if x >= real(3.0) else x * (x + real(3.0)) / real(6.0)
         return real(0.0) if x <= real(-3.0) else w
 
     @cuda.jit(device=True)

@@ -1,11 +1,28 @@
 """log_softmax: an activation function with its derivatives.
 
 f(x) = log(exp(x)/row_sum(exp(x)))
-f'(x) = -exp(x - row_max(x))/row_sum(exp(x - row_max(x))) + 1
-f''(x) = (exp(x - row_max(x))/row_sum(exp(x - row_max(x))) - 1)*exp(x -
-         row_max(x))/row_sum(exp(x - row_max(x)))
-vjp(x, dy) = dy - exp(x - row_max(x))*row_sum(dy)/row_sum(exp(x - row_max(x)))
-jvp(x, dx) = dx - row_sum(dx*exp(x - row_max(x)))/row_sum(exp(x - row_max(x)))
+f'(x) = (row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) if
+        row_top(x) > 1/2 else -exp(x - row_max(x)) + row_sum((1 - row_top(x))*exp(x -
+        row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)/(row_sum((1 - row_top(x))*exp(x -
+        row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)
+f''(x) = -(row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) if
+         row_top(x) > 1/2 else -exp(x - row_max(x)) + row_sum((1 - row_top(x))*exp(x -
+         row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)*exp(x - row_max(x))/(row_sum((1 -
+         row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)**2
+vjp(x, dy) = -(-dy*(row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)),
+             1) if row_top(x) > 1/2 else -exp(x - row_max(x)) + row_sum((1 - row_top(x))*exp(x -
+             row_max(x))) + offset(row_sum(row_top(x)), 1) + 1) + (row_sum(dy*(1 - row_top(x)))
+             if (row_top(x) > 1/2) & (row_sum(row_top(x)) < 3/2) else -dy + row_sum(dy))*exp(x -
+             row_max(x)))/(row_sum((1 - row_top(x))*exp(x - row_max(x))) +
+             offset(row_sum(row_top(x)), 1) + 1)
+jvp(x, dx) = -(-(dx - (row_sum(dx*row_top(x))/row_sum(row_top(x)) if row_sum((1 -
+             row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) < 1 else
+             0))*(row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1)
+             + 1) + row_sum((dx - (row_sum(dx*row_top(x))/row_sum(row_top(x)) if row_sum((1 -
+             row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) < 1 else
+             0))*exp(x - row_max(x))))/(row_sum((1 - row_top(x))*exp(x - row_max(x))) +
+             offset(row_sum(row_top(x)), 1) + 1)
+log1p(u) = log(u + 1)
 
 Every function takes contiguous arrays that live on the device (torch tensors, CuPy or Numba
 arrays) or NumPy arrays, which are copied there and back; a row lies along `axis`. float64 is
@@ -24,6 +41,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda, types
+from numba.cuda import libdevice
 
 __all__ = [
     "log_softmax",
@@ -76,7 +94,29 @@ def log_softmax_jvp(x: Any, dx: Any, axis: int = -1, *, out: Any = None, stream:
 def _kernel(name: str, storage: str) -> Any:
     """The kernel of one function for one dtype."""
     real, load, store = _access(storage)
-    total, greatest = _block_reduce(real)
+    plus, total, greatest = _block_reduce(real)
+
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
 
     @cuda.jit
     def _forward(x, rows, n, inner, out):
@@ -88,15 +128,28 @@ def _kernel(name: str, storage: str) -> Any:
                 v = x_k
                 top1 = v if v > top1 or v != v else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = real(0.0)
+            t4 = -top1
+            sum1 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                sum1 += math.exp(real(0.0) if x_k == top1 else x_k - top1)
-            sum1 = total(sum1)
-            t6 = math.log(sum1)
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                sum1, low = plus(sum1, low, (real(1.0) - (real(1.0) if mask else real(0.0))) * v)
+            sum1 = total(sum1, low)
+            sum2 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                y = (real(0.0) if x_k == top1 else x_k - top1) - t6
+                sum2, low = plus(sum2, low, real(1.0) if x_k == top1 else real(0.0))
+            sum2 = total(sum2, low)
+            t18 = sum2 - real(1.0)
+            t19 = sum1 + t18
+            t20 = math.log1p(t19)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                y = (real(0.0) if x_k == top1 else x_k - top1) - t20
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -109,15 +162,33 @@ def _kernel(name: str, storage: str) -> Any:
                 v = x_k
                 top1 = v if v > top1 or v != v else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = real(0.0)
+            t4 = -top1
+            sum1 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                sum1 += math.exp(real(0.0) if x_k == top1 else x_k - top1)
-            sum1 = total(sum1)
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                sum1, low = plus(sum1, low, (real(1.0) - (real(1.0) if mask else real(0.0))) * v)
+            sum1 = total(sum1, low)
+            sum2 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = math.exp(real(0.0) if x_k == top1 else x_k - top1) / sum1
-                y = real(1.0) - v
+                sum2, low = plus(sum2, low, real(1.0) if x_k == top1 else real(0.0))
+            sum2 = total(sum2, low)
+            t18 = sum2 - real(1.0)
+            t19 = sum1 + t18
+            t20 = t19 + real(1.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = t20 - (e + e * (_add_low(x_k, t4) if mask2 else real(0.0)))
+                y = (t19 if (real(1.0) if mask else real(0.0)) > real(0.5) else v) / t20
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -130,15 +201,34 @@ def _kernel(name: str, storage: str) -> Any:
                 v = x_k
                 top1 = v if v > top1 or v != v else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = real(0.0)
+            t4 = -top1
+            sum1 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                sum1 += math.exp(real(0.0) if x_k == top1 else x_k - top1)
-            sum1 = total(sum1)
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                sum1, low = plus(sum1, low, (real(1.0) - (real(1.0) if mask else real(0.0))) * v)
+            sum1 = total(sum1, low)
+            sum2 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                e = math.exp(real(0.0) if x_k == top1 else x_k - top1)
-                y = (e / sum1 - real(1.0)) * e / sum1
+                sum2, low = plus(sum2, low, real(1.0) if x_k == top1 else real(0.0))
+            sum2 = total(sum2, low)
+            t18 = sum2 - real(1.0)
+            t19 = sum1 + t18
+            t20 = t19 + real(1.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = t19 if (real(1.0) if mask else real(0.0)) > real(0.5) else t20 - v
+                y = -(w2 * v / t20 / t20)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -151,21 +241,48 @@ def _kernel(name: str, storage: str) -> Any:
                 v = x_k
                 top1 = v if v > top1 or v != v else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = real(0.0)
+            t4 = -top1
+            sum1 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 dy_k = load(dy, base + k * inner)
-                sum1 += dy_k
-            sum1 = total(sum1)
-            sum2 = real(0.0)
+                sum1, low = plus(sum1, low, dy_k)
+            sum1 = total(sum1, low)
+            sum2 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                sum2 += math.exp(real(0.0) if x_k == top1 else x_k - top1)
-            sum2 = total(sum2)
+                sum2, low = plus(sum2, low, real(1.0) if x_k == top1 else real(0.0))
+            sum2 = total(sum2, low)
+            t18 = sum2 < real(1.5)
+            sum3 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
-                v = sum1 * math.exp(real(0.0) if x_k == top1 else x_k - top1) / sum2
-                y = dy_k - v
+                sum3, low = plus(sum3, low, dy_k * (real(1.0) - (real(1.0) if x_k == top1 else real(0.0))))
+            sum3 = total(sum3, low)
+            sum4 = low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                sum4, low = plus(sum4, low, (real(1.0) - (real(1.0) if mask else real(0.0))) * v)
+            sum4 = total(sum4, low)
+            t27 = sum2 - real(1.0)
+            t28 = sum4 + t27
+            t29 = t28 + real(1.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                dy_k = load(dy, base + k * inner)
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                mask3 = (real(1.0) if mask else real(0.0)) > real(0.5)
+                v2 = (sum3 if mask3 and t18 else sum1 - dy_k) * v
+                y = -((v2 - dy_k * (t28 if mask3 else t29 - v)) / t29)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -178,21 +295,46 @@ def _kernel(name: str, storage: str) -> Any:
                 v = x_k
                 top1 = v if v > top1 or v != v else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = real(0.0)
+            t4 = -top1
+            sum1 = low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                sum1, low = plus(sum1, low, (real(1.0) - (real(1.0) if mask else real(0.0))) * v)
+            sum1 = total(sum1, low)
+            sum2 = low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                sum2, low = plus(sum2, low, real(1.0) if x_k == top1 else real(0.0))
+            sum2 = total(sum2, low)
+            t18 = sum2 - real(1.0)
+            t19 = sum1 + t18
+            t20 = t19 < real(1.0)
+            sum3 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
-                sum1 += dx_k * math.exp(real(0.0) if x_k == top1 else x_k - top1)
-            sum1 = total(sum1)
-            sum2 = real(0.0)
+                sum3, low = plus(sum3, low, dx_k * (real(1.0) if x_k == top1 else real(0.0)))
+            sum3 = total(sum3, low)
+            t23 = sum3 / sum2
+            t24 = t23 if t20 else real(0.0)
+            sum4 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                sum2 += math.exp(real(0.0) if x_k == top1 else x_k - top1)
-            sum2 = total(sum2)
-            t8 = sum1 / sum2
+                dx_k = load(dx, base + k * inner)
+                w = real(0.0) if x_k == top1 else x_k - top1
+                mask = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                sum4, low = plus(sum4, low, (dx_k - t24) * (e + e * (_add_low(x_k, t4) if mask else real(0.0))))
+            sum4 = total(sum4, low)
+            t28 = t19 + real(1.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 dx_k = load(dx, base + k * inner)
-                y = dx_k - t8
+                y = -((sum4 - t28 * (dx_k - t24)) / t28)
                 store(out, base + k * inner, y)
 
     kernels = {
@@ -365,24 +507,32 @@ def _finish(out: Any, flat: Any) -> Any:
 
 
 @functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any]:
-    """Device functions that combine one value of each thread of a block, for all of them."""
+def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
+    """Device functions: a sum with its rounding errors, and combining one value of each thread."""
     kind = types.float64 if real is np.float64 else types.float32
 
     @cuda.jit(device=True)
-    def total(value):
-        shared = cuda.shared.array(256, kind)
+    def plus(value, low, term):
+        result = value + term
+        part = result - value
+        return result, low + ((value - (result - part)) + (term - part))
+
+    @cuda.jit(device=True)
+    def total(value, low):
+        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
-        shared[t] = value
+        shared[t], lows[t] = value, low
         cuda.syncthreads()
         half = cuda.blockDim.x // 2
         while half > 0:
             if t < half:
-                shared[t] = shared[t] + shared[t + half]
+                value, low = plus(shared[t], lows[t] + lows[t + half], shared[t + half])
+                shared[t], lows[t] = value, low
             cuda.syncthreads()
             half //= 2
-        return shared[0]
+        value, low = shared[0], lows[0]
+        return value + low if low == low else value  # an infinite sum has no rounding error
 
     @cuda.jit(device=True)
     def greatest(value):
@@ -401,4 +551,4 @@ def _block_reduce(real: Any) -> tuple[Any, Any]:
             half //= 2
         return shared[0]
 
-    return total, greatest
+    return plus, total, greatest

@@ -74,7 +74,7 @@ def maxout_jvp(x: Any, dx: Any, axis: int = -1, *, out: Any = None, stream: Any 
 def _kernel(name: str, storage: str) -> Any:
     """The kernel of one function for one dtype."""
     real, load, store = _access(storage)
-    total, greatest = _block_reduce(real)
+    plus, total, greatest = _block_reduce(real)
 
     @cuda.jit(device=True)
     def _maximum(a, b):
@@ -103,11 +103,11 @@ def _kernel(name: str, storage: str) -> Any:
                 v = x_k
                 top1 = v if v > top1 or v != v else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = real(0.0)
+            sum1 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                sum1 += real(1.0) if x_k == top1 else real(0.0)
-            sum1 = total(sum1)
+                sum1, low = plus(sum1, low, real(1.0) if x_k == top1 else real(0.0))
+            sum1 = total(sum1, low)
             t4 = _maximum(sum1, real(1.0))
             t6 = math.isnan(top1)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
@@ -135,11 +135,11 @@ def _kernel(name: str, storage: str) -> Any:
                 v = x_k
                 top1 = v if v > top1 or v != v else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = real(0.0)
+            sum1 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                sum1 += real(1.0) if x_k == top1 else real(0.0)
-            sum1 = total(sum1)
+                sum1, low = plus(sum1, low, real(1.0) if x_k == top1 else real(0.0))
+            sum1 = total(sum1, low)
             t4 = _maximum(sum1, real(1.0))
             t6 = math.isnan(top1)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
@@ -158,20 +158,20 @@ def _kernel(name: str, storage: str) -> Any:
                 v = x_k
                 top1 = v if v > top1 or v != v else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = real(0.0)
+            sum1 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                sum1 += real(1.0) if x_k == top1 else real(0.0)
-            sum1 = total(sum1)
+                sum1, low = plus(sum1, low, real(1.0) if x_k == top1 else real(0.0))
+            sum1 = total(sum1, low)
             t4 = _maximum(sum1, real(1.0))
             t6 = math.isnan(top1)
-            sum2 = real(0.0)
+            sum2 = low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
                 w = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
-                sum2 += dx_k * w
-            sum2 = total(sum2)
+                sum2, low = plus(sum2, low, dx_k * w)
+            sum2 = total(sum2, low)
             if cuda.threadIdx.x == 0:
                 store(out, row, sum2)
 
@@ -345,24 +345,32 @@ def _finish(out: Any, flat: Any) -> Any:
 
 
 @functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any]:
-    """Device functions that combine one value of each thread of a block, for all of them."""
+def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
+    """Device functions: a sum with its rounding errors, and combining one value of each thread."""
     kind = types.float64 if real is np.float64 else types.float32
 
     @cuda.jit(device=True)
-    def total(value):
-        shared = cuda.shared.array(256, kind)
+    def plus(value, low, term):
+        result = value + term
+        part = result - value
+        return result, low + ((value - (result - part)) + (term - part))
+
+    @cuda.jit(device=True)
+    def total(value, low):
+        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
-        shared[t] = value
+        shared[t], lows[t] = value, low
         cuda.syncthreads()
         half = cuda.blockDim.x // 2
         while half > 0:
             if t < half:
-                shared[t] = shared[t] + shared[t + half]
+                value, low = plus(shared[t], lows[t] + lows[t + half], shared[t + half])
+                shared[t], lows[t] = value, low
             cuda.syncthreads()
             half //= 2
-        return shared[0]
+        value, low = shared[0], lows[0]
+        return value + low if low == low else value  # an infinite sum has no rounding error
 
     @cuda.jit(device=True)
     def greatest(value):
@@ -381,4 +389,4 @@ def _block_reduce(real: Any) -> tuple[Any, Any]:
             half //= 2
         return shared[0]
 
-    return total, greatest
+    return plus, total, greatest

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda, types
+from numba.cuda import libdevice
 
 __all__ = [
     "softplus",
@@ -96,43 +97,136 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
+
     @cuda.jit(device=True)
     def _forward(x, beta):
-        v = _minimum(x, real(1099511627776.0)) * beta
-        v2 = (math.log1p(math.exp(-abs(v))) + _maximum(v, real(0.0))) / beta
-        return x if x > real(1099511627776.0) else v2
+        v = x * beta
+        w = x if v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) else real(1.0)
+        v2 = _mul_low(beta, w)
+        v3 = _mul_high(beta, w)
+        e = math.exp(-abs(v3))
+        v4 = math.log1p(e + e * -(-v2 if v3 < real(0.0) else v2)) + _maximum(v3, real(0.0))
+        e2 = math.exp(_mul_high(beta, x) * real(0.5))
+        v5 = e2 + e2 * (_mul_low(beta, x) * real(0.5))
+        w2 = x if v > real(64.0) else v4 / beta
+        w3 = v5 * (real(1.0) / beta) * v5 if v < real(-64.0) else w2
+        return x if math.isnan(x) else real(0.0) if v < real(-2000.0) else w3
 
     @cuda.jit(device=True)
     def _derivative(x, beta):
-        v = x * beta
-        e = math.exp(-abs(v))
-        return (real(1.0) if v >= real(0.0) else e) / (real(1.0) + e)
+        xc = _maximum(x, real(-1.152921504606847e+18))
+        v = _minimum(xc, real(1.152921504606847e+18))
+        v2 = _mul_low(beta, v)
+        v3 = _mul_high(beta, v)
+        e = math.exp(-abs(v3))
+        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
+        mask = beta > real(0.0)
+        v5 = (real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)
+        w = (real(1.0) if mask else real(0.5)) if xc > real(1.152921504606847e+18) else v5
+        return (real(0.0) if mask else real(0.5)) if x < real(-1.152921504606847e+18) else w
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta):
-        v = x * beta
-        e = math.exp(-abs(v))
-        v2 = real(1.0) + e
-        v3 = (real(1.0) if -v >= real(0.0) else e) / v2
-        return (real(1.0) if v >= real(0.0) else e) / v2 * v3 * beta
+        v = _minimum(_maximum(x, real(-1.152921504606847e+18)), real(1.152921504606847e+18))
+        v2 = _mul_low(beta, v)
+        v3 = _mul_high(beta, v)
+        v4 = -v2
+        e = math.exp(-abs(v3))
+        v5 = e + e * -(v4 if v3 < real(0.0) else v2)
+        v6 = -v3
+        v7 = e + e * -(-v4 if v6 < real(0.0) else v4)
+        v8 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)
+        v9 = v8 * ((real(1.0) if v6 >= real(0.0) else v7) / (real(1.0) + v7)) * beta
+        v10 = beta * v
+        e2 = math.exp(v3 * real(0.5))
+        v11 = e2 + e2 * (v2 * real(0.5))
+        w = real(0.0) if v10 < real(-2000.0) else v11 * beta * v11 if v10 < real(-64.0) else v9
+        e3 = math.exp(v6 * real(0.5))
+        v12 = e3 + e3 * (v4 * real(0.5))
+        return real(0.0) if v10 > real(2000.0) else v12 * beta * v12 if v10 > real(64.0) else w
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
-        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = v * beta
-        w = v if v2 < real(0.0) else real(1.0)
-        v3 = w * beta
+        mask = beta >= real(-2000.0) and beta >= real(-64.0) and beta <= real(64.0)
+        mask2 = mask and beta <= real(2000.0)
+        v = x * beta
+        mask3 = v >= real(0.0)
+        mask4 = v >= real(-2000.0) and v >= real(-64.0)
+        mask5 = v <= real(64.0)
+        mask6 = v <= real(2000.0)
+        mask7 = v < real(0.0)
+        w = x if mask7 else real(1.0)
+        w2 = w if mask2 and mask3 or mask4 and mask5 and mask6 and mask7 else real(1.0)
+        v2 = _mul_low(beta, w2)
+        v3 = _mul_high(beta, w2)
         e = math.exp(-abs(v3))
-        v4 = w * ((real(1.0) if v3 >= real(0.0) else e) / (real(1.0) + e)) / beta
-        mask = v2 >= real(0.0)
-        w2 = v if mask else real(1.0)
-        v5 = w2 * beta
-        v6 = -v5
-        e2 = math.exp(-abs(v5))
-        v7 = w2 * ((real(1.0) if v6 >= real(0.0) else e2) / (real(1.0) + e2)) / beta
-        v8 = -v7 - (math.log1p(e2) + _maximum(v6, real(0.0))) / beta / beta
-        w3 = v8 if mask else v4 - (math.log1p(e) + _maximum(v3, real(0.0))) / beta / beta
-        return x if math.isnan(x) else w3
+        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
+        v5 = w2 * ((real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)) / beta
+        mask8 = beta < real(-64.0)
+        mask9 = v < real(-64.0)
+        v6 = _mul_low(beta, w)
+        v7 = _mul_high(beta, w)
+        e2 = math.exp(v7 * real(0.5))
+        v8 = e2 + e2 * (v6 * real(0.5))
+        v9 = real(1.0) / beta / beta
+        v10 = beta * w
+        v11 = v5 - (math.log1p(v4) + _maximum(v3, real(0.0))) / beta / beta
+        w3 = v8 * v9 * (v8 * (v10 - real(1.0))) if mask8 and mask3 or mask9 and mask7 else v11
+        mask10 = beta < real(-2000.0)
+        mask11 = v < real(-2000.0)
+        mask12 = beta > real(64.0)
+        mask13 = v > real(64.0)
+        e3 = math.exp(-v7 * real(0.5))
+        v12 = e3 + e3 * (-v6 * real(0.5))
+        w4 = real(0.0) if mask10 and mask3 or mask11 and mask7 else w3
+        v13 = v12 * v9 * (v12 * (-v10 - real(1.0)))
+        mask14 = beta > real(2000.0)
+        mask15 = v > real(2000.0)
+        w5 = v13 if mask12 and mask3 or mask13 and mask7 else w4
+        w6 = x if mask3 else real(1.0)
+        w7 = w6 if mask2 and mask7 or mask4 and mask3 and mask5 and mask6 else real(1.0)
+        v14 = _mul_high(beta, w7)
+        v15 = -v14
+        v16 = -_mul_low(beta, w7)
+        e4 = math.exp(-abs(v14))
+        v17 = e4 + e4 * -(-v16 if v15 < real(0.0) else v16)
+        v18 = w7 * ((real(1.0) if v15 >= real(0.0) else v17) / (real(1.0) + v17))
+        v19 = -(v18 / beta) - (math.log1p(v17) + _maximum(v15, real(0.0))) / beta / beta
+        v20 = _mul_low(beta, w6)
+        v21 = _mul_high(beta, w6)
+        e5 = math.exp(v21 * real(0.5))
+        v22 = e5 + e5 * (v20 * real(0.5))
+        v23 = beta * w6
+        w8 = v22 * v9 * (v22 * (v23 - real(1.0))) if mask8 and mask7 or mask3 and mask9 else v19
+        e6 = math.exp(-v21 * real(0.5))
+        v24 = e6 + e6 * (-v20 * real(0.5))
+        w9 = real(0.0) if mask10 and mask7 or mask3 and mask11 else w8
+        v25 = v24 * v9 * (v24 * (-v23 - real(1.0)))
+        w10 = v25 if mask12 and mask7 or mask3 and mask13 else w9
+        w11 = real(0.0) if mask14 and mask7 or mask3 and mask15 else w10
+        w12 = w11 if mask3 else real(0.0) if mask14 and mask3 or mask15 and mask7 else w5
+        return x if math.isnan(x) else w12
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):
@@ -204,16 +298,16 @@ def _sum_kernel(name: str, storage: str) -> Any:
     real, load, store = _access(storage)
     f = _device(real)[name]
     at = _at(False)
-    total, _ = _block_reduce(real)
+    plus, total, _ = _block_reduce(real)
 
     @cuda.jit
     def kernel(x, dy, p0, n0, inner, count, size, out):
         for c in range(cuda.blockIdx.x, count, cuda.gridDim.x):
-            value = real(0.0)
+            value = low = real(0.0)
             for k in range(cuda.threadIdx.x, size // count, cuda.blockDim.x):
                 i = (k // inner * count + c) * inner + k % inner
-                value += f(load(x, i), load(dy, i), at(p0, n0, i))
-            value = total(value)
+                value, low = plus(value, low, f(load(x, i), load(dy, i), at(p0, n0, i)))
+            value = total(value, low)
             if cuda.threadIdx.x == 0:
                 store(out, c, value)
 
@@ -425,24 +519,32 @@ def _finish(out: Any, flat: Any) -> Any:
 
 
 @functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any]:
-    """Device functions that combine one value of each thread of a block, for all of them."""
+def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
+    """Device functions: a sum with its rounding errors, and combining one value of each thread."""
     kind = types.float64 if real is np.float64 else types.float32
 
     @cuda.jit(device=True)
-    def total(value):
-        shared = cuda.shared.array(256, kind)
+    def plus(value, low, term):
+        result = value + term
+        part = result - value
+        return result, low + ((value - (result - part)) + (term - part))
+
+    @cuda.jit(device=True)
+    def total(value, low):
+        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
-        shared[t] = value
+        shared[t], lows[t] = value, low
         cuda.syncthreads()
         half = cuda.blockDim.x // 2
         while half > 0:
             if t < half:
-                shared[t] = shared[t] + shared[t + half]
+                value, low = plus(shared[t], lows[t] + lows[t + half], shared[t + half])
+                shared[t], lows[t] = value, low
             cuda.syncthreads()
             half //= 2
-        return shared[0]
+        value, low = shared[0], lows[0]
+        return value + low if low == low else value  # an infinite sum has no rounding error
 
     @cuda.jit(device=True)
     def greatest(value):
@@ -461,4 +563,4 @@ def _block_reduce(real: Any) -> tuple[Any, Any]:
             half //= 2
         return shared[0]
 
-    return total, greatest
+    return plus, total, greatest

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda, types
+from numba.cuda import libdevice
 
 __all__ = [
     "softplus_threshold",
@@ -124,48 +125,158 @@ def _device(real: Any) -> dict[str, Any]:
         return b if a < b else a  # NaN in a stays, unlike with max
 
     @cuda.jit(device=True)
+    def _minimum(a, b):
+        return b if a > b else a  # NaN in a stays, unlike with min
+
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
+
+    @cuda.jit(device=True)
     def _forward(x, beta, threshold):
+        mask = beta >= real(-2000.0) and beta >= real(-64.0) and beta <= real(64.0)
         v = x * beta
-        v2 = (x if threshold >= v else real(1.0)) * beta
-        v3 = (math.log1p(math.exp(-abs(v2))) + _maximum(v2, real(0.0))) / beta
-        return x if math.isnan(x) else x if threshold < v else v3
+        mask2 = threshold < v
+        mask3 = threshold >= v
+        mask4 = mask3 and v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0)
+        w = x if mask3 else real(1.0)
+        w2 = w if mask and mask2 or mask4 else real(1.0)
+        v2 = _mul_low(beta, w2)
+        v3 = _mul_high(beta, w2)
+        e = math.exp(-abs(v3))
+        v4 = math.log1p(e + e * -(-v2 if v3 < real(0.0) else v2)) + _maximum(v3, real(0.0))
+        w3 = w if beta > real(64.0) and mask2 or mask3 and v > real(64.0) else v4 / beta
+        e2 = math.exp(_mul_high(beta, w) * real(0.5))
+        v5 = e2 + e2 * (_mul_low(beta, w) * real(0.5))
+        mask5 = beta < real(-64.0) and mask2 or mask3 and v < real(-64.0)
+        mask6 = beta < real(-2000.0) and mask2 or mask3 and v < real(-2000.0)
+        w4 = real(0.0) if mask6 else v5 * (real(1.0) / beta) * v5 if mask5 else w3
+        return x if math.isnan(x) else x if mask2 else w4
 
     @cuda.jit(device=True)
     def _derivative(x, beta, threshold):
-        v = x * beta
-        e = math.exp(-abs(v))
-        v2 = (real(1.0) if v >= real(0.0) else e) / (real(1.0) + e)
-        return real(1.0) if threshold < v else v2
+        v = _minimum(_maximum(x, real(-1.152921504606847e+18)), real(1.152921504606847e+18))
+        v2 = _mul_low(beta, v)
+        v3 = _mul_high(beta, v)
+        e = math.exp(-abs(v3))
+        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
+        v5 = (real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)
+        w = real(0.0) if beta > real(0.0) else real(0.5)
+        return w if x < real(-1.152921504606847e+18) else real(1.0) if threshold < beta * v else v5
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta, threshold):
-        v = x * beta
-        e = math.exp(-abs(v))
-        v2 = real(1.0) + e
-        v3 = (real(1.0) if -v >= real(0.0) else e) / v2
-        v4 = (real(1.0) if v >= real(0.0) else e) / v2 * v3 * beta
-        return real(0.0) if threshold < v else v4
+        v = _minimum(_maximum(x, real(-1.152921504606847e+18)), real(1.152921504606847e+18))
+        v2 = _mul_low(beta, v)
+        v3 = _mul_high(beta, v)
+        v4 = -v2
+        e = math.exp(-abs(v3))
+        v5 = e + e * -(v4 if v3 < real(0.0) else v2)
+        v6 = -v3
+        v7 = e + e * -(-v4 if v6 < real(0.0) else v4)
+        v8 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)
+        v9 = v8 * ((real(1.0) if v6 >= real(0.0) else v7) / (real(1.0) + v7)) * beta
+        v10 = beta * v
+        e2 = math.exp(v3 * real(0.5))
+        v11 = e2 + e2 * (v2 * real(0.5))
+        w = real(0.0) if v10 < real(-2000.0) else v11 * beta * v11 if v10 < real(-64.0) else v9
+        e3 = math.exp(v6 * real(0.5))
+        v12 = e3 + e3 * (v4 * real(0.5))
+        w2 = real(0.0) if v10 > real(2000.0) else v12 * beta * v12 if v10 > real(64.0) else w
+        return real(0.0) if threshold < v10 else w2
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta, threshold):
-        xc = _maximum(x, real(-1099511627776.0))
-        v = xc * beta
-        mask = threshold < v
-        mask2 = threshold >= v
-        w = xc if mask2 else real(1.0)
-        w2 = w if beta < real(0.0) and mask or mask2 and v < real(0.0) else real(1.0)
-        v2 = w2 * beta
-        e = math.exp(-abs(v2))
-        v3 = w2 * ((real(1.0) if v2 >= real(0.0) else e) / (real(1.0) + e)) / beta
-        mask3 = beta >= real(0.0) and mask or mask2 and v >= real(0.0)
-        w3 = w if mask3 else real(1.0)
-        v4 = w3 * beta
-        v5 = -v4
-        e2 = math.exp(-abs(v4))
-        v6 = w3 * ((real(1.0) if v5 >= real(0.0) else e2) / (real(1.0) + e2)) / beta
-        v7 = -v6 - (math.log1p(e2) + _maximum(v5, real(0.0))) / beta / beta
-        w4 = v7 if mask3 else v3 - (math.log1p(e) + _maximum(v2, real(0.0))) / beta / beta
-        return x if math.isnan(x) else real(0.0) if mask else w4
+        mask = beta >= real(-2000.0) and beta >= real(-64.0) and beta <= real(64.0)
+        mask2 = mask and beta <= real(2000.0)
+        v = x * beta
+        mask3 = threshold < v
+        mask4 = mask2 and mask3
+        mask5 = threshold >= v
+        mask6 = v >= real(0.0)
+        mask7 = v >= real(-2000.0) and v >= real(-64.0)
+        mask8 = v <= real(64.0)
+        mask9 = v <= real(2000.0)
+        mask10 = v < real(0.0)
+        mask11 = mask5 and (mask2 and mask6 or mask7 and mask8 and mask9 and mask10)
+        w = x if mask5 else real(1.0)
+        w2 = w if beta < real(0.0) and mask3 or mask5 and mask10 else real(1.0)
+        w3 = w2 if mask4 or mask11 else real(1.0)
+        v2 = _mul_low(beta, w3)
+        v3 = _mul_high(beta, w3)
+        e = math.exp(-abs(v3))
+        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
+        v5 = w3 * ((real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)) / beta
+        mask12 = beta < real(-64.0)
+        mask13 = mask12 and mask3
+        mask14 = v < real(-64.0)
+        v6 = _mul_low(beta, w2)
+        v7 = _mul_high(beta, w2)
+        e2 = math.exp(v7 * real(0.5))
+        v8 = e2 + e2 * (v6 * real(0.5))
+        v9 = real(1.0) / beta / beta
+        v10 = beta * w2
+        v11 = v5 - (math.log1p(v4) + _maximum(v3, real(0.0))) / beta / beta
+        mask15 = mask13 or mask5 and (mask12 and mask6 or mask14 and mask10)
+        mask16 = beta < real(-2000.0)
+        mask17 = mask16 and mask3
+        mask18 = v < real(-2000.0)
+        mask19 = mask17 or mask5 and (mask16 and mask6 or mask18 and mask10)
+        w4 = real(0.0) if mask19 else v8 * v9 * (v8 * (v10 - real(1.0))) if mask15 else v11
+        mask20 = beta > real(64.0)
+        mask21 = mask20 and mask3
+        mask22 = v > real(64.0)
+        e3 = math.exp(-v7 * real(0.5))
+        v12 = e3 + e3 * (-v6 * real(0.5))
+        mask23 = mask21 or mask5 and (mask20 and mask6 or mask22 and mask10)
+        mask24 = beta > real(2000.0)
+        mask25 = mask24 and mask3
+        mask26 = v > real(2000.0)
+        mask27 = mask25 or mask5 and (mask24 and mask6 or mask26 and mask10)
+        w5 = real(0.0) if mask27 else v12 * v9 * (v12 * (-v10 - real(1.0))) if mask23 else w4
+        mask28 = beta >= real(0.0) and mask3 or mask5 and mask6
+        mask29 = mask5 and (mask2 and mask10 or mask7 and mask6 and mask8 and mask9)
+        w6 = w if mask28 else real(1.0)
+        w7 = w6 if mask4 or mask29 else real(1.0)
+        v13 = _mul_high(beta, w7)
+        v14 = -v13
+        v15 = -_mul_low(beta, w7)
+        e4 = math.exp(-abs(v13))
+        v16 = e4 + e4 * -(-v15 if v14 < real(0.0) else v15)
+        v17 = w7 * ((real(1.0) if v14 >= real(0.0) else v16) / (real(1.0) + v16))
+        v18 = -(v17 / beta) - (math.log1p(v16) + _maximum(v14, real(0.0))) / beta / beta
+        v19 = _mul_low(beta, w6)
+        v20 = _mul_high(beta, w6)
+        e5 = math.exp(v20 * real(0.5))
+        v21 = e5 + e5 * (v19 * real(0.5))
+        v22 = beta * w6
+        mask30 = mask13 or mask5 and (mask12 and mask10 or mask6 and mask14)
+        mask31 = mask17 or mask5 and (mask16 and mask10 or mask6 and mask18)
+        w8 = real(0.0) if mask31 else v21 * v9 * (v21 * (v22 - real(1.0))) if mask30 else v18
+        e6 = math.exp(-v20 * real(0.5))
+        v23 = e6 + e6 * (-v19 * real(0.5))
+        mask32 = mask21 or mask5 and (mask20 and mask10 or mask6 and mask22)
+        mask33 = mask25 or mask5 and (mask24 and mask10 or mask6 and mask26)
+        w9 = real(0.0) if mask33 else v23 * v9 * (v23 * (-v22 - real(1.0))) if mask32 else w8
+        return x if math.isnan(x) else real(0.0) if mask3 else w9 if mask28 else w5
 
     @cuda.jit(device=True)
     def _grad_threshold(x, beta, threshold):
@@ -247,16 +358,16 @@ def _sum_kernel(name: str, storage: str) -> Any:
     real, load, store = _access(storage)
     f = _device(real)[name]
     at = _at(False)
-    total, _ = _block_reduce(real)
+    plus, total, _ = _block_reduce(real)
 
     @cuda.jit
     def kernel(x, dy, p0, n0, p1, n1, inner, count, size, out):
         for c in range(cuda.blockIdx.x, count, cuda.gridDim.x):
-            value = real(0.0)
+            value = low = real(0.0)
             for k in range(cuda.threadIdx.x, size // count, cuda.blockDim.x):
                 i = (k // inner * count + c) * inner + k % inner
-                value += f(load(x, i), load(dy, i), at(p0, n0, i), at(p1, n1, i))
-            value = total(value)
+                value, low = plus(value, low, f(load(x, i), load(dy, i), at(p0, n0, i), at(p1, n1, i)))
+            value = total(value, low)
             if cuda.threadIdx.x == 0:
                 store(out, c, value)
 
@@ -469,24 +580,32 @@ def _finish(out: Any, flat: Any) -> Any:
 
 
 @functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any]:
-    """Device functions that combine one value of each thread of a block, for all of them."""
+def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
+    """Device functions: a sum with its rounding errors, and combining one value of each thread."""
     kind = types.float64 if real is np.float64 else types.float32
 
     @cuda.jit(device=True)
-    def total(value):
-        shared = cuda.shared.array(256, kind)
+    def plus(value, low, term):
+        result = value + term
+        part = result - value
+        return result, low + ((value - (result - part)) + (term - part))
+
+    @cuda.jit(device=True)
+    def total(value, low):
+        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
-        shared[t] = value
+        shared[t], lows[t] = value, low
         cuda.syncthreads()
         half = cuda.blockDim.x // 2
         while half > 0:
             if t < half:
-                shared[t] = shared[t] + shared[t + half]
+                value, low = plus(shared[t], lows[t] + lows[t + half], shared[t + half])
+                shared[t], lows[t] = value, low
             cuda.syncthreads()
             half //= 2
-        return shared[0]
+        value, low = shared[0], lows[0]
+        return value + low if low == low else value  # an infinite sum has no rounding error
 
     @cuda.jit(device=True)
     def greatest(value):
@@ -505,4 +624,4 @@ def _block_reduce(real: Any) -> tuple[Any, Any]:
             half //= 2
         return shared[0]
 
-    return total, greatest
+    return plus, total, greatest

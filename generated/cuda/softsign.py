@@ -17,6 +17,7 @@ Contract: no NaN or infinity where the true value is finite, the limit at ±inf,
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -69,26 +70,19 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
-    def _maximum(a, b):
-        return b if a < b else a  # NaN in a stays, unlike with max
-
-    @cuda.jit(device=True)
-    def _minimum(a, b):
-        return b if a > b else a  # NaN in a stays, unlike with min
-
-    @cuda.jit(device=True)
     def _sign(a):
         return real(1.0) if a > real(0.0) else real(-1.0) if a < real(0.0) else a
 
     @cuda.jit(device=True)
     def _forward(x):
-        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
-        return v / (abs(v) + real(1.0))
+        w = real(1.0) if abs(x) == real(math.inf) else x
+        w2 = real(-1.0) if x == real(-math.inf) else w / (abs(w) + real(1.0))
+        return real(1.0) if x == real(math.inf) else w2
 
     @cuda.jit(device=True)
     def _derivative(x):
-        v = real(1.0) / (abs(x) + real(1.0))
-        return v * v
+        v = abs(x) + real(1.0)
+        return real(1.0) / v / v
 
     @cuda.jit(device=True)
     def _second_derivative(x):

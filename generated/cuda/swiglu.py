@@ -125,33 +125,51 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
-    def _maximum(a, b):
-        return b if a < b else a  # NaN in a stays, unlike with max
-
-    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
     @cuda.jit(device=True)
     def _forward(x, y):
-        yc = _maximum(y, real(-1099511627776.0))
-        e = math.exp(-abs(yc))
-        return (real(1.0) if yc >= real(0.0) else e) / (real(1.0) + e) * x * yc
+        e = math.exp(-abs(y))
+        e2 = math.exp(y * real(0.25))
+        v = (real(1.0) if y >= real(0.0) else e) / (real(1.0) + e) * x * y
+        w = e2 * x * (e2 * y) * e2 * e2 if y < real(-64.0) else v
+        return _minimum(abs(x), real(0.0)) if y < real(-2000.0) else w
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
-        yc = _maximum(y, real(-1099511627776.0))
-        e = math.exp(-abs(yc))
-        v = yc * ((real(1.0) if yc >= real(0.0) else e) / (real(1.0) + e))
-        return x if math.isnan(x) else v
+        e = math.exp(-abs(y))
+        e2 = math.exp(y * real(0.25))
+        v = y * ((real(1.0) if y >= real(0.0) else e) / (real(1.0) + e))
+        w = real(0.0) if y < real(-2000.0) else e2 * y * e2 * e2 * e2 if y < real(-64.0) else v
+        return x if math.isnan(x) else w
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
-        v = _minimum(_maximum(y, real(-1099511627776.0)), real(1099511627776.0))
-        e = math.exp(-abs(v))
-        v2 = real(1.0) + e
-        v3 = v * ((real(1.0) if -v >= real(0.0) else e) / v2) + real(1.0)
-        return (real(1.0) if v >= real(0.0) else e) / v2 * v3 * x
+        mask = y == real(math.inf)
+        w = real(1.0) if mask else y
+        e = math.exp(-abs(w))
+        v = real(1.0) + e
+        v2 = w * ((real(1.0) if -w >= real(0.0) else e) / v) + real(1.0)
+        v3 = w + real(1.2784645557403564)
+        v4 = v3 - real(1.297928265020314e-08)
+        v5 = (real(4.824747679022231e-13) * v4 + real(5.481362797817524e-12)) * v4
+        v6 = (v5 + real(6.142598323951985e-12)) * v4 + real(-6.834378865774445e-11)
+        v7 = (v6 * v4 + real(-2.277966985568104e-10)) * v4 + real(2.2647071490530454e-10)
+        v8 = (v7 * v4 + real(2.9197559880951395e-09)) * v4 + real(4.628882748200664e-09)
+        v9 = (v8 * v4 + real(-1.8878489308897407e-08)) * v4 + real(-9.267242204444193e-08)
+        v10 = (v9 * v4 + real(-3.051228778026809e-08)) * v4 + real(8.599719956073225e-07)
+        v11 = (v10 * v4 + real(2.34602971352961e-06)) * v4 + real(-2.94263257513937e-06)
+        v12 = (v11 * v4 + real(-2.9733542237562083e-05)) * v4 + real(-4.090534225456559e-05)
+        v13 = (v12 * v4 + real(0.0001857072436174311)) * v4 + real(0.0007985218818274871)
+        v14 = (v13 * v4 + real(0.00012662741008053098)) * v4 + real(-0.006606589138356043)
+        v15 = (v14 * v4 + real(-0.015222655223188004)) * v4 + real(0.0188748142237823)
+        v16 = (v15 * v4 + real(0.1466487969969469)) * v4 + real(0.2178117057198001)
+        v17 = (real(1.0) if w >= real(0.0) else e) / v * v2 * x
+        e2 = math.exp(w * real(0.25))
+        w2 = v16 * x * v4 if abs(v3) < real(1.0) else v17
+        w3 = e2 * x * (e2 * (w + real(1.0))) * e2 * e2 if w < real(-64.0) else w2
+        return x if mask else _minimum(abs(x), real(0.0)) if w < real(-2000.0) else w3
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -159,20 +177,83 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
-        v = _minimum(_maximum(y, real(-1099511627776.0)), real(1099511627776.0))
-        e = math.exp(-abs(v))
-        v2 = real(1.0) + e
-        v3 = (real(1.0) if v >= real(0.0) else e) / v2
-        return x if math.isnan(x) else (real(1.0) if -v >= real(0.0) else e) / v2 * v3 * v + v3
+        mask = y == real(math.inf)
+        w = real(1.0) if mask else y
+        e = math.exp(-abs(w))
+        mask2 = w >= real(0.0)
+        v = real(1.0) + e
+        v2 = (real(1.0) if mask2 else e) / v
+        v3 = w + real(1.2784645557403564)
+        mask3 = abs(v3) < real(1.0)
+        v4 = v3 - real(1.297928265020314e-08)
+        v5 = (real(4.824747679022231e-13) * v4 + real(5.481362797817524e-12)) * v4
+        v6 = (v5 + real(6.142598323951985e-12)) * v4 + real(-6.834378865774445e-11)
+        v7 = (v6 * v4 + real(-2.277966985568104e-10)) * v4 + real(2.2647071490530454e-10)
+        v8 = (v7 * v4 + real(2.9197559880951395e-09)) * v4 + real(4.628882748200664e-09)
+        v9 = (v8 * v4 + real(-1.8878489308897407e-08)) * v4 + real(-9.267242204444193e-08)
+        v10 = (v9 * v4 + real(-3.051228778026809e-08)) * v4 + real(8.599719956073225e-07)
+        v11 = (v10 * v4 + real(2.34602971352961e-06)) * v4 + real(-2.94263257513937e-06)
+        v12 = (v11 * v4 + real(-2.9733542237562083e-05)) * v4 + real(-4.090534225456559e-05)
+        v13 = (v12 * v4 + real(0.0001857072436174311)) * v4 + real(0.0007985218818274871)
+        v14 = (v13 * v4 + real(0.00012662741008053098)) * v4 + real(-0.006606589138356043)
+        v15 = (v14 * v4 + real(-0.015222655223188004)) * v4 + real(0.0188748142237823)
+        v16 = (v15 * v4 + real(0.1466487969969469)) * v4 + real(0.2178117057198001)
+        v17 = v16 * v4
+        e2 = math.exp(w * real(0.25))
+        w2 = v17 if mask3 else w * v2 + v2 - v2 * v2 * w
+        w3 = e2 * (w + real(1.0)) * e2 * e2 * e2 if w < real(-64.0) else w2
+        v18 = (real(1.0) if -w >= real(0.0) else e) / v
+        w4 = v17 if mask3 else w * v18 + v2 - v18 * v18 * w
+        w5 = real(1.0) if mask else w4 if mask2 else real(0.0) if w < real(-2000.0) else w3
+        return x if math.isnan(x) else w5
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
-        v = _minimum(_maximum(y, real(-1099511627776.0)), real(1099511627776.0))
-        e = math.exp(-abs(v))
-        v2 = real(1.0) + e
-        v3 = (real(1.0) if -v >= real(0.0) else e) / v2
-        v4 = v3 * ((real(1.0) if v >= real(0.0) else e) / v2) * x
-        return v4 * (real(2.0) - v * math.tanh(v * real(0.5)))
+        e = math.exp(-abs(y))
+        v = real(1.0) + e
+        v2 = -y
+        v3 = (real(1.0) if v2 >= real(0.0) else e) / v
+        v4 = (real(1.0) if y >= real(0.0) else e) / v * v3
+        v5 = y - real(2.399357318878174)
+        v6 = v5 - real(-3.836270616029226e-08)
+        v7 = real(1.4975057869097913e-15) * v6 + real(-1.8525242826140174e-14)
+        v8 = (v7 * v6 + real(5.45056983215798e-14)) * v6 + real(8.559282235417885e-14)
+        v9 = (v8 * v6 + real(-1.0915674934971036e-12)) * v6 + real(3.4499968506633094e-12)
+        v10 = (v9 * v6 + real(-8.021786827524068e-13)) * v6 + real(-4.120400514071561e-11)
+        v11 = (v10 * v6 + real(1.9014754118800968e-10)) * v6 + real(-2.964187619070941e-10)
+        v12 = (v11 * v6 + real(-1.1393109623654117e-09)) * v6 + real(8.622046529735554e-09)
+        v13 = (v12 * v6 + real(-2.261809925579744e-08)) * v6 + real(-9.904143647556006e-09)
+        v14 = (v13 * v6 + real(3.144649318815656e-07)) * v6 + real(-1.1904605147672274e-06)
+        v15 = (v14 * v6 + real(1.2461615072658496e-06)) * v6 + real(8.432377564813492e-06)
+        v16 = (v15 * v6 + real(-4.745074279281779e-05)) * v6 + real(9.64405929415381e-05)
+        v17 = (v16 * v6 + real(0.00011513070195845344)) * v6 + real(-0.001366369691236773)
+        v18 = (v17 * v6 + real(0.003862816776830254)) * v6 + real(-0.001836670144762844)
+        v19 = (v18 * v6 + real(-0.022487259234225326)) * v6 + real(0.07629586548655085)
+        v20 = v4 * (real(2.0) - y * math.tanh(y * real(0.5))) * x
+        w = (v19 * v6 + real(-0.09153052016419229)) * x * v6 if abs(v5) < real(1.0) else v20
+        v21 = y + real(2.399357318878174)
+        v22 = v21 - real(3.836270616029226e-08)
+        v23 = real(-1.4975057869097913e-15) * v22 + real(-1.8525242826140174e-14)
+        v24 = (v23 * v22 + real(-5.45056983215798e-14)) * v22 + real(8.559282235417885e-14)
+        v25 = (v24 * v22 + real(1.0915674934971036e-12)) * v22 + real(3.4499968506633094e-12)
+        v26 = (v25 * v22 + real(8.021786827524068e-13)) * v22 + real(-4.120400514071561e-11)
+        v27 = (v26 * v22 + real(-1.9014754118800968e-10)) * v22 + real(-2.964187619070941e-10)
+        v28 = (v27 * v22 + real(1.1393109623654117e-09)) * v22 + real(8.622046529735554e-09)
+        v29 = (v28 * v22 + real(2.261809925579744e-08)) * v22 + real(-9.904143647556006e-09)
+        v30 = (v29 * v22 + real(-3.144649318815656e-07)) * v22 + real(-1.1904605147672274e-06)
+        v31 = (v30 * v22 + real(-1.2461615072658496e-06)) * v22 + real(8.432377564813492e-06)
+        v32 = (v31 * v22 + real(4.745074279281779e-05)) * v22 + real(9.64405929415381e-05)
+        v33 = (v32 * v22 + real(-0.00011513070195845344)) * v22 + real(-0.001366369691236773)
+        v34 = (v33 * v22 + real(-0.003862816776830254)) * v22 + real(-0.001836670144762844)
+        v35 = (v34 * v22 + real(0.022487259234225326)) * v22 + real(0.07629586548655085)
+        w2 = (v35 * v22 + real(0.09153052016419229)) * x * v22 if abs(v21) < real(1.0) else w
+        e2 = math.exp(v2 * real(0.25))
+        w3 = e2 * x * (e2 * (real(2.0) - y)) * e2 * e2 if y > real(64.0) else w2
+        v36 = _minimum(abs(x), real(0.0))
+        e3 = math.exp(y * real(0.25))
+        v37 = e3 * x * (e3 * (y + real(2.0))) * e3 * e3
+        w4 = v37 if y < real(-64.0) else v36 if y > real(2000.0) else w3
+        return v36 if y < real(-2000.0) else w4
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda, types
+from numba.cuda import libdevice
 
 __all__ = [
     "swish",
@@ -86,61 +87,167 @@ def swish_vjp_beta(x: Any, dy: Any, beta: float = 1.0) -> Any:
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
-    @cuda.jit(device=True)
-    def _maximum(a, b):
-        return b if a < b else a  # NaN in a stays, unlike with max
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
 
     @cuda.jit(device=True)
-    def _minimum(a, b):
-        return b if a > b else a  # NaN in a stays, unlike with min
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
 
     @cuda.jit(device=True)
     def _forward(x, beta):
-        w = real(1.0) if abs(x) == real(math.inf) else x
-        v = w * beta
-        e = math.exp(-abs(v))
-        mask = beta > real(0.0)
-        v2 = w * ((real(1.0) if v >= real(0.0) else e) / (real(1.0) + e))
-        w2 = (real(0.0) if mask else real(-math.inf)) if x == real(-math.inf) else v2
-        w3 = real(math.inf) if mask else real(0.0) if beta < real(0.0) else real(math.inf)
-        return w3 if x == real(math.inf) else w2
+        v = _mul_low(beta, x)
+        v2 = _mul_high(beta, x)
+        e = math.exp(-abs(v2))
+        v3 = e + e * -(-v if v2 < real(0.0) else v)
+        v4 = x * beta
+        e2 = math.exp(v2 * real(0.5))
+        v5 = e2 + e2 * (v * real(0.5))
+        v6 = x * ((real(1.0) if v2 >= real(0.0) else v3) / (real(1.0) + v3))
+        w = real(0.0) if v4 < real(-2000.0) else v5 * x * v5 if v4 < real(-64.0) else v6
+        return x if v4 > real(64.0) else w
 
     @cuda.jit(device=True)
     def _derivative(x, beta):
-        xc = _maximum(x, real(-1099511627776.0))
-        v = _minimum(xc, real(1099511627776.0))
-        v2 = v * beta
+        v = _mul_low(beta, x)
+        v2 = _mul_high(beta, x)
+        v3 = -v
         e = math.exp(-abs(v2))
-        v3 = real(1.0) + e
-        v4 = (real(1.0) if v2 >= real(0.0) else e) / v3
-        v5 = v4 * ((real(1.0) if -v2 >= real(0.0) else e) / v3) * beta * v + v4
-        mask = beta < real(0.0)
-        mask2 = beta > real(0.0)
-        w = real(1.0) if mask2 else real(0.0) if mask else real(0.5)
-        w2 = real(0.0) if mask2 else real(1.0) if mask else real(0.5)
-        return w2 if x < real(-1099511627776.0) else w if xc > real(1099511627776.0) else v5
+        v4 = e + e * -(v3 if v2 < real(0.0) else v)
+        v5 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
+        v6 = x * beta
+        v7 = v2 + real(1.2784645557403564) + v - real(1.297928265020314e-08)
+        v8 = (real(4.824747679022231e-13) * v7 + real(5.481362797817524e-12)) * v7
+        v9 = (v8 + real(6.142598323951985e-12)) * v7 + real(-6.834378865774445e-11)
+        v10 = (v9 * v7 + real(-2.277966985568104e-10)) * v7 + real(2.2647071490530454e-10)
+        v11 = (v10 * v7 + real(2.9197559880951395e-09)) * v7 + real(4.628882748200664e-09)
+        v12 = (v11 * v7 + real(-1.8878489308897407e-08)) * v7 + real(-9.267242204444193e-08)
+        v13 = (v12 * v7 + real(-3.051228778026809e-08)) * v7 + real(8.599719956073225e-07)
+        v14 = (v13 * v7 + real(2.34602971352961e-06)) * v7 + real(-2.94263257513937e-06)
+        v15 = (v14 * v7 + real(-2.9733542237562083e-05)) * v7 + real(-4.090534225456559e-05)
+        v16 = (v15 * v7 + real(0.0001857072436174311)) * v7 + real(0.0007985218818274871)
+        v17 = (v16 * v7 + real(0.00012662741008053098)) * v7 + real(-0.006606589138356043)
+        v18 = (v17 * v7 + real(-0.015222655223188004)) * v7 + real(0.0188748142237823)
+        v19 = (v18 * v7 + real(0.1466487969969469)) * v7 + real(0.2178117057198001)
+        mask = abs(v6 + real(1.2784645557403564)) < real(1.0)
+        mask2 = v6 < real(-64.0)
+        e2 = math.exp(v2 * real(0.5))
+        v20 = e2 + e2 * (v * real(0.5))
+        v21 = v20 * (v6 + real(1.0)) * v20
+        w = v21 if mask2 else v19 * v7 if mask else v5 * beta * x + v5 - v5 * v5 * beta * x
+        mask3 = v6 < real(-2000.0)
+        mask4 = v6 > real(64.0)
+        v22 = -v2
+        v23 = e + e * -(-v3 if v22 < real(0.0) else v3)
+        v24 = (real(1.0) if v22 >= real(0.0) else v23) / (real(1.0) + v23)
+        w2 = real(0.0) if mask3 else v21 if mask2 else v24 * beta * x + v5 - v24 * v24 * beta * x
+        w3 = real(1.0) if mask4 else real(0.0) if mask3 else w
+        return (real(1.0) if mask4 else w2) if v6 >= real(0.0) else w3
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta):
-        v = _minimum(_maximum(x, real(-1099511627776.0)), real(1099511627776.0))
-        v2 = v * beta
+        v = _mul_low(beta, x)
+        v2 = _mul_high(beta, x)
+        v3 = -v
         e = math.exp(-abs(v2))
-        v3 = real(1.0) + e
-        v4 = (real(1.0) if -v2 >= real(0.0) else e) / v3
-        v5 = (real(1.0) if v2 >= real(0.0) else e) / v3
-        v6 = v4 * v4 * v5 * beta * beta * v + v5 * real(2.0) * v4 * beta
-        return v6 - v5 * v5 * v4 * beta * beta * v
+        v4 = e + e * -(v3 if v2 < real(0.0) else v)
+        v5 = -v2
+        v6 = e + e * -(-v3 if v5 < real(0.0) else v3)
+        v7 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
+        v8 = v7 * ((real(1.0) if v5 >= real(0.0) else v6) / (real(1.0) + v6))
+        v9 = v8 * (real(2.0) - math.tanh(beta * x * real(0.5)) * beta * x) * beta
+        v10 = x * beta
+        v11 = v5 - real(2.399357318878174) + v3 - real(-3.836270616029226e-08)
+        v12 = real(1.4975057869097913e-15) * v11 + real(-1.8525242826140174e-14)
+        v13 = (v12 * v11 + real(5.45056983215798e-14)) * v11 + real(8.559282235417885e-14)
+        v14 = (v13 * v11 + real(-1.0915674934971036e-12)) * v11 + real(3.4499968506633094e-12)
+        v15 = (v14 * v11 + real(-8.021786827524068e-13)) * v11 + real(-4.120400514071561e-11)
+        v16 = (v15 * v11 + real(1.9014754118800968e-10)) * v11 + real(-2.964187619070941e-10)
+        v17 = (v16 * v11 + real(-1.1393109623654117e-09)) * v11 + real(8.622046529735554e-09)
+        v18 = (v17 * v11 + real(-2.261809925579744e-08)) * v11 + real(-9.904143647556006e-09)
+        v19 = (v18 * v11 + real(3.144649318815656e-07)) * v11 + real(-1.1904605147672274e-06)
+        v20 = (v19 * v11 + real(1.2461615072658496e-06)) * v11 + real(8.432377564813492e-06)
+        v21 = (v20 * v11 + real(-4.745074279281779e-05)) * v11 + real(9.64405929415381e-05)
+        v22 = (v21 * v11 + real(0.00011513070195845344)) * v11 + real(-0.001366369691236773)
+        v23 = (v22 * v11 + real(0.003862816776830254)) * v11 + real(-0.001836670144762844)
+        v24 = (v23 * v11 + real(-0.022487259234225326)) * v11 + real(0.07629586548655085)
+        v25 = (v24 * v11 + real(-0.09153052016419229)) * beta * v11
+        v26 = v5 + real(2.399357318878174) + v3 - real(3.836270616029226e-08)
+        v27 = real(-1.4975057869097913e-15) * v26 + real(-1.8525242826140174e-14)
+        v28 = (v27 * v26 + real(-5.45056983215798e-14)) * v26 + real(8.559282235417885e-14)
+        v29 = (v28 * v26 + real(1.0915674934971036e-12)) * v26 + real(3.4499968506633094e-12)
+        v30 = (v29 * v26 + real(8.021786827524068e-13)) * v26 + real(-4.120400514071561e-11)
+        v31 = (v30 * v26 + real(-1.9014754118800968e-10)) * v26 + real(-2.964187619070941e-10)
+        v32 = (v31 * v26 + real(1.1393109623654117e-09)) * v26 + real(8.622046529735554e-09)
+        v33 = (v32 * v26 + real(2.261809925579744e-08)) * v26 + real(-9.904143647556006e-09)
+        v34 = (v33 * v26 + real(-3.144649318815656e-07)) * v26 + real(-1.1904605147672274e-06)
+        v35 = (v34 * v26 + real(-1.2461615072658496e-06)) * v26 + real(8.432377564813492e-06)
+        v36 = (v35 * v26 + real(4.745074279281779e-05)) * v26 + real(9.64405929415381e-05)
+        v37 = (v36 * v26 + real(-0.00011513070195845344)) * v26 + real(-0.001366369691236773)
+        v38 = (v37 * v26 + real(-0.003862816776830254)) * v26 + real(-0.001836670144762844)
+        v39 = (v38 * v26 + real(0.022487259234225326)) * v26 + real(0.07629586548655085)
+        w = v25 if abs(v10 + real(2.399357318878174)) < real(1.0) else v9
+        v40 = (v39 * v26 + real(0.09153052016419229)) * beta * v26
+        v41 = -v10
+        v42 = v41 * v41
+        v43 = (real(7.37103166149849e-11) * v42 + real(-1.0917656962793223e-09)) * v42
+        v44 = (v43 + real(1.0362855492643635e-08)) * v42 + real(-8.633670942261218e-08)
+        v45 = (v44 * v42 + real(6.885092738405553e-07)) * v42 + real(-5.331313341553594e-06)
+        v46 = (v45 * v42 + real(3.990275218813729e-05)) * v42 + real(-0.00028563160542212026)
+        v47 = (v46 * v42 + real(0.0019221230146874706)) * v42 + real(-0.011805555555457186)
+        v48 = (v47 * v42 + real(0.06249999999999596)) * v42 + real(-0.24999999999999994)
+        w2 = v40 if abs(v10 - real(2.399357318878174)) < real(1.0) else w
+        e2 = math.exp(v5 * real(0.5))
+        v49 = e2 + e2 * (v3 * real(0.5))
+        w3 = (v48 * v42 + real(0.5)) * beta if abs(v10) < real(1.0) else w2
+        w4 = v49 * beta * (v49 * (real(2.0) - v10)) if v10 > real(64.0) else w3
+        e3 = math.exp(v2 * real(0.5))
+        v50 = e3 + e3 * (v * real(0.5))
+        w5 = real(0.0) if v10 > real(2000.0) else w4
+        w6 = v50 * beta * (v50 * (v10 + real(2.0))) if v10 < real(-64.0) else w5
+        return real(0.0) if v10 < real(-2000.0) else w6
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
-        w = real(1.0) if abs(x) == real(math.inf) else x
-        v = w * beta
-        e = math.exp(-abs(v))
-        v2 = real(1.0) + e
-        v3 = (real(1.0) if -v >= real(0.0) else e) / v2
-        w2 = real(0.0) if beta > real(0.0) or beta < real(0.0) else real(math.inf)
-        v4 = (real(1.0) if v >= real(0.0) else e) / v2 * v3 * w * w
-        return w2 if x == real(-math.inf) or x == real(math.inf) else v4
+        v = _mul_low(beta, x)
+        v2 = _mul_high(beta, x)
+        v3 = -v
+        e = math.exp(-abs(v2))
+        v4 = e + e * -(v3 if v2 < real(0.0) else v)
+        v5 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
+        v6 = x * beta
+        mask = v6 < real(-64.0)
+        e2 = math.exp(v2 * real(0.5))
+        v7 = (e2 + e2 * (v * real(0.5))) * x
+        v8 = v7 * v7
+        mask2 = v6 < real(-2000.0)
+        w = real(0.0) if mask2 else v8 if mask else v5 * x * x - v5 * v5 * x * x
+        mask3 = v6 > real(64.0)
+        v9 = -v2
+        e3 = math.exp(v9 * real(0.5))
+        v10 = (e3 + e3 * (v3 * real(0.5))) * x
+        v11 = v10 * v10
+        mask4 = v6 > real(2000.0)
+        v12 = e + e * -(-v3 if v9 < real(0.0) else v3)
+        v13 = (real(1.0) if v9 >= real(0.0) else v12) / (real(1.0) + v12)
+        w2 = real(0.0) if mask2 else v8 if mask else v13 * x * x - v13 * v13 * x * x
+        w3 = real(0.0) if mask4 else v11 if mask3 else w2
+        return w3 if v6 >= real(0.0) else real(0.0) if mask4 else v11 if mask3 else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):
@@ -212,16 +319,16 @@ def _sum_kernel(name: str, storage: str) -> Any:
     real, load, store = _access(storage)
     f = _device(real)[name]
     at = _at(False)
-    total, _ = _block_reduce(real)
+    plus, total, _ = _block_reduce(real)
 
     @cuda.jit
     def kernel(x, dy, p0, n0, inner, count, size, out):
         for c in range(cuda.blockIdx.x, count, cuda.gridDim.x):
-            value = real(0.0)
+            value = low = real(0.0)
             for k in range(cuda.threadIdx.x, size // count, cuda.blockDim.x):
                 i = (k // inner * count + c) * inner + k % inner
-                value += f(load(x, i), load(dy, i), at(p0, n0, i))
-            value = total(value)
+                value, low = plus(value, low, f(load(x, i), load(dy, i), at(p0, n0, i)))
+            value = total(value, low)
             if cuda.threadIdx.x == 0:
                 store(out, c, value)
 
@@ -433,24 +540,32 @@ def _finish(out: Any, flat: Any) -> Any:
 
 
 @functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any]:
-    """Device functions that combine one value of each thread of a block, for all of them."""
+def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
+    """Device functions: a sum with its rounding errors, and combining one value of each thread."""
     kind = types.float64 if real is np.float64 else types.float32
 
     @cuda.jit(device=True)
-    def total(value):
-        shared = cuda.shared.array(256, kind)
+    def plus(value, low, term):
+        result = value + term
+        part = result - value
+        return result, low + ((value - (result - part)) + (term - part))
+
+    @cuda.jit(device=True)
+    def total(value, low):
+        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
-        shared[t] = value
+        shared[t], lows[t] = value, low
         cuda.syncthreads()
         half = cuda.blockDim.x // 2
         while half > 0:
             if t < half:
-                shared[t] = shared[t] + shared[t + half]
+                value, low = plus(shared[t], lows[t] + lows[t + half], shared[t + half])
+                shared[t], lows[t] = value, low
             cuda.syncthreads()
             half //= 2
-        return shared[0]
+        value, low = shared[0], lows[0]
+        return value + low if low == low else value  # an infinite sum has no rounding error
 
     @cuda.jit(device=True)
     def greatest(value):
@@ -469,4 +584,4 @@ def _block_reduce(real: Any) -> tuple[Any, Any]:
             half //= 2
         return shared[0]
 
-    return total, greatest
+    return plus, total, greatest

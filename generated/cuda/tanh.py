@@ -77,7 +77,11 @@ def _device(real: Any) -> dict[str, Any]:
     def _second_derivative(x):
         e = math.exp(abs(x) * real(-2.0))
         v = real(1.0) + e
-        return math.tanh(x) * (e * real(4.0) / v / v * real(-2.0))
+        e2 = math.exp(x * real(-2.0) * real(0.5))
+        v2 = math.tanh(x) * (e * real(4.0) / v / v * real(-2.0))
+        w = real(0.0) if x > real(1000.0) else e2 * real(-8.0) * e2 if x > real(32.0) else v2
+        e3 = math.exp(x * real(2.0) * real(0.5))
+        return real(0.0) if x < real(-1000.0) else e3 * real(8.0) * e3 if x < real(-32.0) else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

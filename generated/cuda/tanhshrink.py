@@ -71,7 +71,19 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward(x):
-        return x - math.tanh(x)
+        v = x * x
+        v2 = (real(-8.591827113181595e-06) * v + real(8.603068063093044e-05)) * v
+        v3 = (v2 + real(-0.00039859458467611677)) * v + real(0.0011337259576290636)
+        v4 = (v3 * v + real(-0.00221468377904487)) * v + real(0.0031493083632842833)
+        v5 = (v4 * v + real(-0.003371122631703249)) * v + real(0.002769907201921982)
+        v6 = (v5 * v + real(-0.0017633207525739895)) * v + real(0.0008650053628212264)
+        v7 = (v6 * v + real(-0.0003022763356685949)) * v + real(5.594232878740307e-06)
+        v8 = (v7 * v + real(0.00021559112493025758)) * v + real(-0.0005859665502906478)
+        v9 = (v8 * v + real(0.0014553216434358412)) * v + real(-0.0035920824146212288)
+        v10 = (v9 * v + real(0.00886323282395429)) * v + real(-0.021869488437938907)
+        v11 = (v10 * v + real(0.05396825396636485)) * v + real(-0.13333333333331887)
+        v12 = (v11 * v + real(0.3333333333333333)) * x * x * x
+        return v12 if abs(x) < real(1.0) else x - math.tanh(x)
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -82,7 +94,11 @@ def _device(real: Any) -> dict[str, Any]:
     def _second_derivative(x):
         e = math.exp(abs(x) * real(-2.0))
         v = real(1.0) + e
-        return math.tanh(x) * (e * real(4.0) / v / v * real(2.0))
+        e2 = math.exp(x * real(-2.0) * real(0.5))
+        v2 = math.tanh(x) * (e * real(4.0) / v / v * real(2.0))
+        w = real(0.0) if x > real(1000.0) else e2 * real(8.0) * e2 if x > real(32.0) else v2
+        e3 = math.exp(x * real(2.0) * real(0.5))
+        return real(0.0) if x < real(-1000.0) else e3 * real(-8.0) * e3 if x < real(-32.0) else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

@@ -40,7 +40,7 @@ __all__ = [
 
 def celu(x: ArrayLike, alpha: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
     """f, the activation itself."""
-    return _map(_forward, (x,), (alpha,), out)
+    return _map(_forward, (x,), (alpha,), out, lean=_forward_lean)
 
 
 def celu_derivative(x: ArrayLike, alpha: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
@@ -71,7 +71,7 @@ def celu_jvp(
 
 def celu_grad_alpha(x: ArrayLike, alpha: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
     """df/dalpha, elementwise."""
-    return _map(_grad_alpha, (x,), (alpha,), out)
+    return _map(_grad_alpha, (x,), (alpha,), out, lean=_grad_alpha_lean)
 
 
 def celu_vjp_alpha(x: ArrayLike, dy: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
@@ -83,22 +83,63 @@ def celu_vjp_alpha(x: ArrayLike, dy: ArrayLike, alpha: ArrayLike = 1.0) -> Array
 
 
 def _forward(x: Array, alpha: Any) -> Array:
-    return np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0) / alpha) * alpha)
+    xc = np.minimum(x, 0.0)
+    v = xc / alpha
+    v2 = (7.647111686546663e-13 * v + 1.1649730204874713e-11) * v + 1.6061148294535982e-10
+    v3 = ((v2 * v + 2.0874092999752178e-09) * v + 2.505206997629376e-08) * v
+    v4 = ((v3 + 2.7557339353267975e-07) * v + 2.7557319516977655e-06) * v
+    v5 = ((v4 + 2.48015872203759e-05) * v + 0.00019841269840183528) * v
+    v6 = ((v5 + 0.0013888888889056479) * v + 0.008333333333335203) * v + 0.04166666666666515
+    v7 = (((v6 * v + 0.16666666666666655) * v + 0.5) * v + 1.0) * xc
+    return np.where(x > 0.0, x, np.where(np.abs(v) < 1.0, v7, alpha * np.expm1(v)))
+
+
+def _forward_lean(x: Array, alpha: Any) -> Array:
+    mask = np.abs(x / alpha) < 1.4551915228366852e-11
+    w = np.where(mask, np.abs(np.sign(x)) * np.sign(1.0 / alpha), 0.0)
+    return np.where(x > 0.0, 0.0, w)
 
 
 def _derivative(x: Array, alpha: Any) -> Array:
-    return np.where(x > 0.0, 1.0, np.exp(np.minimum(x, 0.0) / alpha))
+    xc = np.maximum(x, -1.152921504606847e+18)
+    v = np.minimum(xc, 0.0)
+    v2 = v / alpha
+    e = np.exp(v2)
+    return np.where(xc > 0.0, 1.0, e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha))
 
 
 def _second_derivative(x: Array, alpha: Any) -> Array:
-    return np.where(x > 0.0, 0.0, np.exp(np.minimum(x, 0.0) / alpha) / alpha)
+    xc = np.minimum(x, 0.0)
+    v = xc / alpha
+    w = np.where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
+    v2 = w / alpha
+    e = np.exp(v2)
+    v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha
+    e2 = np.exp(v * 0.5)
+    v4 = e2 + e2 * ((xc - v * alpha - _mul_low(v, alpha)) / alpha * 0.5)
+    w2 = np.where(v < -2000.0, 0.0, np.where(v < -64.0, v4 * (1.0 / alpha) * v4, v3))
+    return np.where(np.isnan(x), x, np.where(x > 0.0, 0.0, w2))
 
 
 def _grad_alpha(x: Array, alpha: Any) -> Array:
-    xc = np.maximum(x, -1099511627776.0)
-    v = np.minimum(xc, 0.0)
+    mask = x == -np.inf
+    w = np.where(mask, 1.0, x)
+    v = np.minimum(w, 0.0)
     v2 = v / alpha
-    return np.where(xc > 0.0, 0.0, np.expm1(v2) - v * np.exp(v2) / alpha)
+    v3 = (-7.132279921821833e-13 * v2 + -1.0873526199933466e-11) * v2
+    v4 = ((v3 + -1.4915233029027803e-10) * v2 + -1.926837639615313e-09) * v2
+    v5 = ((v4 + -2.2964379101882967e-08) * v2 + -2.505212694441855e-07) * v2
+    v6 = ((v5 + -2.4801587694409766e-06) * v2 + -2.204585530505505e-05) * v2
+    v7 = ((v6 + -0.00017361111109686695) * v2 + -0.001190476190491298) * v2
+    v8 = ((v7 + -0.006944444444446858) * v2 + -0.03333333333333199) * v2
+    v9 = ((v8 + -0.12499999999999985) * v2 + -0.33333333333333337) * v2 + -0.5
+    w2 = np.where(np.abs(v2) < 1.0, v9 * v2 * v2, np.expm1(v2) - v * np.exp(v2) / alpha)
+    return np.where(mask, -1.0, np.where(w > 0.0, 0.0, w2))
+
+
+def _grad_alpha_lean(x: Array, alpha: Any) -> Array:
+    v = -(np.sign(1.0 / (alpha * alpha) / alpha) * np.sign(x))
+    return np.where(x > 0.0, 0.0, np.where(np.abs(x / alpha) < 7.275957614183426e-12, v, 0.0))
 
 
 def _vjp(x: Array, dy: Array, alpha: Any) -> Array:
@@ -111,6 +152,40 @@ def _jvp(x: Array, dx: Array, alpha: Any) -> Array:
 
 def _vjp_alpha(x: Array, dy: Array, alpha: Any) -> Array:
     return dy * _grad_alpha(x, alpha)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
+
+
+def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
+    """What is half-way between two floats of the dtype, moved to the side of the true value."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    middle = 0.5 * (near + other)
+    tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
+    beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
+    return np.where(tie, beside, y)
 
 
 _BLOCK = 1 << 13
@@ -133,6 +208,7 @@ def _map(
     parameters: tuple[ArrayLike, ...],
     out: Array | None,
     dtype: np.dtype[Any] | None = None,
+    lean: Callable[..., Any] | None = None,
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
@@ -156,7 +232,11 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            values_here = (*block[: len(arrays)], *fixed)
+            y = kernel(*values_here)
+            if lean is not None and result.dtype.itemsize == 2:
+                y = _untied(y, lean(*values_here), result.dtype)
+            result[...] = _narrow(y, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]
 

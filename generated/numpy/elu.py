@@ -41,7 +41,7 @@ __all__ = [
 
 def elu(x: ArrayLike, alpha: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
     """f, the activation itself."""
-    return _map(_forward, (x,), (alpha,), out)
+    return _map(_forward, (x,), (alpha,), out, lean=_forward_lean)
 
 
 def elu_derivative(x: ArrayLike, alpha: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
@@ -72,7 +72,7 @@ def elu_jvp(
 
 def elu_grad_alpha(x: ArrayLike, alpha: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
     """df/dalpha, elementwise."""
-    return _map(_grad_alpha, (x,), (alpha,), out)
+    return _map(_grad_alpha, (x,), (alpha,), out, lean=_grad_alpha_lean)
 
 
 def elu_vjp_alpha(x: ArrayLike, dy: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
@@ -84,19 +84,37 @@ def elu_vjp_alpha(x: ArrayLike, dy: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
 
 
 def _forward(x: Array, alpha: Any) -> Array:
-    return np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0)) * alpha)
+    return np.where(x > 0.0, x, alpha * np.expm1(np.minimum(x, 0.0)))
+
+
+def _forward_lean(x: Array, alpha: Any) -> Array:
+    v = np.abs(np.sign(x)) * np.sign(alpha)
+    return np.where(x > 0.0, 0.0, np.where(np.abs(x) < 1.4551915228366852e-11, v, 0.0))
 
 
 def _derivative(x: Array, alpha: Any) -> Array:
-    return np.where(x > 0.0, 1.0, alpha * np.exp(np.minimum(x, 0.0)))
+    xc = np.minimum(x, 0.0)
+    e = np.exp(xc * 0.5)
+    v = alpha * np.exp(np.maximum(np.maximum(xc, -2000.0), -64.0))
+    w = np.where(xc < -2000.0, 0.0, np.where(xc < -64.0, e * alpha * e, v))
+    return np.where(x > 0.0, 1.0, w)
 
 
 def _second_derivative(x: Array, alpha: Any) -> Array:
-    return np.where(x > 0.0, 0.0, alpha * np.exp(np.minimum(x, 0.0)))
+    xc = np.minimum(x, 0.0)
+    e = np.exp(xc * 0.5)
+    v = alpha * np.exp(np.maximum(np.maximum(xc, -2000.0), -64.0))
+    w = np.where(xc < -2000.0, 0.0, np.where(xc < -64.0, e * alpha * e, v))
+    return np.where(x > 0.0, 0.0, w)
 
 
 def _grad_alpha(x: Array, alpha: Any) -> Array:
     return np.where(x > 0.0, 0.0, np.expm1(np.minimum(x, 0.0)))
+
+
+def _grad_alpha_lean(x: Array, alpha: Any) -> Array:
+    w = np.where(np.abs(x) < 1.4551915228366852e-11, np.abs(np.sign(x)), 0.0)
+    return np.where(x > 0.0, 0.0, w)
 
 
 def _vjp(x: Array, dy: Array, alpha: Any) -> Array:
@@ -109,6 +127,25 @@ def _jvp(x: Array, dx: Array, alpha: Any) -> Array:
 
 def _vjp_alpha(x: Array, dy: Array, alpha: Any) -> Array:
     return dy * _grad_alpha(x, alpha)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
+
+
+def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
+    """What is half-way between two floats of the dtype, moved to the side of the true value."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    middle = 0.5 * (near + other)
+    tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
+    beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
+    return np.where(tie, beside, y)
 
 
 _BLOCK = 1 << 13
@@ -131,6 +168,7 @@ def _map(
     parameters: tuple[ArrayLike, ...],
     out: Array | None,
     dtype: np.dtype[Any] | None = None,
+    lean: Callable[..., Any] | None = None,
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
@@ -154,7 +192,11 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            values_here = (*block[: len(arrays)], *fixed)
+            y = kernel(*values_here)
+            if lean is not None and result.dtype.itemsize == 2:
+                y = _untied(y, lean(*values_here), result.dtype)
+            result[...] = _narrow(y, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]
 

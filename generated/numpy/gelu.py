@@ -32,7 +32,7 @@ __all__ = ["gelu", "gelu_derivative", "gelu_jvp", "gelu_second_derivative", "gel
 
 def gelu(x: ArrayLike, *, out: Array | None = None) -> Array:
     """f, the activation itself."""
-    return _map(_forward, (x,), (), out)
+    return _map(_forward, (x,), (), out, lean=_forward_lean)
 
 
 def gelu_derivative(x: ArrayLike, *, out: Array | None = None) -> Array:
@@ -59,20 +59,117 @@ def gelu_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
 
 
 def _forward(x: Array) -> Array:
-    xc = np.maximum(x, -1099511627776.0)
-    return xc * (_erfc(xc * -0.7071067811865476) * 0.5)
+    xc = np.minimum(x, 1.152921504606847e+18)
+    v = xc * xc * -0.5
+    v2 = _mul_low(xc, xc) * -0.5
+    e = np.exp(v)
+    v3 = e + e * v2
+    v4 = xc * 0.7071067811865476
+    v5 = (v4 - 3.0) / (v4 + 3.0)
+    v6 = (3.4630370129216585e-10 * v5 + 5.647911432100505e-10) * v5 + -3.351099210942262e-09
+    v7 = ((v6 * v5 + -7.109872266199085e-09) * v5 + 1.588979642624752e-08) * v5
+    v8 = ((v7 + 5.1084522747162506e-08) * v5 + -4.64769731037038e-08) * v5
+    v9 = ((v8 + -2.9357097574620674e-07) * v5 + 6.024321679611102e-08) * v5
+    v10 = ((v9 + 1.588852762000617e-06) * v5 + 2.610372842964935e-07) * v5
+    v11 = ((v10 + -8.990103540492358e-06) * v5 + -1.5145562284176214e-06) * v5
+    v12 = ((v11 + 5.6119377734402204e-05) * v5 + -2.055155668669467e-05) * v5
+    v13 = ((v12 + -0.0003672884779960789) * v5 + 0.0006458141936875262) * v5
+    v14 = ((v13 + 0.0016185691265650187) * v5 + -0.009750689291695548) * v5
+    v15 = ((v14 + 0.021957764012706233) * v5 + -0.023803913108728765) * v5
+    v16 = ((v15 + -0.010235388899009622) * v5 + 0.09902075367944134) * v5
+    v17 = ((v16 + -0.2309273330838092) * v5 + 0.7160046047255598) / (v4 + 1.0)
+    v18 = xc * -0.7071067811865476
+    v19 = (v18 - 3.0) / (v18 + 3.0)
+    v20 = (3.4630370129216585e-10 * v19 + 5.647911432100505e-10) * v19
+    v21 = ((v20 + -3.351099210942262e-09) * v19 + -7.109872266199085e-09) * v19
+    v22 = ((v21 + 1.588979642624752e-08) * v19 + 5.1084522747162506e-08) * v19
+    v23 = ((v22 + -4.64769731037038e-08) * v19 + -2.9357097574620674e-07) * v19
+    v24 = ((v23 + 6.024321679611102e-08) * v19 + 1.588852762000617e-06) * v19
+    v25 = ((v24 + 2.610372842964935e-07) * v19 + -8.990103540492358e-06) * v19
+    v26 = ((v25 + -1.5145562284176214e-06) * v19 + 5.6119377734402204e-05) * v19
+    v27 = ((v26 + -2.055155668669467e-05) * v19 + -0.0003672884779960789) * v19
+    v28 = ((v27 + 0.0006458141936875262) * v19 + 0.0016185691265650187) * v19
+    v29 = ((v28 + -0.009750689291695548) * v19 + 0.021957764012706233) * v19
+    v30 = ((v29 + -0.023803913108728765) * v19 + -0.010235388899009622) * v19
+    v31 = ((v30 + 0.09902075367944134) * v19 + -0.2309273330838092) * v19 + 0.7160046047255598
+    v32 = v31 / (v18 + 1.0)
+    e2 = np.exp(v * 0.5)
+    v33 = e2 + e2 * (v2 * 0.5)
+    w = np.where(xc < -11.3125, v33 * (v32 * 0.5) * (v33 * xc), v3 * 0.5 * v32 * xc)
+    w2 = np.where(xc < 0.0, np.where(xc < -63.25, 0.0, w), xc * ((2.0 - v17 * v3) * 0.5))
+    return np.where(x > 1.152921504606847e+18, x, w2)
+
+
+def _forward_lean(x: Array) -> Array:
+    mask = np.abs(x) * 0.7978845608028654 < 7.275957614183426e-12
+    return np.where(mask, np.abs(np.sign(x)), 0.0)
 
 
 def _derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
-    v2 = np.minimum(np.abs(v * 0.7071067811865476), 40.0)
-    return _erfc(v * -0.7071067811865476) * 0.5 + v * (np.exp(-(v2 * v2)) * 0.3989422804014327)
+    xc = np.minimum(x, 1.152921504606847e+18)
+    v = xc * xc * -0.5
+    v2 = _mul_low(xc, xc) * -0.5
+    e = np.exp(v)
+    v3 = e + e * v2
+    v4 = xc * 0.7071067811865476
+    v5 = (v4 - 3.0) / (v4 + 3.0)
+    v6 = (3.4630370129216585e-10 * v5 + 5.647911432100505e-10) * v5 + -3.351099210942262e-09
+    v7 = ((v6 * v5 + -7.109872266199085e-09) * v5 + 1.588979642624752e-08) * v5
+    v8 = ((v7 + 5.1084522747162506e-08) * v5 + -4.64769731037038e-08) * v5
+    v9 = ((v8 + -2.9357097574620674e-07) * v5 + 6.024321679611102e-08) * v5
+    v10 = ((v9 + 1.588852762000617e-06) * v5 + 2.610372842964935e-07) * v5
+    v11 = ((v10 + -8.990103540492358e-06) * v5 + -1.5145562284176214e-06) * v5
+    v12 = ((v11 + 5.6119377734402204e-05) * v5 + -2.055155668669467e-05) * v5
+    v13 = ((v12 + -0.0003672884779960789) * v5 + 0.0006458141936875262) * v5
+    v14 = ((v13 + 0.0016185691265650187) * v5 + -0.009750689291695548) * v5
+    v15 = ((v14 + 0.021957764012706233) * v5 + -0.023803913108728765) * v5
+    v16 = ((v15 + -0.010235388899009622) * v5 + 0.09902075367944134) * v5
+    v17 = ((v16 + -0.2309273330838092) * v5 + 0.7160046047255598) / (v4 + 1.0)
+    v18 = v3 * 0.5
+    v19 = xc + 0.7517915368080139
+    mask = np.abs(v19) < 0.5
+    v20 = v19 - 1.211444945855772e-08
+    v21 = (5.357830892552233e-07 * v20 + 4.305722687360174e-07) * v20 + -7.734542105149408e-06
+    v22 = (v21 * v20 + -1.1213418527955027e-05) * v20 + 8.615653924954189e-05
+    v23 = (v22 * v20 + 0.0001863395499970949) * v20 + -0.0007448264942430358
+    v24 = ((v23 * v20 + -0.0022395380470446417) * v20 + 0.00453922835719888) * v20
+    v25 = ((v24 + 0.019421679837042693) * v20 + -0.014771522147559005) * v20
+    v26 = ((v25 + -0.11400823329719427) * v20 + -0.018199676398679244) * v20
+    v27 = ((v26 + 0.3882849829905518) * v20 + 0.43149399231404695) * v20
+    w = np.where(mask, v27, xc * (v3 * 0.3989422804014327) + 1.0 - v17 * v18)
+    v28 = xc * -0.7071067811865476
+    v29 = (v28 - 3.0) / (v28 + 3.0)
+    v30 = (3.4630370129216585e-10 * v29 + 5.647911432100505e-10) * v29
+    v31 = ((v30 + -3.351099210942262e-09) * v29 + -7.109872266199085e-09) * v29
+    v32 = ((v31 + 1.588979642624752e-08) * v29 + 5.1084522747162506e-08) * v29
+    v33 = ((v32 + -4.64769731037038e-08) * v29 + -2.9357097574620674e-07) * v29
+    v34 = ((v33 + 6.024321679611102e-08) * v29 + 1.588852762000617e-06) * v29
+    v35 = ((v34 + 2.610372842964935e-07) * v29 + -8.990103540492358e-06) * v29
+    v36 = ((v35 + -1.5145562284176214e-06) * v29 + 5.6119377734402204e-05) * v29
+    v37 = ((v36 + -2.055155668669467e-05) * v29 + -0.0003672884779960789) * v29
+    v38 = ((v37 + 0.0006458141936875262) * v29 + 0.0016185691265650187) * v29
+    v39 = ((v38 + -0.009750689291695548) * v29 + 0.021957764012706233) * v29
+    v40 = ((v39 + -0.023803913108728765) * v29 + -0.010235388899009622) * v29
+    v41 = ((v40 + 0.09902075367944134) * v29 + -0.2309273330838092) * v29 + 0.7160046047255598
+    v42 = v41 / (v28 + 1.0)
+    e2 = np.exp(v * 0.5)
+    v43 = e2 + e2 * (v2 * 0.5)
+    v44 = v43 * (v42 * 1.772453850905516 + xc * 1.4142135623730951)
+    w2 = np.where(mask, v27, (v42 + xc * 0.7978845608028654) * v18)
+    w3 = np.where(xc < -11.3125, v43 * 0.28209479177387814 * v44, w2)
+    return np.where(xc < 0.0, np.where(xc < -63.25, 0.0, w3), w)
 
 
 def _second_derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
-    v2 = np.minimum(np.abs(v * 0.7071067811865476), 40.0)
-    return (2.0 - v * v) * (np.exp(-(v2 * v2)) * 0.3989422804014327)
+    v = x * x * -0.5
+    v2 = _mul_low(x, x) * -0.5
+    e = np.exp(v)
+    v3 = e + e * v2
+    e2 = np.exp(v * 0.5)
+    v4 = e2 + e2 * (v2 * 0.5)
+    v5 = v4 * 0.3989422804014327 * (v4 * (2.0 - x * x))
+    w = np.where(x > 11.3125, v5, v3 * 0.7978845608028654 - v3 * 0.3989422804014327 * x * x)
+    return np.where(x < -63.25, 0.0, np.where(x < -11.3125, v5, np.where(x > 63.25, 0.0, w)))
 
 
 def _vjp(x: Array, dy: Array) -> Array:
@@ -83,76 +180,38 @@ def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
 
 
-# erf(x) = x P(x²) for |x| <= 1; erfc(x) = exp(-x²) Q(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75).
-_P = (
-    -4.230945824295338e-12,
-    8.709045129053106e-11,
-    -1.216456005728345e-09,
-    1.4792401209404813e-08,
-    -1.6364642158167616e-07,
-    1.6462045441468418e-06,
-    -1.4925647567519332e-05,
-    0.00012055332902888736,
-    -0.000854832702193483,
-    0.0052239776254232985,
-    -0.02686617064512984,
-    0.1128379167095512,
-    -0.37612638903183754,
-    1.1283791670955126,
-)
-_Q = (
-    6.725469873860479e-10,
-    4.03025680810762e-10,
-    -6.278597316631462e-09,
-    -4.1531334776247e-09,
-    4.087760287694846e-08,
-    2.4067206253504463e-08,
-    -2.6124047651460365e-07,
-    -5.8131844316655906e-08,
-    1.7535772186837576e-06,
-    -9.728990584345836e-07,
-    -1.1445128129253023e-05,
-    2.2383923821793297e-05,
-    5.1649435206010234e-05,
-    -0.0002901539809111059,
-    0.0002937135888519846,
-    0.0017556258325107878,
-    -0.009746579546820467,
-    0.028362277421521268,
-    -0.05869339859061009,
-    0.09230432116019731,
-    -0.10880393014170495,
-    0.08227673849015106,
-    0.003585415485463651,
-    -0.14024059858554702,
-    1.2375126308378275,
-)
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
-    y = np.full_like(x, coefficients[0])
-    for c in coefficients[1:]:
-        y = y * x + c
-    return y
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
 
 
-def _erfc(x: Array) -> Array:
-    """The complementary error function, within 5 ulp of float64 where it is normal."""
-    a = np.minimum(np.abs(x), 28.0)
-    near = np.minimum(a, 1.0)
-    # exp(-a²) through h, the leading 24 bits of a, whose square is exact.
-    h = a.astype(np.float32).astype(np.float64)
-    tail = _polynomial(_Q, (a - 3.75) / (a + 3.75)) / (1.0 + 2.0 * a)
-    tail = tail * (np.exp(-(h * h)) * np.exp((h - a) * (h + a)))
-    centre = 1.0 - np.sign(x) * near * _polynomial(_P, near * near)
-    return np.where(a < 0.5, centre, np.where(x < 0, 2.0 - tail, tail))
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
-def _erf(x: Array) -> Array:
-    """The error function, within 3 ulp of float64."""
-    near = np.minimum(np.abs(x), 1.0)
-    inner = near * _polynomial(_P, near * near)
-    return np.copysign(np.where(np.abs(x) <= 1.0, inner, 1.0 - _erfc(np.abs(x))), x)
+def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
+    """What is half-way between two floats of the dtype, moved to the side of the true value."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    middle = 0.5 * (near + other)
+    tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
+    beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
+    return np.where(tie, beside, y)
 
 
 _BLOCK = 1 << 13
@@ -175,6 +234,7 @@ def _map(
     parameters: tuple[ArrayLike, ...],
     out: Array | None,
     dtype: np.dtype[Any] | None = None,
+    lean: Callable[..., Any] | None = None,
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
@@ -198,6 +258,10 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            values_here = (*block[: len(arrays)], *fixed)
+            y = kernel(*values_here)
+            if lean is not None and result.dtype.itemsize == 2:
+                y = _untied(y, lean(*values_here), result.dtype)
+            result[...] = _narrow(y, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]

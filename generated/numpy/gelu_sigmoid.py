@@ -39,7 +39,7 @@ __all__ = [
 
 def gelu_sigmoid(x: ArrayLike, *, out: Array | None = None) -> Array:
     """f, the activation itself."""
-    return _map(_forward, (x,), (), out)
+    return _map(_forward, (x,), (), out, lean=_forward_lean)
 
 
 def gelu_sigmoid_derivative(x: ArrayLike, *, out: Array | None = None) -> Array:
@@ -66,31 +66,103 @@ def gelu_sigmoid_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -
 
 
 def _forward(x: Array) -> Array:
-    xc = np.maximum(x, -1099511627776.0)
-    v = xc * 1.702
-    e = np.exp(-np.abs(v))
-    return xc * (np.where(v >= 0.0, 1.0, e) / (1.0 + e))
+    xc = np.minimum(x, 1.152921504606847e+18)
+    v = _mul_low(xc, 1.7020000219345093) + xc * -2.193450927734375e-08
+    v2 = xc * 1.7020000219345093
+    v3 = v2 + v
+    v4 = _add_low(v2, v)
+    e = np.exp(-np.abs(v3))
+    v5 = e + e * -np.where(v3 < 0.0, -v4, v4)
+    e2 = np.exp(v3 * 0.5)
+    v6 = e2 + e2 * (v4 * 0.5)
+    v7 = xc * (np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5))
+    w = np.where(xc < -1175.25, 0.0, np.where(xc < -37.61538461538461, v6 * xc * v6, v7))
+    return np.where(x > 1.152921504606847e+18, x, w)
+
+
+def _forward_lean(x: Array) -> Array:
+    return np.where(np.abs(x) < 8.549891438523414e-12, np.abs(np.sign(x)), 0.0)
 
 
 def _derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
-    v2 = v * -1.702
-    e = np.exp(-np.abs(v2))
-    v3 = v * 1.702
-    e2 = np.exp(-np.abs(v3))
-    v4 = np.where(v3 >= 0.0, 1.0, e2) / (1.0 + e2)
-    return np.where(v2 >= 0.0, 1.0, e) / (1.0 + e) * 1.702 * v4 * v + v4
+    xc = np.minimum(x, 1.152921504606847e+18)
+    v = _mul_low(xc, 1.7020000219345093) + xc * -2.193450927734375e-08
+    v2 = xc * 1.7020000219345093
+    v3 = v2 + v
+    v4 = _add_low(v2, v)
+    e = np.exp(-np.abs(v3))
+    v5 = e + e * -np.where(v3 < 0.0, -v4, v4)
+    v6 = _mul_low(xc, -1.7020000219345093) + xc * 2.193450927734375e-08
+    v7 = xc * -1.7020000219345093
+    v8 = v7 + v6
+    v9 = _add_low(v7, v6)
+    e2 = np.exp(-np.abs(v8))
+    v10 = e2 + e2 * -np.where(v8 < 0.0, -v9, v9)
+    v11 = xc * (np.where(v8 >= 0.0, 1.0, v10) / (1.0 + v10) * 851.0) + 500.0
+    v12 = xc + 0.7511542439460754
+    v13 = v12 - -1.149521351184497e-08
+    v14 = (-3.371203945264756e-06 * v13 + -8.343372113971763e-06) * v13
+    v15 = ((v14 + 4.7166327508299935e-06) * v13 + 4.12714808374649e-05) * v13
+    v16 = ((v15 + 3.932022716270838e-05) * v13 + -9.339529019058692e-05) * v13
+    v17 = ((v16 + -0.0002700360088311991) * v13 + -5.227035136781816e-05) * v13
+    v18 = ((v17 + 0.0008648910769033524) * v13 + 0.0013862762289320488) * v13
+    v19 = ((v18 + -0.0010216245726913209) * v13 + -0.006065159640283687) * v13
+    v20 = ((v19 + -0.004902482260883572) * v13 + 0.013076914690629696) * v13
+    v21 = ((v20 + 0.0330372364635416) * v13 + 0.0030781165413286283) * v13
+    v22 = ((v21 + -0.09435720712884892) * v13 + -0.12774050660219788) * v13
+    v23 = ((v22 + 0.09305963675729151) * v13 + 0.42481282173594376) * v13
+    v24 = v11 * (np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / 500.0
+    w = np.where(np.abs(v12) < 0.5, (v23 + 0.37071552313509976) * v13, v24)
+    e3 = np.exp(v3 * 0.5)
+    v25 = e3 + e3 * (v4 * 0.5)
+    w2 = np.where(xc < -37.61538461538461, v25 * 0.002 * (v25 * (xc * 851.0 + 500.0)), w)
+    return np.where(xc < -1175.25, 0.0, w2)
 
 
 def _second_derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
-    v2 = v * -1.702
-    e = np.exp(-np.abs(v2))
-    v3 = np.where(v2 >= 0.0, 1.0, e) / (1.0 + e)
-    v4 = v * 1.702
-    e2 = np.exp(-np.abs(v4))
-    v5 = np.where(v4 >= 0.0, 1.0, e2) / (1.0 + e2)
-    return v3 * 2.896804 * v3 * v5 * v + v5 * (v3 * 3.404) - v5 * 2.896804 * v5 * v3 * v
+    v = _mul_low(x, -1.7020000219345093) + x * 2.193450927734375e-08
+    v2 = x * -1.7020000219345093
+    v3 = v2 + v
+    v4 = _add_low(v2, v)
+    e = np.exp(-np.abs(v3))
+    v5 = e + e * -np.where(v3 < 0.0, -v4, v4)
+    v6 = _mul_low(x, 1.7020000219345093) + x * -2.193450927734375e-08
+    v7 = x * 1.7020000219345093
+    v8 = v7 + v6
+    v9 = _add_low(v7, v6)
+    e2 = np.exp(-np.abs(v8))
+    v10 = e2 + e2 * -np.where(v8 < 0.0, -v9, v9)
+    v11 = np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5) * 0.003404
+    v12 = v11 * (np.where(v8 >= 0.0, 1.0, v10) / (1.0 + v10))
+    v13 = x - 1.4097281694412231
+    v14 = v13 - -3.752849243487629e-08
+    v15 = (-0.00011307232722266 * v14 + -1.2101574588340025e-05) * v14 + 0.0005380240069682434
+    v16 = (v15 * v14 + -0.0011988191085671152) * v14 + 0.0007363923816819585
+    v17 = (v16 * v14 + 0.0029276294711354394) * v14 + -0.009679181871790218
+    v18 = ((v17 * v14 + 0.011558348985478646) * v14 + 0.008107138655753281) * v14
+    v19 = ((v18 + -0.0565307972071183) * v14 + 0.09389910297456493) * v14
+    v20 = ((v19 + -0.026231851511931123) * v14 + -0.1887012380270807) * v14
+    v21 = ((v20 + 0.3761661144889842) * v14 + -0.2651459769337129) * v14
+    w = np.where(np.abs(v13) < 0.25, v21, v12 * (1000.0 - x * (np.tanh(x * 0.851) * 851.0)))
+    v22 = x + 1.4097281694412231
+    v23 = v22 - 3.752849243487629e-08
+    v24 = (0.00011307232722266 * v23 + -1.2101574588340025e-05) * v23 + -0.0005380240069682434
+    v25 = (v24 * v23 + -0.0011988191085671152) * v23 + -0.0007363923816819585
+    v26 = ((v25 * v23 + 0.0029276294711354394) * v23 + 0.009679181871790218) * v23
+    v27 = ((v26 + 0.011558348985478646) * v23 + -0.008107138655753281) * v23
+    v28 = ((v27 + -0.0565307972071183) * v23 + -0.09389910297456493) * v23
+    v29 = ((v28 + -0.026231851511931123) * v23 + 0.1887012380270807) * v23
+    v30 = ((v29 + 0.3761661144889842) * v23 + 0.2651459769337129) * v23
+    e3 = np.exp(v3 * 0.5)
+    v31 = e3 + e3 * (v4 * 0.5)
+    v32 = x * 851.0
+    v33 = v31 * 0.003404 * (v31 * (1000.0 - v32))
+    w2 = np.where(x > 37.61538461538461, v33, np.where(np.abs(v22) < 0.25, v30, w))
+    e4 = np.exp(v8 * 0.5)
+    v34 = e4 + e4 * (v9 * 0.5)
+    v35 = v34 * 0.003404 * (v34 * (v32 + 1000.0))
+    w3 = np.where(x < -37.61538461538461, v35, np.where(x > 1175.25, 0.0, w2))
+    return np.where(x < -1175.25, 0.0, w3)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
@@ -99,6 +171,40 @@ def _vjp(x: Array, dy: Array) -> Array:
 
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
+
+
+def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
+    """What is half-way between two floats of the dtype, moved to the side of the true value."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    middle = 0.5 * (near + other)
+    tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
+    beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
+    return np.where(tie, beside, y)
 
 
 _BLOCK = 1 << 13
@@ -121,6 +227,7 @@ def _map(
     parameters: tuple[ArrayLike, ...],
     out: Array | None,
     dtype: np.dtype[Any] | None = None,
+    lean: Callable[..., Any] | None = None,
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
@@ -144,6 +251,10 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            values_here = (*block[: len(arrays)], *fixed)
+            y = kernel(*values_here)
+            if lean is not None and result.dtype.itemsize == 2:
+                y = _untied(y, lean(*values_here), result.dtype)
+            result[...] = _narrow(y, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]

@@ -47,7 +47,7 @@ __all__ = [
 
 def gelu_tanh(x: ArrayLike, *, out: Array | None = None) -> Array:
     """f, the activation itself."""
-    return _map(_forward, (x,), (), out)
+    return _map(_forward, (x,), (), out, lean=_forward_lean)
 
 
 def gelu_tanh_derivative(x: ArrayLike, *, out: Array | None = None) -> Array:
@@ -74,46 +74,139 @@ def gelu_tanh_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> A
 
 
 def _forward(x: Array) -> Array:
-    xc = np.maximum(x, -1099511627776.0)
-    v = (xc * xc * xc * 0.044715 + xc) * 1.5957691216057308
-    e = np.exp(-np.abs(v))
-    return xc * (np.where(v >= 0.0, 1.0, e) / (1.0 + e))
+    v = np.maximum(np.minimum(x, 1073741824.0), -1073741824.0)
+    v2 = _mul_low(v, 1.5957691669464111) + v * -4.534068042105272e-08
+    v3 = v * 1.5957691669464111
+    v4 = v3 + v2
+    v5 = v * v
+    v6 = _mul_low(v5, v) + v * _mul_low(v, v)
+    v7 = v5 * v
+    v8 = v7 + v6
+    v9 = _mul_low(v8, 0.07135481387376785) + v8 * 2.3988323959931355e-09
+    v10 = v9 + 0.07135481387376785 * _add_low(v7, v6)
+    v11 = v8 * 0.07135481387376785
+    v12 = v11 + v10
+    v13 = _add_low(v3, v2) + _add_low(v11, v10) + _add_low(v4, v12)
+    v14 = v4 + v12
+    e = np.exp(-np.abs(v14))
+    v15 = e + e * -np.where(v14 < 0.0, -v13, v13)
+    return np.where(x > 1073741824.0, x, v * (np.where(v14 >= 0.0, 1.0, v15) / (1.0 + v15)))
+
+
+def _forward_lean(x: Array) -> Array:
+    mask = np.abs(x) * 0.7978845608028654 < 7.275957614183426e-12
+    return np.where(mask, np.abs(np.sign(x)), 0.0)
 
 
 def _derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
-    v2 = v * v * v
-    v3 = v * 1.5957691216057308
-    v4 = v2 * 0.07135481627260025 + v3
-    e = np.exp(-np.abs(v4))
-    v5 = np.where(v4 >= 0.0, 1.0, e) / (1.0 + e)
-    v6 = v5 * 0.21406444881780073
-    v7 = v5 * 1.5957691216057308
-    v8 = v2 * -0.07135481627260025 - v3
-    e2 = np.exp(-np.abs(v8))
-    v9 = np.where(v8 >= 0.0, 1.0, e2) / (1.0 + e2)
-    v10 = v9 * 0.21406444881780073
-    v11 = v9 * 1.5957691216057308
-    v12 = v10 * v * v * v + v * v11 + v5 - v10 * v9 * v * v * v - v11 * v9 * v
-    v13 = v6 * v * v * v + v * v7 + v5 - v6 * v5 * v * v * v - v7 * v5 * v
-    return np.where((v2 * 0.044715 + v) * 0.7978845608028654 >= 0.0, v12, v13)
+    v = np.minimum(np.maximum(x, -1073741824.0), 1073741824.0)
+    v2 = v * v
+    v3 = _mul_low(v2, v) + v * _mul_low(v, v)
+    v4 = v2 * v
+    v5 = v4 + v3
+    v6 = _mul_low(v5, 0.044714998453855515) + v5 * 1.5461444854736329e-09
+    v7 = v6 + 0.044714998453855515 * _add_low(v4, v3)
+    v8 = v5 * 0.044714998453855515
+    v9 = v8 + v7
+    v10 = _add_low(v8, v7) + _add_low(v9, v)
+    v11 = v9 + v
+    v12 = _mul_low(v11, -1.5957691669464111) + v11 * 4.534068042105272e-08
+    v13 = v12 + -1.5957691669464111 * v10
+    v14 = v11 * -1.5957691669464111
+    v15 = v14 + v13
+    v16 = _add_low(v14, v13)
+    e = np.exp(-np.abs(v15))
+    v17 = e + e * -np.where(v15 < 0.0, -v16, v16)
+    v18 = np.where(v15 >= 0.0, 1.0, v17) / (1.0 + v17)
+    v19 = _mul_low(v11, 1.5957691669464111) + v11 * -4.534068042105272e-08
+    v20 = v19 + 1.5957691669464111 * v10
+    v21 = v11 * 1.5957691669464111
+    v22 = v21 + v20
+    v23 = _add_low(v21, v20)
+    e2 = np.exp(-np.abs(v22))
+    v24 = e2 + e2 * -np.where(v22 < 0.0, -v23, v23)
+    v25 = np.where(v22 >= 0.0, 1.0, v24) / (1.0 + v24)
+    v26 = v18 * 0.21406444881780073 * v25 * v * v * v + v18 * 1.5957691216057308 * v25 * v
+    v27 = v + 0.7524614334106445
+    v28 = v27 - 1.1339628272762046e-08
+    v29 = (-3.6409157540544817e-07 * v28 + -8.503220139623237e-07) * v28
+    v30 = ((v29 + 2.408433979612196e-06) * v28 + 5.859141668673821e-06) * v28
+    v31 = ((v30 + -1.5946153582765923e-05) * v28 + -3.494255379649606e-05) * v28
+    v32 = ((v31 + 0.0001242518402416315) * v28 + 0.0002639258557560716) * v28
+    v33 = ((v32 + -0.0009274420109927714) * v28 + -0.0024227317128706965) * v28
+    v34 = ((v33 + 0.005261059255811789) * v28 + 0.019682309454570675) * v28
+    v35 = ((v34 + -0.016619328343117273) * v28 + -0.11394448308086545) * v28
+    v36 = ((v35 + -0.015782853521846926) * v28 + 0.38751844613578845) * v28
+    return np.where(np.abs(v27) < 0.5, (v36 + 0.4304000910248585) * v28, v26 + v25)
 
 
 def _second_derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
+    v = np.minimum(np.maximum(x, -1048576.0), 1048576.0)
     v2 = v * v
-    v3 = v2 * v * 0.044715 + v
-    v4 = v3 * -1.5957691216057308
-    e = np.exp(-np.abs(v4))
-    v5 = np.where(v4 >= 0.0, 1.0, e) / (1.0 + e)
-    v6 = v3 * 1.5957691216057308
-    e2 = np.exp(-np.abs(v6))
-    v7 = np.where(v6 >= 0.0, 1.0, e2) / (1.0 + e2)
-    v8 = v2 * 26829.0 + 200000.0
-    v9 = v5 * 3.1915382432114616 * v7 * (v2 * 0.134145 + 1.0)
-    v10 = v9 + v5 * 6.366197723675813e-11 * v5 * v7 * v8 * v8 * v
-    v11 = v7 * 6.366197723675813e-11 * v7 * v5 * v8 * v8 * v
-    return v10 + v5 * 0.42812889763560147 * v7 * v * v - v11
+    v3 = _mul_low(v2, v) + v * _mul_low(v, v)
+    v4 = v2 * v
+    v5 = v4 + v3
+    v6 = _mul_low(v5, 0.044714998453855515) + v5 * 1.5461444854736329e-09
+    v7 = v6 + 0.044714998453855515 * _add_low(v4, v3)
+    v8 = v5 * 0.044714998453855515
+    v9 = v8 + v7
+    v10 = _add_low(v8, v7) + _add_low(v9, v)
+    v11 = v9 + v
+    v12 = _mul_low(v11, -1.5957691669464111) + v11 * 4.534068042105272e-08
+    v13 = v12 + -1.5957691669464111 * v10
+    v14 = v11 * -1.5957691669464111
+    v15 = v14 + v13
+    v16 = _add_low(v14, v13)
+    e = np.exp(-np.abs(v15))
+    v17 = e + e * -np.where(v15 < 0.0, -v16, v16)
+    v18 = _mul_low(v11, 1.5957691669464111) + v11 * -4.534068042105272e-08
+    v19 = v18 + 1.5957691669464111 * v10
+    v20 = v11 * 1.5957691669464111
+    v21 = v20 + v19
+    v22 = _add_low(v20, v19)
+    e2 = np.exp(-np.abs(v21))
+    v23 = e2 + e2 * -np.where(v21 < 0.0, -v22, v22)
+    v24 = v * v
+    v25 = v24 * 26829.0 + 200000.0
+    v26 = np.tanh((v24 * v * 0.044715 + v) * 0.7978845608028654) * 0.3183098861837907
+    v27 = v25 * 79788.45608028653 + v24 * 2140644488.1780074 - v26 * v25 * v25 * v
+    v28 = np.where(v15 >= 0.0, 1.0, v17) / (1.0 + v17)
+    v29 = v28 * (np.where(v21 >= 0.0, 1.0, v23) / (1.0 + v23)) * v27 / 5000000000.0
+    v30 = v - 1.418503999710083
+    v31 = v30 - 9.080745347735533e-09
+    v32 = (-8.94738983090815e-10 * v31 + 2.346283759123786e-09) * v31 + 8.163657829844087e-09
+    v33 = (v32 * v31 + -3.418351140159773e-08) * v31 + -2.0194910895409796e-08
+    v34 = (v33 * v31 + 2.7490040884974314e-07) * v31 + -2.3547598733471424e-07
+    v35 = (v34 * v31 + -1.498633136941218e-06) * v31 + 3.5714629377754935e-06
+    v36 = (v35 * v31 + 4.882314934953865e-06) * v31 + -2.918764639012361e-05
+    v37 = (v36 * v31 + 6.139751240010483e-06) * v31 + 0.0001761997339858533
+    v38 = (v37 * v31 + -0.00026173781400637376) * v31 + -0.0007514201346911107
+    v39 = ((v38 * v31 + 0.002643461190382502) * v31 + 0.0007632001199798463) * v31
+    v40 = ((v39 + -0.016711507565433756) * v31 + 0.02003536116232984) * v31
+    v41 = ((v40 + 0.05675054097540951) * v31 + -0.16109481693212538) * v31
+    v42 = ((v41 + -0.00816895188395005) * v31 + 0.43208111159384793) * v31
+    w = np.where(np.abs(v30) < 1.0, (v42 + -0.40954881741241905) * v31, v29)
+    v43 = v + 1.418503999710083
+    v44 = v43 - -9.080745347735533e-09
+    v45 = (-8.94738983090815e-10 * v44 + -2.346283759123786e-09) * v44 + 8.163657829844087e-09
+    v46 = (v45 * v44 + 3.418351140159773e-08) * v44 + -2.0194910895409796e-08
+    v47 = (v46 * v44 + -2.7490040884974314e-07) * v44 + -2.3547598733471424e-07
+    v48 = (v47 * v44 + 1.498633136941218e-06) * v44 + 3.5714629377754935e-06
+    v49 = (v48 * v44 + -4.882314934953865e-06) * v44 + -2.918764639012361e-05
+    v50 = (v49 * v44 + -6.139751240010483e-06) * v44 + 0.0001761997339858533
+    v51 = (v50 * v44 + 0.00026173781400637376) * v44 + -0.0007514201346911107
+    v52 = (v51 * v44 + -0.002643461190382502) * v44 + 0.0007632001199798463
+    v53 = ((v52 * v44 + 0.016711507565433756) * v44 + 0.02003536116232984) * v44
+    v54 = ((v53 + -0.05675054097540951) * v44 + -0.16109481693212538) * v44
+    v55 = ((v54 + 0.00816895188395005) * v44 + 0.43208111159384793) * v44
+    w2 = np.where(np.abs(v43) < 1.0, (v55 + 0.40954881741241905) * v44, w)
+    v56 = (-1.577193533448302e-09 * v24 + 2.7623829211552105e-08) * v24
+    v57 = ((v56 + -2.667716553991255e-07) * v24 + 1.8870537180543917e-06) * v24
+    v58 = ((v57 + -1.03794127511443e-05) * v24 + 4.062352176259507e-05) * v24
+    v59 = ((v58 + -4.837445019603033e-05) * v24 + -0.000923737485228351) * v24
+    v60 = ((v59 + 0.01060049307264402) * v24 + -0.06960962145255978) * v24
+    v61 = ((v60 + 0.3060467131886061) * v24 + -0.8018337261300682) * v24 + 0.7978845608028654
+    return np.where(np.abs(v) < 1.0, v61, w2)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
@@ -122,6 +215,40 @@ def _vjp(x: Array, dy: Array) -> Array:
 
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
+
+
+def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
+    """What is half-way between two floats of the dtype, moved to the side of the true value."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    middle = 0.5 * (near + other)
+    tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
+    beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
+    return np.where(tie, beside, y)
 
 
 _BLOCK = 1 << 13
@@ -144,6 +271,7 @@ def _map(
     parameters: tuple[ArrayLike, ...],
     out: Array | None,
     dtype: np.dtype[Any] | None = None,
+    lean: Callable[..., Any] | None = None,
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
@@ -167,6 +295,10 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            values_here = (*block[: len(arrays)], *fixed)
+            y = kernel(*values_here)
+            if lean is not None and result.dtype.itemsize == 2:
+                y = _untied(y, lean(*values_here), result.dtype)
+            result[...] = _narrow(y, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]

@@ -1,11 +1,28 @@
 """log_softmax: an activation function with its derivatives.
 
 f(x) = log(exp(x)/row_sum(exp(x)))
-f'(x) = -exp(x - row_max(x))/row_sum(exp(x - row_max(x))) + 1
-f''(x) = (exp(x - row_max(x))/row_sum(exp(x - row_max(x))) - 1)*exp(x -
-         row_max(x))/row_sum(exp(x - row_max(x)))
-vjp(x, dy) = dy - exp(x - row_max(x))*row_sum(dy)/row_sum(exp(x - row_max(x)))
-jvp(x, dx) = dx - row_sum(dx*exp(x - row_max(x)))/row_sum(exp(x - row_max(x)))
+f'(x) = (row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) if
+        row_top(x) > 1/2 else -exp(x - row_max(x)) + row_sum((1 - row_top(x))*exp(x -
+        row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)/(row_sum((1 - row_top(x))*exp(x -
+        row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)
+f''(x) = -(row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) if
+         row_top(x) > 1/2 else -exp(x - row_max(x)) + row_sum((1 - row_top(x))*exp(x -
+         row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)*exp(x - row_max(x))/(row_sum((1 -
+         row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)**2
+vjp(x, dy) = -(-dy*(row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)),
+             1) if row_top(x) > 1/2 else -exp(x - row_max(x)) + row_sum((1 - row_top(x))*exp(x -
+             row_max(x))) + offset(row_sum(row_top(x)), 1) + 1) + (row_sum(dy*(1 - row_top(x)))
+             if (row_top(x) > 1/2) & (row_sum(row_top(x)) < 3/2) else -dy + row_sum(dy))*exp(x -
+             row_max(x)))/(row_sum((1 - row_top(x))*exp(x - row_max(x))) +
+             offset(row_sum(row_top(x)), 1) + 1)
+jvp(x, dx) = -(-(dx - (row_sum(dx*row_top(x))/row_sum(row_top(x)) if row_sum((1 -
+             row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) < 1 else
+             0))*(row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1)
+             + 1) + row_sum((dx - (row_sum(dx*row_top(x))/row_sum(row_top(x)) if row_sum((1 -
+             row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) < 1 else
+             0))*exp(x - row_max(x))))/(row_sum((1 - row_top(x))*exp(x - row_max(x))) +
+             offset(row_sum(row_top(x)), 1) + 1)
+log1p(u) = log(u + 1)
 
 Every function takes real arrays; a row lies along `axis`. The result has their floating dtype
 (float64 for integers), computed in float64 and rounded once.
@@ -64,35 +81,95 @@ def log_softmax_jvp(x: ArrayLike, dx: ArrayLike, axis: int = -1) -> Array:
 
 def _forward(x: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
-    w = np.where(x == top, 0.0, x - top)
-    return w - np.log(np.sum(np.exp(w), axis=-1, keepdims=True))
+    mask = x == top
+    w = np.where(mask, 0.0, x - top)
+    e = np.exp(w)
+    v = e + e * np.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w2) * v, axis=-1, keepdims=True)
+    return w - np.log1p(s + (np.sum(w2, axis=-1, keepdims=True) - 1.0))
 
 
 def _derivative(x: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
-    e = np.exp(np.where(x == top, 0.0, x - top))
-    return 1.0 - e / np.sum(e, axis=-1, keepdims=True)
+    mask = x == top
+    w = np.where(mask, 0.0, x - top)
+    e = np.exp(w)
+    v = e + e * np.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w2) * v, axis=-1, keepdims=True)
+    v2 = s + (np.sum(w2, axis=-1, keepdims=True) - 1.0)
+    v3 = v2 + 1.0
+    return np.where(w2 > 0.5, v2, v3 - v) / v3
 
 
 def _second_derivative(x: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
-    e = np.exp(np.where(x == top, 0.0, x - top))
-    s = np.sum(e, axis=-1, keepdims=True)
-    return (e / s - 1.0) * e / s
+    mask = x == top
+    w = np.where(mask, 0.0, x - top)
+    e = np.exp(w)
+    v = e + e * np.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w2) * v, axis=-1, keepdims=True)
+    v2 = s + (np.sum(w2, axis=-1, keepdims=True) - 1.0)
+    v3 = v2 + 1.0
+    return -(np.where(w2 > 0.5, v2, v3 - v) * v / v3 / v3)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
-    e = np.exp(np.where(x == top, 0.0, x - top))
-    v = np.sum(dy, axis=-1, keepdims=True) * e / np.sum(e, axis=-1, keepdims=True)
-    return dy - v
+    mask = x == top
+    w = np.where(mask, 0.0, x - top)
+    e = np.exp(w)
+    v = e + e * np.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    mask2 = w2 > 0.5
+    s = np.sum(w2, axis=-1, keepdims=True)
+    v2 = 1.0 - w2
+    s2 = np.sum(dy * v2, axis=-1, keepdims=True)
+    w3 = np.where(mask2 & (s < 1.5), s2, np.sum(dy, axis=-1, keepdims=True) - dy)
+    v3 = np.sum(v2 * v, axis=-1, keepdims=True) + (s - 1.0)
+    v4 = v3 + 1.0
+    return -((w3 * v - dy * np.where(mask2, v3, v4 - v)) / v4)
 
 
 def _jvp(x: Array, dx: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
-    e = np.exp(np.where(x == top, 0.0, x - top))
-    v = np.sum(dx * e, axis=-1, keepdims=True) / np.sum(e, axis=-1, keepdims=True)
-    return dx - v
+    mask = x == top
+    w = np.where(mask, 0.0, x - top)
+    e = np.exp(w)
+    v = e + e * np.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    s = np.sum(w2, axis=-1, keepdims=True)
+    v2 = np.sum((1.0 - w2) * v, axis=-1, keepdims=True) + (s - 1.0)
+    w3 = np.where(v2 < 1.0, np.sum(dx * w2, axis=-1, keepdims=True) / s, 0.0)
+    v3 = dx - w3
+    v4 = v2 + 1.0
+    return -((np.sum(v3 * v, axis=-1, keepdims=True) - v4 * v3) / v4)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
 _BLOCK = 1 << 15
@@ -134,5 +211,6 @@ def _map(
         # what is not selected.
         with np.errstate(all="ignore"):
             for i in range(0, len(into), step):
-                into[i : i + step] = kernel(*(a[i : i + step].astype(np.float64) for a in flat))
+                y = kernel(*(a[i : i + step].astype(np.float64) for a in flat))
+                into[i : i + step] = _narrow(y, dtype)
     return result[..., 0] if reduces else np.moveaxis(result, -1, axis)

@@ -33,7 +33,7 @@ __all__ = ["mish", "mish_derivative", "mish_jvp", "mish_second_derivative", "mis
 
 def mish(x: ArrayLike, *, out: Array | None = None) -> Array:
     """f, the activation itself."""
-    return _map(_forward, (x,), (), out)
+    return _map(_forward, (x,), (), out, lean=_forward_lean)
 
 
 def mish_derivative(x: ArrayLike, *, out: Array | None = None) -> Array:
@@ -60,30 +60,115 @@ def mish_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
 
 
 def _forward(x: Array) -> Array:
-    xc = np.maximum(x, -1099511627776.0)
-    return xc * np.tanh(np.log1p(np.exp(-np.abs(xc))) + np.maximum(xc, 0.0))
+    v = np.maximum(np.maximum(x, -2000.0), -64.0)
+    e = np.exp(x * 0.5)
+    v2 = v * np.tanh(np.log1p(np.exp(-np.abs(v))) + np.maximum(v, 0.0))
+    return np.where(x < -2000.0, 0.0, np.where(x < -64.0, e * x * e, v2))
+
+
+def _forward_lean(x: Array) -> Array:
+    mask = np.abs(x) * 1.6666666666666667 < 2.2737367544323206e-11
+    return np.where(mask, np.abs(np.sign(x)), 0.0)
 
 
 def _derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
+    mask = x == np.inf
+    w = np.where(mask, 1.0, x)
+    v = np.maximum(np.maximum(w, -2000.0), -64.0)
     e = np.exp(-np.abs(v))
     v2 = np.log1p(e) + np.maximum(v, 0.0)
     e2 = np.exp(np.abs(v2) * -2.0)
     v3 = 1.0 + e2
     v4 = e2 * 4.0 / v3 / v3 * (np.where(v >= 0.0, 1.0, e) / (1.0 + e)) * v
-    return np.tanh(v2) + v4
+    v5 = v + 1.1924312114715576
+    v6 = v5 - -3.043937594950088e-09
+    v7 = (-8.65776830442449e-11 * v6 + -3.20711893882937e-10) * v6 + 2.2722145629976325e-10
+    v8 = ((v7 * v6 + 3.382105724084085e-09) * v6 + 6.8000114321870775e-09) * v6
+    v9 = ((v8 + -5.4107804752768015e-09) * v6 + -6.216295518046308e-08) * v6
+    v10 = ((v9 + -1.4126408525283193e-07) * v6 + 2.7163516554111036e-08) * v6
+    v11 = ((v10 + 1.0717522034521936e-06) * v6 + 2.9086897166237036e-06) * v6
+    v12 = ((v11 + 9.426992439512893e-07) * v6 + -1.729923077065916e-05) * v6
+    v13 = ((v12 + -5.582890443342482e-05) * v6 + -4.1961504059107334e-05) * v6
+    v14 = ((v13 + 0.0002541293617539234) * v6 + 0.000989818103121587) * v6
+    v15 = ((v14 + 0.0010924055411736856) * v6 + -0.0033606849270918075) * v6
+    v16 = ((v15 + -0.015821126561746095) * v6 + -0.02027182271668206) * v6
+    v17 = ((v16 + 0.04190782104361015) * v6 + 0.20473126408010583) * v6 + 0.2669479140495345
+    e3 = np.exp(w * 0.5)
+    w2 = np.where(np.abs(v5) < 1.0, v17 * v6, np.tanh(v2) + v4)
+    w3 = np.where(w < -2000.0, 0.0, np.where(w < -64.0, e3 * (w + 1.0) * e3, w2))
+    return np.where(mask, 1.0, w3)
 
 
 def _second_derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
+    xc = np.minimum(x, 0.0)
+    v = np.maximum(np.maximum(xc, -2000.0), -64.0)
     e = np.exp(-np.abs(v))
     v2 = np.log1p(e) + np.maximum(v, 0.0)
     e2 = np.exp(np.abs(v2) * -2.0)
     v3 = 1.0 + e2
-    v4 = 1.0 + e
-    v5 = np.where(v >= 0.0, 1.0, e) / v4
-    v6 = v * (np.where(-v >= 0.0, 1.0, e) / v4) + 2.0 - v5 * 2.0 * np.tanh(v2) * v
-    return e2 * 4.0 / v3 / v3 * v5 * v6
+    v4 = e2 * 4.0 / v3 / v3
+    v5 = np.where(v >= 0.0, 1.0, e) / (1.0 + e)
+    v6 = v4 * v5 * v + v5 * (v4 * 2.0) - v5 * 2.0 * v5 * v4 * np.tanh(v2) * v
+    v7 = v - 1.490571141242981
+    v8 = v7 - 3.824244750226317e-08
+    v9 = (1.0427169105275014e-07 * v8 + 5.0863597744798306e-08) * v8 + -8.769804610944292e-07
+    v10 = ((v9 * v8 + 1.1835174016482099e-06) * v8 + 2.589122407387575e-06) * v8
+    v11 = ((v10 + -1.1648590659988362e-05) * v8 + 9.505366740756295e-06) * v8
+    v12 = ((v11 + 4.3431123633735416e-05) * v8 + -0.0001371759318121766) * v8
+    v13 = ((v12 + 4.58500245393173e-05) * v8 + 0.0006082701346700853) * v8
+    v14 = ((v13 + -0.0014013096475001502) * v8 + -0.0002685218386850759) * v8
+    v15 = ((v14 + 0.007002748869418532) * v8 + -0.01153524888441694) * v8
+    v16 = ((v15 + -0.00893224429206103) * v8 + 0.059988881162763553) * v8
+    v17 = ((v16 + -0.06665173991852807) * v8 + -0.07970735516542529) * v8
+    v18 = ((v17 + 0.28127277803034306) * v8 + -0.23069451159746054) * v8
+    e3 = np.exp(xc * 0.5)
+    w = np.where(np.abs(v7) < 0.5, v18, v6 - v5 * v5 * v4 * v)
+    w2 = np.where(xc < -2000.0, 0.0, np.where(xc < -64.0, e3 * (xc + 2.0) * e3, w))
+    xc2 = np.maximum(x, 0.0)
+    v19 = np.minimum(np.minimum(xc2, 1000.0), 32.0)
+    v20 = -v19
+    v21 = np.abs(v19)
+    e4 = np.exp(-v21)
+    v22 = np.log1p(e4) + np.maximum(v20, 0.0)
+    v23 = _add_low(v19, v22)
+    v24 = v19 + v22
+    e5 = np.exp(np.abs(v24) * -2.0)
+    v25 = e5 + e5 * (np.where(v24 < 0.0, -v23, v23) * -2.0)
+    v26 = 1.0 + v25
+    v27 = v25 * 4.0 / v26 / v26
+    v28 = 1.0 + e4
+    v29 = np.where(v20 >= 0.0, 1.0, e4) / v28
+    t = np.tanh(v24)
+    v30 = v27 * 2.0
+    v31 = v27 * 4.0 * v29 * t * v19 + v27 * v29 * v19
+    v32 = v31 + np.where(v19 >= 0.0, 1.0, e4) / v28 * v30 - v29 * 2.0 * v29 * v27 * t * v19
+    v33 = v19 - 1.490571141242981
+    v34 = v33 - 3.824244750226317e-08
+    v35 = (1.0427169105275014e-07 * v34 + 5.0863597744798306e-08) * v34
+    v36 = ((v35 + -8.769804610944292e-07) * v34 + 1.1835174016482099e-06) * v34
+    v37 = ((v36 + 2.589122407387575e-06) * v34 + -1.1648590659988362e-05) * v34
+    v38 = ((v37 + 9.505366740756295e-06) * v34 + 4.3431123633735416e-05) * v34
+    v39 = ((v38 + -0.0001371759318121766) * v34 + 4.58500245393173e-05) * v34
+    v40 = ((v39 + 0.0006082701346700853) * v34 + -0.0014013096475001502) * v34
+    v41 = ((v40 + -0.0002685218386850759) * v34 + 0.007002748869418532) * v34
+    v42 = ((v41 + -0.01153524888441694) * v34 + -0.00893224429206103) * v34
+    v43 = ((v42 + 0.059988881162763553) * v34 + -0.06665173991852807) * v34
+    v44 = ((v43 + -0.07970735516542529) * v34 + 0.28127277803034306) * v34
+    v45 = v32 - v30 * t * v19 - v29 * v29 * v27 * v19
+    w3 = np.where(np.abs(v33) < 0.5, (v44 + -0.23069451159746054) * v34, v45)
+    v46 = (2.1825922287089435e-06 * v19 + -1.775468479769246e-05) * v19 + 7.14276683729524e-05
+    v47 = (v46 * v19 + -0.00022458101725562906) * v19 + 0.0006224344254285563
+    v48 = (v47 * v19 + -0.0012346168189231047) * v19 + 0.001309034644451689
+    v49 = (v48 * v19 + -0.0005356668215806872) * v19 + 0.0012334445694968902
+    v50 = (v49 * v19 + -0.0029316773164656793) * v19 + -0.0030035795950097647
+    v51 = ((v50 * v19 + 0.008132589626458426) * v19 + 0.016929421896578933) * v19
+    v52 = ((v51 + -0.021295479882741088) * v19 + -0.07109885466624519) * v19
+    v53 = ((v52 + 0.03603410483933173) * v19 + 0.23456000174467367) * v19
+    v54 = ((v53 + -0.007466666731957375) * v19 + -0.5503999999987069) * v19
+    w4 = np.where(v21 < 1.0, (v54 + -0.09600000000001017) * v19 + 0.64, w3)
+    e6 = np.exp(xc2 * -2.0 * 0.5)
+    w5 = np.where(xc2 > 1000.0, 0.0, np.where(xc2 > 32.0, e6 * 8.0 * (e6 * (1.0 - xc2)), w4))
+    return np.where(x >= 0.0, w5, w2)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
@@ -92,6 +177,40 @@ def _vjp(x: Array, dy: Array) -> Array:
 
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
+
+
+def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
+    """What is half-way between two floats of the dtype, moved to the side of the true value."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    middle = 0.5 * (near + other)
+    tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
+    beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
+    return np.where(tie, beside, y)
 
 
 _BLOCK = 1 << 13
@@ -114,6 +233,7 @@ def _map(
     parameters: tuple[ArrayLike, ...],
     out: Array | None,
     dtype: np.dtype[Any] | None = None,
+    lean: Callable[..., Any] | None = None,
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
@@ -137,6 +257,10 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            values_here = (*block[: len(arrays)], *fixed)
+            y = kernel(*values_here)
+            if lean is not None and result.dtype.itemsize == 2:
+                y = _untied(y, lean(*values_here), result.dtype)
+            result[...] = _narrow(y, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]

@@ -38,7 +38,7 @@ __all__ = ["selu", "selu_derivative", "selu_jvp", "selu_second_derivative", "sel
 
 def selu(x: ArrayLike, *, out: Array | None = None) -> Array:
     """f, the activation itself."""
-    return _map(_forward, (x,), (), out)
+    return _map(_forward, (x,), (), out, lean=_forward_lean)
 
 
 def selu_derivative(x: ArrayLike, *, out: Array | None = None) -> Array:
@@ -69,6 +69,10 @@ def _forward(x: Array) -> Array:
     return w * 1.0507009873554805
 
 
+def _forward_lean(x: Array) -> Array:
+    return np.where(np.abs(x) < 1.4551915228366852e-11, np.abs(np.sign(x)), 0.0)
+
+
 def _derivative(x: Array) -> Array:
     w = np.where(x > 0.0, 1.0, np.exp(np.minimum(x, 0.0)) * 1.6732632423543772)
     return w * 1.0507009873554805
@@ -85,6 +89,25 @@ def _vjp(x: Array, dy: Array) -> Array:
 
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
+
+
+def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
+    """What is half-way between two floats of the dtype, moved to the side of the true value."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    middle = 0.5 * (near + other)
+    tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
+    beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
+    return np.where(tie, beside, y)
 
 
 _BLOCK = 1 << 13
@@ -107,6 +130,7 @@ def _map(
     parameters: tuple[ArrayLike, ...],
     out: Array | None,
     dtype: np.dtype[Any] | None = None,
+    lean: Callable[..., Any] | None = None,
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
@@ -130,6 +154,10 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            values_here = (*block[: len(arrays)], *fixed)
+            y = kernel(*values_here)
+            if lean is not None and result.dtype.itemsize == 2:
+                y = _untied(y, lean(*values_here), result.dtype)
+            result[...] = _narrow(y, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]

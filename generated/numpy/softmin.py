@@ -1,15 +1,34 @@
 """softmin: an activation function with its derivatives.
 
 f(x) = exp(-x)/row_sum(exp(-x))
-f'(x) = (exp(-x - row_max(-x))/row_sum(exp(-x - row_max(-x))) - 1)*exp(-x -
-        row_max(-x))/row_sum(exp(-x - row_max(-x)))
-f''(x) = (2*exp(-2*x - 2*row_max(-x))/row_sum(exp(-x - row_max(-x)))**2 - 3*exp(-x -
-         row_max(-x))/row_sum(exp(-x - row_max(-x))) + 1)*exp(-x - row_max(-x))/row_sum(exp(-x -
-         row_max(-x)))
-vjp(x, dy) = (-dy + row_sum(dy*exp(-x - row_max(-x)))/row_sum(exp(-x - row_max(-x))))*exp(-x -
-             row_max(-x))/row_sum(exp(-x - row_max(-x)))
-jvp(x, dx) = (-dx + row_sum(dx*exp(-x - row_max(-x)))/row_sum(exp(-x - row_max(-x))))*exp(-x -
-             row_max(-x))/row_sum(exp(-x - row_max(-x)))
+f'(x) = -(row_sum((1 - row_top(-x))*exp(-x - row_max(-x))) + offset(row_sum(row_top(-x)), 1) if
+        row_top(-x) > 1/2 else -exp(-x - row_max(-x)) + row_sum((1 - row_top(-x))*exp(-x -
+        row_max(-x))) + offset(row_sum(row_top(-x)), 1) + 1)*exp(-x - row_max(-x))/(row_sum((1 -
+        row_top(-x))*exp(-x - row_max(-x))) + offset(row_sum(row_top(-x)), 1) + 1)**2
+f''(x) = -(-(row_sum((1 - row_top(-x))*exp(-x - row_max(-x))) + offset(row_sum(row_top(-x)), 1)
+         if row_top(-x) > 1/2 else -exp(-x - row_max(-x)) + row_sum((1 - row_top(-x))*exp(-x -
+         row_max(-x))) + offset(row_sum(row_top(-x)), 1) + 1) + exp(-x -
+         row_max(-x)))*(row_sum((1 - row_top(-x))*exp(-x - row_max(-x))) +
+         offset(row_sum(row_top(-x)), 1) if row_top(-x) > 1/2 else -exp(-x - row_max(-x)) +
+         row_sum((1 - row_top(-x))*exp(-x - row_max(-x))) + offset(row_sum(row_top(-x)), 1) +
+         1)*exp(-x - row_max(-x))/(row_sum((1 - row_top(-x))*exp(-x - row_max(-x))) +
+         offset(row_sum(row_top(-x)), 1) + 1)**3
+vjp(x, dy) = (-(dy - (row_sum(dy*row_top(-x))/row_sum(row_top(-x)) if row_sum((1 -
+             row_top(-x))*exp(-x - row_max(-x))) + offset(row_sum(row_top(-x)), 1) < 1 else
+             0))*(row_sum((1 - row_top(-x))*exp(-x - row_max(-x))) +
+             offset(row_sum(row_top(-x)), 1) + 1) + row_sum((dy -
+             (row_sum(dy*row_top(-x))/row_sum(row_top(-x)) if row_sum((1 - row_top(-x))*exp(-x -
+             row_max(-x))) + offset(row_sum(row_top(-x)), 1) < 1 else 0))*exp(-x -
+             row_max(-x))))*exp(-x - row_max(-x))/(row_sum((1 - row_top(-x))*exp(-x -
+             row_max(-x))) + offset(row_sum(row_top(-x)), 1) + 1)**2
+jvp(x, dx) = (-(dx - (row_sum(dx*row_top(-x))/row_sum(row_top(-x)) if row_sum((1 -
+             row_top(-x))*exp(-x - row_max(-x))) + offset(row_sum(row_top(-x)), 1) < 1 else
+             0))*(row_sum((1 - row_top(-x))*exp(-x - row_max(-x))) +
+             offset(row_sum(row_top(-x)), 1) + 1) + row_sum((dx -
+             (row_sum(dx*row_top(-x))/row_sum(row_top(-x)) if row_sum((1 - row_top(-x))*exp(-x -
+             row_max(-x))) + offset(row_sum(row_top(-x)), 1) < 1 else 0))*exp(-x -
+             row_max(-x))))*exp(-x - row_max(-x))/(row_sum((1 - row_top(-x))*exp(-x -
+             row_max(-x))) + offset(row_sum(row_top(-x)), 1) + 1)**2
 
 Every function takes real arrays; a row lies along `axis`. The result has their floating dtype
 (float64 for integers), computed in float64 and rounded once.
@@ -69,41 +88,98 @@ def softmin_jvp(x: ArrayLike, dx: ArrayLike, axis: int = -1) -> Array:
 def _forward(x: Array) -> Array:
     v = -x
     top = np.max(v, axis=-1, keepdims=True)
-    e = np.exp(np.where(v == top, 0.0, v - top))
-    return e / np.sum(e, axis=-1, keepdims=True)
+    mask = v == top
+    w = np.where(mask, 0.0, v - top)
+    e = np.exp(w)
+    v2 = e + e * np.where((w > -2000.0) & (v != top), _add_low(v, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w2) * v2, axis=-1, keepdims=True)
+    return v2 / (s + (np.sum(w2, axis=-1, keepdims=True) - 1.0) + 1.0)
 
 
 def _derivative(x: Array) -> Array:
     v = -x
     top = np.max(v, axis=-1, keepdims=True)
-    e = np.exp(np.where(v == top, 0.0, v - top))
-    s = np.sum(e, axis=-1, keepdims=True)
-    return (e / s - 1.0) * e / s
+    mask = v == top
+    w = np.where(mask, 0.0, v - top)
+    e = np.exp(w)
+    v2 = e + e * np.where((w > -2000.0) & (v != top), _add_low(v, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w2) * v2, axis=-1, keepdims=True)
+    v3 = s + (np.sum(w2, axis=-1, keepdims=True) - 1.0)
+    v4 = v3 + 1.0
+    return -(np.where(w2 > 0.5, v3, v4 - v2) * v2 / v4 / v4)
 
 
 def _second_derivative(x: Array) -> Array:
     v = -x
     top = np.max(v, axis=-1, keepdims=True)
-    w = np.where(v == top, 0.0, v - top)
+    mask = v == top
+    w = np.where(mask, 0.0, v - top)
     e = np.exp(w)
-    s = np.sum(e, axis=-1, keepdims=True)
-    return (np.exp(w * 2.0) * 2.0 / s / s + 1.0 - e * 3.0 / s) * e / s
+    v2 = e + e * np.where((w > -2000.0) & (v != top), _add_low(v, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w2) * v2, axis=-1, keepdims=True)
+    v3 = s + (np.sum(w2, axis=-1, keepdims=True) - 1.0)
+    v4 = v3 + 1.0
+    w3 = np.where(w2 > 0.5, v3, v4 - v2)
+    return -(v2 * (v2 - w3) * w3 / v4 / v4 / v4)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     v = -x
     top = np.max(v, axis=-1, keepdims=True)
-    e = np.exp(np.where(v == top, 0.0, v - top))
-    s = np.sum(e, axis=-1, keepdims=True)
-    return (np.sum(dy * e, axis=-1, keepdims=True) / s - dy) * e / s
+    mask = v == top
+    w = np.where(mask, 0.0, v - top)
+    e = np.exp(w)
+    v2 = e + e * np.where((w > -2000.0) & (v != top), _add_low(v, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    s = np.sum(w2, axis=-1, keepdims=True)
+    v3 = np.sum((1.0 - w2) * v2, axis=-1, keepdims=True) + (s - 1.0)
+    w3 = np.where(v3 < 1.0, np.sum(dy * w2, axis=-1, keepdims=True) / s, 0.0)
+    v4 = dy - w3
+    v5 = v3 + 1.0
+    return (np.sum(v4 * v2, axis=-1, keepdims=True) - v5 * v4) * v2 / v5 / v5
 
 
 def _jvp(x: Array, dx: Array) -> Array:
     v = -x
     top = np.max(v, axis=-1, keepdims=True)
-    e = np.exp(np.where(v == top, 0.0, v - top))
-    s = np.sum(e, axis=-1, keepdims=True)
-    return (np.sum(dx * e, axis=-1, keepdims=True) / s - dx) * e / s
+    mask = v == top
+    w = np.where(mask, 0.0, v - top)
+    e = np.exp(w)
+    v2 = e + e * np.where((w > -2000.0) & (v != top), _add_low(v, -top), 0.0)
+    w2 = np.where(mask, 1.0, 0.0)
+    s = np.sum(w2, axis=-1, keepdims=True)
+    v3 = np.sum((1.0 - w2) * v2, axis=-1, keepdims=True) + (s - 1.0)
+    w3 = np.where(v3 < 1.0, np.sum(dx * w2, axis=-1, keepdims=True) / s, 0.0)
+    v4 = dx - w3
+    v5 = v3 + 1.0
+    return (np.sum(v4 * v2, axis=-1, keepdims=True) - v5 * v4) * v2 / v5 / v5
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
 _BLOCK = 1 << 15
@@ -145,5 +221,6 @@ def _map(
         # what is not selected.
         with np.errstate(all="ignore"):
             for i in range(0, len(into), step):
-                into[i : i + step] = kernel(*(a[i : i + step].astype(np.float64) for a in flat))
+                y = kernel(*(a[i : i + step].astype(np.float64) for a in flat))
+                into[i : i + step] = _narrow(y, dtype)
     return result[..., 0] if reduces else np.moveaxis(result, -1, axis)

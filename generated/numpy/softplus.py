@@ -84,41 +84,108 @@ def softplus_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Arr
 
 
 def _forward(x: Array, beta: Any) -> Array:
-    v = np.minimum(x, 1099511627776.0) * beta
-    v2 = (np.log1p(np.exp(-np.abs(v))) + np.maximum(v, 0.0)) / beta
-    return np.where(x > 1099511627776.0, x, v2)
+    v = x * beta
+    w = np.where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
+    e = np.exp(-np.abs(v3))
+    v4 = np.log1p(e + e * -np.where(v3 < 0.0, -v2, v2)) + np.maximum(v3, 0.0)
+    e2 = np.exp(beta * x * 0.5)
+    v5 = e2 + e2 * (_mul_low(beta, x) * 0.5)
+    w2 = np.where(v < -64.0, v5 * (1.0 / beta) * v5, np.where(v > 64.0, x, v4 / beta))
+    return np.where(np.isnan(x), x, np.where(v < -2000.0, 0.0, w2))
 
 
 def _derivative(x: Array, beta: Any) -> Array:
-    v = x * beta
-    e = np.exp(-np.abs(v))
-    return np.where(v >= 0.0, 1.0, e) / (1.0 + e)
+    xc = np.maximum(x, -1.152921504606847e+18)
+    v = np.minimum(xc, 1.152921504606847e+18)
+    v2 = _mul_low(beta, v)
+    v3 = beta * v
+    e = np.exp(-np.abs(v3))
+    v4 = e + e * -np.where(v3 < 0.0, -v2, v2)
+    mask = beta > 0.0
+    v5 = np.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)
+    w = np.where(xc > 1.152921504606847e+18, np.where(mask, 1.0, 0.5), v5)
+    return np.where(x < -1.152921504606847e+18, np.where(mask, 0.0, 0.5), w)
 
 
 def _second_derivative(x: Array, beta: Any) -> Array:
-    v = x * beta
-    e = np.exp(-np.abs(v))
-    v2 = 1.0 + e
-    v3 = np.where(v >= 0.0, 1.0, e) / v2 * (np.where(-v >= 0.0, 1.0, e) / v2)
-    return v3 * beta
+    v = np.minimum(np.maximum(x, -1.152921504606847e+18), 1.152921504606847e+18)
+    v2 = _mul_low(beta, v)
+    v3 = beta * v
+    v4 = -v2
+    e = np.exp(-np.abs(v3))
+    v5 = e + e * -np.where(v3 < 0.0, v4, v2)
+    v6 = -v3
+    v7 = e + e * -np.where(v6 < 0.0, -v4, v4)
+    v8 = np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
+    v9 = beta * v
+    e2 = np.exp(v3 * 0.5)
+    v10 = e2 + e2 * (v2 * 0.5)
+    v11 = v8 * (np.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
+    w = np.where(v9 < -2000.0, 0.0, np.where(v9 < -64.0, v10 * beta * v10, v11))
+    e3 = np.exp(v6 * 0.5)
+    v12 = e3 + e3 * (v4 * 0.5)
+    return np.where(v9 > 2000.0, 0.0, np.where(v9 > 64.0, v12 * beta * v12, w))
 
 
 def _grad_beta(x: Array, beta: Any) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
-    v2 = v * beta
-    w = np.where(v2 < 0.0, v, 1.0)
-    v3 = w * beta
+    mask = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & (beta <= 2000.0)
+    v = x * beta
+    mask2 = v >= 0.0
+    mask3 = (v >= -2000.0) & (v >= -64.0)
+    mask4 = v <= 64.0
+    mask5 = v <= 2000.0
+    mask6 = v < 0.0
+    w = np.where(mask6, x, 1.0)
+    w2 = np.where((mask & mask2) | (((mask3 & mask4) & mask5) & mask6), w, 1.0)
+    v2 = _mul_low(beta, w2)
+    v3 = beta * w2
     e = np.exp(-np.abs(v3))
-    v4 = w * (np.where(v3 >= 0.0, 1.0, e) / (1.0 + e)) / beta
-    mask = v2 >= 0.0
-    w2 = np.where(mask, v, 1.0)
-    v5 = w2 * beta
-    v6 = -v5
-    e2 = np.exp(-np.abs(v5))
-    v7 = -(w2 * (np.where(v6 >= 0.0, 1.0, e2) / (1.0 + e2)) / beta)
-    v8 = v7 - (np.log1p(e2) + np.maximum(v6, 0.0)) / beta / beta
-    w3 = np.where(mask, v8, v4 - (np.log1p(e) + np.maximum(v3, 0.0)) / beta / beta)
-    return np.where(np.isnan(x), x, w3)
+    v4 = e + e * -np.where(v3 < 0.0, -v2, v2)
+    v5 = w2 * (np.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)) / beta
+    mask7 = beta < -64.0
+    mask8 = v < -64.0
+    v6 = _mul_low(beta, w)
+    v7 = beta * w
+    e2 = np.exp(v7 * 0.5)
+    v8 = e2 + e2 * (v6 * 0.5)
+    v9 = 1.0 / beta / beta
+    v10 = beta * w
+    v11 = v5 - (np.log1p(v4) + np.maximum(v3, 0.0)) / beta / beta
+    w3 = np.where((mask7 & mask2) | (mask8 & mask6), v8 * v9 * (v8 * (v10 - 1.0)), v11)
+    mask9 = beta < -2000.0
+    mask10 = v < -2000.0
+    mask11 = beta > 64.0
+    mask12 = v > 64.0
+    e3 = np.exp(-v7 * 0.5)
+    v12 = e3 + e3 * (-v6 * 0.5)
+    w4 = np.where((mask9 & mask2) | (mask10 & mask6), 0.0, w3)
+    w5 = np.where((mask11 & mask2) | (mask12 & mask6), v12 * v9 * (v12 * (-v10 - 1.0)), w4)
+    mask13 = beta > 2000.0
+    mask14 = v > 2000.0
+    w6 = np.where(mask2, x, 1.0)
+    w7 = np.where((mask & mask6) | (((mask3 & mask2) & mask4) & mask5), w6, 1.0)
+    v13 = beta * w7
+    v14 = -v13
+    v15 = -_mul_low(beta, w7)
+    e4 = np.exp(-np.abs(v13))
+    v16 = e4 + e4 * -np.where(v14 < 0.0, -v15, v15)
+    v17 = -(w7 * (np.where(v14 >= 0.0, 1.0, v16) / (1.0 + v16)) / beta)
+    v18 = _mul_low(beta, w6)
+    v19 = beta * w6
+    e5 = np.exp(v19 * 0.5)
+    v20 = e5 + e5 * (v18 * 0.5)
+    v21 = beta * w6
+    v22 = v17 - (np.log1p(v16) + np.maximum(v14, 0.0)) / beta / beta
+    w8 = np.where((mask7 & mask6) | (mask2 & mask8), v20 * v9 * (v20 * (v21 - 1.0)), v22)
+    e6 = np.exp(-v19 * 0.5)
+    v23 = e6 + e6 * (-v18 * 0.5)
+    w9 = np.where((mask9 & mask6) | (mask2 & mask10), 0.0, w8)
+    w10 = np.where((mask11 & mask6) | (mask2 & mask12), v23 * v9 * (v23 * (-v21 - 1.0)), w9)
+    w11 = np.where((mask13 & mask6) | (mask2 & mask14), 0.0, w10)
+    w12 = np.where(mask2, w11, np.where((mask13 & mask2) | (mask14 & mask6), 0.0, w5))
+    return np.where(np.isnan(x), x, w12)
 
 
 def _vjp(x: Array, dy: Array, beta: Any) -> Array:
@@ -131,6 +198,30 @@ def _jvp(x: Array, dx: Array, beta: Any) -> Array:
 
 def _vjp_beta(x: Array, dy: Array, beta: Any) -> Array:
     return dy * _grad_beta(x, beta)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
 _BLOCK = 1 << 13
@@ -176,7 +267,7 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            result[...] = _narrow(kernel(*block[: len(arrays)], *fixed), result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]
 

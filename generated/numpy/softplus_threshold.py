@@ -123,44 +123,128 @@ def softplus_threshold_vjp_threshold(
 
 def _forward(x: Array, beta: Any, threshold: Any) -> Array:
     v = x * beta
-    v2 = np.where(threshold >= v, x, 1.0) * beta
-    v3 = (np.log1p(np.exp(-np.abs(v2))) + np.maximum(v2, 0.0)) / beta
-    return np.where(np.isnan(x), x, np.where(threshold < v, x, v3))
+    mask = threshold < v
+    mask2 = threshold >= v
+    mask3 = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & mask
+    mask4 = mask3 | (((mask2 & (v >= -2000.0)) & (v >= -64.0)) & (v <= 64.0))
+    w = np.where(mask2, x, 1.0)
+    w2 = np.where(mask4, w, 1.0)
+    v2 = _mul_low(beta, w2)
+    v3 = beta * w2
+    e = np.exp(-np.abs(v3))
+    v4 = np.log1p(e + e * -np.where(v3 < 0.0, -v2, v2)) + np.maximum(v3, 0.0)
+    w3 = np.where(((beta > 64.0) & mask) | (mask2 & (v > 64.0)), w, v4 / beta)
+    e2 = np.exp(beta * w * 0.5)
+    v5 = e2 + e2 * (_mul_low(beta, w) * 0.5)
+    mask5 = ((beta < -64.0) & mask) | (mask2 & (v < -64.0))
+    mask6 = ((beta < -2000.0) & mask) | (mask2 & (v < -2000.0))
+    w4 = np.where(mask6, 0.0, np.where(mask5, v5 * (1.0 / beta) * v5, w3))
+    return np.where(np.isnan(x), x, np.where(mask, x, w4))
 
 
 def _derivative(x: Array, beta: Any, threshold: Any) -> Array:
-    v = x * beta
-    e = np.exp(-np.abs(v))
-    return np.where(threshold < v, 1.0, np.where(v >= 0.0, 1.0, e) / (1.0 + e))
+    v = np.minimum(np.maximum(x, -1.152921504606847e+18), 1.152921504606847e+18)
+    v2 = _mul_low(beta, v)
+    v3 = beta * v
+    e = np.exp(-np.abs(v3))
+    v4 = e + e * -np.where(v3 < 0.0, -v2, v2)
+    w = np.where(threshold < beta * v, 1.0, np.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
+    return np.where(x < -1.152921504606847e+18, np.where(beta > 0.0, 0.0, 0.5), w)
 
 
 def _second_derivative(x: Array, beta: Any, threshold: Any) -> Array:
-    v = x * beta
-    e = np.exp(-np.abs(v))
-    v2 = 1.0 + e
-    v3 = np.where(v >= 0.0, 1.0, e) / v2 * (np.where(-v >= 0.0, 1.0, e) / v2)
-    return np.where(threshold < v, 0.0, v3 * beta)
+    v = np.minimum(np.maximum(x, -1.152921504606847e+18), 1.152921504606847e+18)
+    v2 = _mul_low(beta, v)
+    v3 = beta * v
+    v4 = -v2
+    e = np.exp(-np.abs(v3))
+    v5 = e + e * -np.where(v3 < 0.0, v4, v2)
+    v6 = -v3
+    v7 = e + e * -np.where(v6 < 0.0, -v4, v4)
+    v8 = np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
+    v9 = beta * v
+    e2 = np.exp(v3 * 0.5)
+    v10 = e2 + e2 * (v2 * 0.5)
+    v11 = v8 * (np.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
+    w = np.where(v9 < -2000.0, 0.0, np.where(v9 < -64.0, v10 * beta * v10, v11))
+    e3 = np.exp(v6 * 0.5)
+    v12 = e3 + e3 * (v4 * 0.5)
+    w2 = np.where(v9 > 2000.0, 0.0, np.where(v9 > 64.0, v12 * beta * v12, w))
+    return np.where(threshold < v9, 0.0, w2)
 
 
 def _grad_beta(x: Array, beta: Any, threshold: Any) -> Array:
-    xc = np.maximum(x, -1099511627776.0)
-    v = xc * beta
-    mask = threshold < v
-    mask2 = threshold >= v
-    w = np.where(mask2, xc, 1.0)
-    w2 = np.where(((beta < 0.0) & mask) | (mask2 & (v < 0.0)), w, 1.0)
-    v2 = w2 * beta
-    e = np.exp(-np.abs(v2))
-    v3 = w2 * (np.where(v2 >= 0.0, 1.0, e) / (1.0 + e)) / beta
-    mask3 = ((beta >= 0.0) & mask) | (mask2 & (v >= 0.0))
-    w3 = np.where(mask3, w, 1.0)
-    v4 = w3 * beta
-    v5 = -v4
-    e2 = np.exp(-np.abs(v4))
-    v6 = -(w3 * (np.where(v5 >= 0.0, 1.0, e2) / (1.0 + e2)) / beta)
-    v7 = v6 - (np.log1p(e2) + np.maximum(v5, 0.0)) / beta / beta
-    w4 = np.where(mask3, v7, v3 - (np.log1p(e) + np.maximum(v2, 0.0)) / beta / beta)
-    return np.where(np.isnan(x), x, np.where(mask, 0.0, w4))
+    mask = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & (beta <= 2000.0)
+    v = x * beta
+    mask2 = threshold < v
+    mask3 = mask & mask2
+    mask4 = threshold >= v
+    mask5 = v >= 0.0
+    mask6 = (v >= -2000.0) & (v >= -64.0)
+    mask7 = v <= 64.0
+    mask8 = v <= 2000.0
+    mask9 = v < 0.0
+    mask10 = mask3 | (mask4 & ((mask & mask5) | (((mask6 & mask7) & mask8) & mask9)))
+    w = np.where(mask4, x, 1.0)
+    w2 = np.where(((beta < 0.0) & mask2) | (mask4 & mask9), w, 1.0)
+    w3 = np.where(mask10, w2, 1.0)
+    v2 = _mul_low(beta, w3)
+    v3 = beta * w3
+    e = np.exp(-np.abs(v3))
+    v4 = e + e * -np.where(v3 < 0.0, -v2, v2)
+    v5 = w3 * (np.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)) / beta
+    mask11 = beta < -64.0
+    mask12 = mask11 & mask2
+    mask13 = v < -64.0
+    v6 = _mul_low(beta, w2)
+    v7 = beta * w2
+    e2 = np.exp(v7 * 0.5)
+    v8 = e2 + e2 * (v6 * 0.5)
+    v9 = 1.0 / beta / beta
+    v10 = beta * w2
+    mask14 = mask12 | (mask4 & ((mask11 & mask5) | (mask13 & mask9)))
+    v11 = v5 - (np.log1p(v4) + np.maximum(v3, 0.0)) / beta / beta
+    mask15 = beta < -2000.0
+    mask16 = mask15 & mask2
+    mask17 = v < -2000.0
+    mask18 = mask16 | (mask4 & ((mask15 & mask5) | (mask17 & mask9)))
+    w4 = np.where(mask18, 0.0, np.where(mask14, v8 * v9 * (v8 * (v10 - 1.0)), v11))
+    mask19 = beta > 64.0
+    mask20 = mask19 & mask2
+    mask21 = v > 64.0
+    e3 = np.exp(-v7 * 0.5)
+    v12 = e3 + e3 * (-v6 * 0.5)
+    mask22 = mask20 | (mask4 & ((mask19 & mask5) | (mask21 & mask9)))
+    mask23 = beta > 2000.0
+    mask24 = mask23 & mask2
+    mask25 = v > 2000.0
+    mask26 = mask24 | (mask4 & ((mask23 & mask5) | (mask25 & mask9)))
+    w5 = np.where(mask26, 0.0, np.where(mask22, v12 * v9 * (v12 * (-v10 - 1.0)), w4))
+    mask27 = ((beta >= 0.0) & mask2) | (mask4 & mask5)
+    mask28 = mask3 | (mask4 & ((mask & mask9) | (((mask6 & mask5) & mask7) & mask8)))
+    w6 = np.where(mask27, w, 1.0)
+    w7 = np.where(mask28, w6, 1.0)
+    v13 = beta * w7
+    v14 = -v13
+    v15 = -_mul_low(beta, w7)
+    e4 = np.exp(-np.abs(v13))
+    v16 = e4 + e4 * -np.where(v14 < 0.0, -v15, v15)
+    v17 = -(w7 * (np.where(v14 >= 0.0, 1.0, v16) / (1.0 + v16)) / beta)
+    v18 = _mul_low(beta, w6)
+    v19 = beta * w6
+    e5 = np.exp(v19 * 0.5)
+    v20 = e5 + e5 * (v18 * 0.5)
+    v21 = beta * w6
+    v22 = v17 - (np.log1p(v16) + np.maximum(v14, 0.0)) / beta / beta
+    mask29 = mask12 | (mask4 & ((mask11 & mask9) | (mask5 & mask13)))
+    mask30 = mask16 | (mask4 & ((mask15 & mask9) | (mask5 & mask17)))
+    w8 = np.where(mask30, 0.0, np.where(mask29, v20 * v9 * (v20 * (v21 - 1.0)), v22))
+    e6 = np.exp(-v19 * 0.5)
+    v23 = e6 + e6 * (-v18 * 0.5)
+    mask31 = mask20 | (mask4 & ((mask19 & mask9) | (mask5 & mask21)))
+    mask32 = mask24 | (mask4 & ((mask23 & mask9) | (mask5 & mask25)))
+    w9 = np.where(mask32, 0.0, np.where(mask31, v23 * v9 * (v23 * (-v21 - 1.0)), w8))
+    return np.where(np.isnan(x), x, np.where(mask2, 0.0, np.where(mask27, w9, w5)))
 
 
 def _grad_threshold(x: Array, beta: Any, threshold: Any) -> Array:
@@ -181,6 +265,30 @@ def _vjp_beta(x: Array, dy: Array, beta: Any, threshold: Any) -> Array:
 
 def _vjp_threshold(x: Array, dy: Array, beta: Any, threshold: Any) -> Array:
     return dy * _grad_threshold(x, beta, threshold)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
 _BLOCK = 1 << 13
@@ -226,7 +334,7 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            result[...] = _narrow(kernel(*block[: len(arrays)], *fixed), result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]
 

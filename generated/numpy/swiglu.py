@@ -47,17 +47,17 @@ __all__ = [
 
 def swiglu(x: ArrayLike, y: ArrayLike, *, out: Array | None = None) -> Array:
     """f, the activation itself."""
-    return _map(_forward, (x, y), (), out)
+    return _map(_forward, (x, y), (), out, lean=_forward_lean)
 
 
 def swiglu_derivative_x(x: ArrayLike, y: ArrayLike, *, out: Array | None = None) -> Array:
     """df/dx."""
-    return _map(_derivative_x, (x, y), (), out)
+    return _map(_derivative_x, (x, y), (), out, lean=_derivative_x_lean)
 
 
 def swiglu_derivative_y(x: ArrayLike, y: ArrayLike, *, out: Array | None = None) -> Array:
     """df/dy."""
-    return _map(_derivative_y, (x, y), (), out)
+    return _map(_derivative_y, (x, y), (), out, lean=_derivative_y_lean)
 
 
 def swiglu_second_derivative_xx(x: ArrayLike, y: ArrayLike, *, out: Array | None = None) -> Array:
@@ -72,7 +72,7 @@ def swiglu_second_derivative_xy(x: ArrayLike, y: ArrayLike, *, out: Array | None
 
 def swiglu_second_derivative_yy(x: ArrayLike, y: ArrayLike, *, out: Array | None = None) -> Array:
     """d2f/dydy."""
-    return _map(_second_derivative_yy, (x, y), (), out)
+    return _map(_second_derivative_yy, (x, y), (), out, lean=_second_derivative_yy_lean)
 
 
 def swiglu_vjp_x(x: ArrayLike, y: ArrayLike, dout: ArrayLike, *, out: Array | None = None) -> Array:
@@ -115,23 +115,57 @@ def swiglu_vjp(x: ArrayLike, y: ArrayLike, dout: ArrayLike) -> tuple[Array, ...]
 
 
 def _forward(x: Array, y: Array) -> Array:
-    yc = np.maximum(y, -1099511627776.0)
-    e = np.exp(-np.abs(yc))
-    return np.where(yc >= 0.0, 1.0, e) / (1.0 + e) * x * yc
+    e = np.exp(-np.abs(y))
+    e2 = np.exp(y * 0.25)
+    v = np.where(y >= 0.0, 1.0, e) / (1.0 + e) * x * y
+    w = np.where(y < -64.0, e2 * x * (e2 * y) * e2 * e2, v)
+    return np.where(y < -2000.0, np.minimum(np.abs(x), 0.0), w)
+
+
+def _forward_lean(x: Array, y: Array) -> Array:
+    w = np.where(y > 34.0, -np.sign(y * x), 0.0)
+    return np.where(np.abs(y) < 1.4551915228366852e-11, np.abs(np.sign(y)) * np.sign(x), w)
 
 
 def _derivative_x(x: Array, y: Array) -> Array:
-    yc = np.maximum(y, -1099511627776.0)
-    e = np.exp(-np.abs(yc))
-    return np.where(np.isnan(x), x, yc * (np.where(yc >= 0.0, 1.0, e) / (1.0 + e)))
+    e = np.exp(-np.abs(y))
+    e2 = np.exp(y * 0.25)
+    v = y * (np.where(y >= 0.0, 1.0, e) / (1.0 + e))
+    w = np.where(y < -2000.0, 0.0, np.where(y < -64.0, e2 * y * e2 * e2 * e2, v))
+    return np.where(np.isnan(x), x, w)
+
+
+def _derivative_x_lean(x: Array, y: Array) -> Array:
+    return np.where(np.abs(y) < 1.4551915228366852e-11, np.abs(np.sign(y)), 0.0)
 
 
 def _derivative_y(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -1099511627776.0), 1099511627776.0)
-    e = np.exp(-np.abs(v))
-    v2 = 1.0 + e
-    v3 = np.where(v >= 0.0, 1.0, e) / v2 * (v * (np.where(-v >= 0.0, 1.0, e) / v2) + 1.0)
-    return v3 * x
+    mask = y == np.inf
+    w = np.where(mask, 1.0, y)
+    e = np.exp(-np.abs(w))
+    v = 1.0 + e
+    v2 = np.where(w >= 0.0, 1.0, e) / v * (w * (np.where(-w >= 0.0, 1.0, e) / v) + 1.0)
+    v3 = w + 1.2784645557403564
+    v4 = v3 - 1.297928265020314e-08
+    v5 = (4.824747679022231e-13 * v4 + 5.481362797817524e-12) * v4 + 6.142598323951985e-12
+    v6 = ((v5 * v4 + -6.834378865774445e-11) * v4 + -2.277966985568104e-10) * v4
+    v7 = ((v6 + 2.2647071490530454e-10) * v4 + 2.9197559880951395e-09) * v4
+    v8 = ((v7 + 4.628882748200664e-09) * v4 + -1.8878489308897407e-08) * v4
+    v9 = ((v8 + -9.267242204444193e-08) * v4 + -3.051228778026809e-08) * v4
+    v10 = ((v9 + 8.599719956073225e-07) * v4 + 2.34602971352961e-06) * v4
+    v11 = ((v10 + -2.94263257513937e-06) * v4 + -2.9733542237562083e-05) * v4
+    v12 = ((v11 + -4.090534225456559e-05) * v4 + 0.0001857072436174311) * v4
+    v13 = ((v12 + 0.0007985218818274871) * v4 + 0.00012662741008053098) * v4
+    v14 = ((v13 + -0.006606589138356043) * v4 + -0.015222655223188004) * v4
+    v15 = ((v14 + 0.0188748142237823) * v4 + 0.1466487969969469) * v4 + 0.2178117057198001
+    e2 = np.exp(w * 0.25)
+    w2 = np.where(np.abs(v3) < 1.0, v15 * x * v4, v2 * x)
+    w3 = np.where(w < -64.0, e2 * x * (e2 * (w + 1.0)) * e2 * e2, w2)
+    return np.where(mask, x, np.where(w < -2000.0, np.minimum(np.abs(x), 0.0), w3))
+
+
+def _derivative_y_lean(x: Array, y: Array) -> Array:
+    return np.where(np.abs(y) < 1.4551915228366852e-11, np.sign(y) * np.sign(x), 0.0)
 
 
 def _second_derivative_xx(x: Array, y: Array) -> Array:
@@ -139,19 +173,82 @@ def _second_derivative_xx(x: Array, y: Array) -> Array:
 
 
 def _second_derivative_xy(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -1099511627776.0), 1099511627776.0)
-    e = np.exp(-np.abs(v))
-    v2 = 1.0 + e
-    v3 = np.where(v >= 0.0, 1.0, e) / v2
-    return np.where(np.isnan(x), x, np.where(-v >= 0.0, 1.0, e) / v2 * v3 * v + v3)
+    mask = y == np.inf
+    w = np.where(mask, 1.0, y)
+    e = np.exp(-np.abs(w))
+    mask2 = w >= 0.0
+    v = 1.0 + e
+    v2 = np.where(mask2, 1.0, e) / v
+    v3 = w + 1.2784645557403564
+    mask3 = np.abs(v3) < 1.0
+    v4 = v3 - 1.297928265020314e-08
+    v5 = (4.824747679022231e-13 * v4 + 5.481362797817524e-12) * v4 + 6.142598323951985e-12
+    v6 = ((v5 * v4 + -6.834378865774445e-11) * v4 + -2.277966985568104e-10) * v4
+    v7 = ((v6 + 2.2647071490530454e-10) * v4 + 2.9197559880951395e-09) * v4
+    v8 = ((v7 + 4.628882748200664e-09) * v4 + -1.8878489308897407e-08) * v4
+    v9 = ((v8 + -9.267242204444193e-08) * v4 + -3.051228778026809e-08) * v4
+    v10 = ((v9 + 8.599719956073225e-07) * v4 + 2.34602971352961e-06) * v4
+    v11 = ((v10 + -2.94263257513937e-06) * v4 + -2.9733542237562083e-05) * v4
+    v12 = ((v11 + -4.090534225456559e-05) * v4 + 0.0001857072436174311) * v4
+    v13 = ((v12 + 0.0007985218818274871) * v4 + 0.00012662741008053098) * v4
+    v14 = ((v13 + -0.006606589138356043) * v4 + -0.015222655223188004) * v4
+    v15 = ((v14 + 0.0188748142237823) * v4 + 0.1466487969969469) * v4 + 0.2178117057198001
+    v16 = v15 * v4
+    e2 = np.exp(w * 0.25)
+    w2 = np.where(mask3, v16, w * v2 + v2 - v2 * v2 * w)
+    w3 = np.where(w < -2000.0, 0.0, np.where(w < -64.0, e2 * (w + 1.0) * e2 * e2 * e2, w2))
+    v17 = np.where(-w >= 0.0, 1.0, e) / v
+    w4 = np.where(mask2, np.where(mask3, v16, w * v17 + v2 - v17 * v17 * w), w3)
+    return np.where(np.isnan(x), x, np.where(mask, 1.0, w4))
 
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -1099511627776.0), 1099511627776.0)
-    e = np.exp(-np.abs(v))
-    v2 = 1.0 + e
-    v3 = np.where(-v >= 0.0, 1.0, e) / v2 * (np.where(v >= 0.0, 1.0, e) / v2)
-    return v3 * x * (2.0 - v * np.tanh(v * 0.5))
+    e = np.exp(-np.abs(y))
+    v = 1.0 + e
+    v2 = -y
+    v3 = np.where(y >= 0.0, 1.0, e) / v * (np.where(v2 >= 0.0, 1.0, e) / v)
+    v4 = y - 2.399357318878174
+    v5 = v4 - -3.836270616029226e-08
+    v6 = (1.4975057869097913e-15 * v5 + -1.8525242826140174e-14) * v5 + 5.45056983215798e-14
+    v7 = ((v6 * v5 + 8.559282235417885e-14) * v5 + -1.0915674934971036e-12) * v5
+    v8 = ((v7 + 3.4499968506633094e-12) * v5 + -8.021786827524068e-13) * v5
+    v9 = ((v8 + -4.120400514071561e-11) * v5 + 1.9014754118800968e-10) * v5
+    v10 = ((v9 + -2.964187619070941e-10) * v5 + -1.1393109623654117e-09) * v5
+    v11 = ((v10 + 8.622046529735554e-09) * v5 + -2.261809925579744e-08) * v5
+    v12 = ((v11 + -9.904143647556006e-09) * v5 + 3.144649318815656e-07) * v5
+    v13 = ((v12 + -1.1904605147672274e-06) * v5 + 1.2461615072658496e-06) * v5
+    v14 = ((v13 + 8.432377564813492e-06) * v5 + -4.745074279281779e-05) * v5
+    v15 = ((v14 + 9.64405929415381e-05) * v5 + 0.00011513070195845344) * v5
+    v16 = ((v15 + -0.001366369691236773) * v5 + 0.003862816776830254) * v5
+    v17 = ((v16 + -0.001836670144762844) * v5 + -0.022487259234225326) * v5
+    v18 = ((v17 + 0.07629586548655085) * v5 + -0.09153052016419229) * x * v5
+    w = np.where(np.abs(v4) < 1.0, v18, v3 * (2.0 - y * np.tanh(y * 0.5)) * x)
+    v19 = y + 2.399357318878174
+    v20 = v19 - 3.836270616029226e-08
+    v21 = (-1.4975057869097913e-15 * v20 + -1.8525242826140174e-14) * v20
+    v22 = ((v21 + -5.45056983215798e-14) * v20 + 8.559282235417885e-14) * v20
+    v23 = ((v22 + 1.0915674934971036e-12) * v20 + 3.4499968506633094e-12) * v20
+    v24 = ((v23 + 8.021786827524068e-13) * v20 + -4.120400514071561e-11) * v20
+    v25 = ((v24 + -1.9014754118800968e-10) * v20 + -2.964187619070941e-10) * v20
+    v26 = ((v25 + 1.1393109623654117e-09) * v20 + 8.622046529735554e-09) * v20
+    v27 = ((v26 + 2.261809925579744e-08) * v20 + -9.904143647556006e-09) * v20
+    v28 = ((v27 + -3.144649318815656e-07) * v20 + -1.1904605147672274e-06) * v20
+    v29 = ((v28 + -1.2461615072658496e-06) * v20 + 8.432377564813492e-06) * v20
+    v30 = ((v29 + 4.745074279281779e-05) * v20 + 9.64405929415381e-05) * v20
+    v31 = ((v30 + -0.00011513070195845344) * v20 + -0.001366369691236773) * v20
+    v32 = ((v31 + -0.003862816776830254) * v20 + -0.001836670144762844) * v20
+    v33 = ((v32 + 0.022487259234225326) * v20 + 0.07629586548655085) * v20
+    w2 = np.where(np.abs(v19) < 1.0, (v33 + 0.09153052016419229) * x * v20, w)
+    e2 = np.exp(v2 * 0.25)
+    v34 = np.minimum(np.abs(x), 0.0)
+    w3 = np.where(y > 64.0, e2 * x * (e2 * (2.0 - y)) * e2 * e2, w2)
+    e3 = np.exp(y * 0.25)
+    v35 = e3 * x * (e3 * (y + 2.0)) * e3 * e3
+    return np.where(y < -2000.0, v34, np.where(y < -64.0, v35, np.where(y > 2000.0, v34, w3)))
+
+
+def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
+    return np.where(y * y < 1.4551915228366852e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
 
 
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
@@ -164,6 +261,25 @@ def _vjp_y(x: Array, y: Array, dout: Array) -> Array:
 
 def _jvp(x: Array, y: Array, dx: Array, dy: Array) -> Array:
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
+
+
+def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
+    """What is half-way between two floats of the dtype, moved to the side of the true value."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    middle = 0.5 * (near + other)
+    tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
+    beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
+    return np.where(tie, beside, y)
 
 
 _BLOCK = 1 << 13
@@ -186,6 +302,7 @@ def _map(
     parameters: tuple[ArrayLike, ...],
     out: Array | None,
     dtype: np.dtype[Any] | None = None,
+    lean: Callable[..., Any] | None = None,
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
@@ -209,6 +326,10 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            values_here = (*block[: len(arrays)], *fixed)
+            y = kernel(*values_here)
+            if lean is not None and result.dtype.itemsize == 2:
+                y = _untied(y, lean(*values_here), result.dtype)
+            result[...] = _narrow(y, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]

@@ -41,7 +41,7 @@ __all__ = [
 
 def swish(x: ArrayLike, beta: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
     """f, the activation itself."""
-    return _map(_forward, (x,), (beta,), out)
+    return _map(_forward, (x,), (beta,), out, lean=_forward_lean)
 
 
 def swish_derivative(x: ArrayLike, beta: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
@@ -72,7 +72,7 @@ def swish_jvp(
 
 def swish_grad_beta(x: ArrayLike, beta: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
     """df/dbeta, elementwise."""
-    return _map(_grad_beta, (x,), (beta,), out)
+    return _map(_grad_beta, (x,), (beta,), out, lean=_grad_beta_lean)
 
 
 def swish_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Array:
@@ -84,48 +84,150 @@ def swish_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Array:
 
 
 def _forward(x: Array, beta: Any) -> Array:
-    w = np.where(np.abs(x) == np.inf, 1.0, x)
-    v = w * beta
-    e = np.exp(-np.abs(v))
-    mask = beta > 0.0
-    v2 = w * (np.where(v >= 0.0, 1.0, e) / (1.0 + e))
-    w2 = np.where(mask, np.inf, np.where(beta < 0.0, 0.0, np.inf))
-    return np.where(x == np.inf, w2, np.where(x == -np.inf, np.where(mask, 0.0, -np.inf), v2))
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    e = np.exp(-np.abs(v2))
+    v3 = e + e * -np.where(v2 < 0.0, -v, v)
+    v4 = x * beta
+    e2 = np.exp(v2 * 0.5)
+    v5 = e2 + e2 * (v * 0.5)
+    w = np.where(v4 < -64.0, v5 * x * v5, x * (np.where(v2 >= 0.0, 1.0, v3) / (1.0 + v3)))
+    return np.where(v4 > 64.0, x, np.where(v4 < -2000.0, 0.0, w))
+
+
+def _forward_lean(x: Array, beta: Any) -> Array:
+    mask = np.abs(x * beta) < 1.4551915228366852e-11
+    return np.where(mask, np.abs(np.sign(x)) * np.sign(beta), 0.0)
 
 
 def _derivative(x: Array, beta: Any) -> Array:
-    xc = np.maximum(x, -1099511627776.0)
-    v = np.minimum(xc, 1099511627776.0)
-    v2 = v * beta
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    v3 = -v
     e = np.exp(-np.abs(v2))
-    v3 = 1.0 + e
-    v4 = np.where(v2 >= 0.0, 1.0, e) / v3
-    mask = beta < 0.0
-    mask2 = beta > 0.0
-    v5 = v4 * (np.where(-v2 >= 0.0, 1.0, e) / v3) * beta * v + v4
-    w = np.where(xc > 1099511627776.0, np.where(mask2, 1.0, np.where(mask, 0.0, 0.5)), v5)
-    return np.where(x < -1099511627776.0, np.where(mask2, 0.0, np.where(mask, 1.0, 0.5)), w)
+    v4 = e + e * -np.where(v2 < 0.0, v3, v)
+    v5 = np.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v6 = x * beta
+    v7 = v2 + 1.2784645557403564 + v - 1.297928265020314e-08
+    v8 = (4.824747679022231e-13 * v7 + 5.481362797817524e-12) * v7 + 6.142598323951985e-12
+    v9 = ((v8 * v7 + -6.834378865774445e-11) * v7 + -2.277966985568104e-10) * v7
+    v10 = ((v9 + 2.2647071490530454e-10) * v7 + 2.9197559880951395e-09) * v7
+    v11 = ((v10 + 4.628882748200664e-09) * v7 + -1.8878489308897407e-08) * v7
+    v12 = ((v11 + -9.267242204444193e-08) * v7 + -3.051228778026809e-08) * v7
+    v13 = ((v12 + 8.599719956073225e-07) * v7 + 2.34602971352961e-06) * v7
+    v14 = ((v13 + -2.94263257513937e-06) * v7 + -2.9733542237562083e-05) * v7
+    v15 = ((v14 + -4.090534225456559e-05) * v7 + 0.0001857072436174311) * v7
+    v16 = ((v15 + 0.0007985218818274871) * v7 + 0.00012662741008053098) * v7
+    v17 = ((v16 + -0.006606589138356043) * v7 + -0.015222655223188004) * v7
+    v18 = ((v17 + 0.0188748142237823) * v7 + 0.1466487969969469) * v7 + 0.2178117057198001
+    v19 = v5 * beta * x + v5 - v5 * v5 * beta * x
+    mask = v6 < -64.0
+    e2 = np.exp(v2 * 0.5)
+    v20 = e2 + e2 * (v * 0.5)
+    v21 = v20 * (v6 + 1.0) * v20
+    w = np.where(mask, v21, np.where(np.abs(v6 + 1.2784645557403564) < 1.0, v18 * v7, v19))
+    mask2 = v6 < -2000.0
+    mask3 = v6 > 64.0
+    v22 = -v2
+    v23 = e + e * -np.where(v22 < 0.0, -v3, v3)
+    v24 = np.where(v22 >= 0.0, 1.0, v23) / (1.0 + v23)
+    w2 = np.where(mask, v21, v24 * beta * x + v5 - v24 * v24 * beta * x)
+    w3 = np.where(mask3, 1.0, np.where(mask2, 0.0, w2))
+    return np.where(v6 >= 0.0, w3, np.where(mask3, 1.0, np.where(mask2, 0.0, w)))
 
 
 def _second_derivative(x: Array, beta: Any) -> Array:
-    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
-    v2 = v * beta
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    v3 = -v
     e = np.exp(-np.abs(v2))
-    v3 = 1.0 + e
-    v4 = np.where(-v2 >= 0.0, 1.0, e) / v3
-    v5 = np.where(v2 >= 0.0, 1.0, e) / v3
-    v6 = v4 * v4 * v5 * beta * beta * v + v5 * 2.0 * v4 * beta
-    return v6 - v5 * v5 * v4 * beta * beta * v
+    v4 = e + e * -np.where(v2 < 0.0, v3, v)
+    v5 = -v2
+    v6 = e + e * -np.where(v5 < 0.0, -v3, v3)
+    v7 = np.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v8 = v7 * (np.where(v5 >= 0.0, 1.0, v6) / (1.0 + v6))
+    v9 = x * beta
+    v10 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
+    v11 = (1.4975057869097913e-15 * v10 + -1.8525242826140174e-14) * v10
+    v12 = ((v11 + 5.45056983215798e-14) * v10 + 8.559282235417885e-14) * v10
+    v13 = ((v12 + -1.0915674934971036e-12) * v10 + 3.4499968506633094e-12) * v10
+    v14 = ((v13 + -8.021786827524068e-13) * v10 + -4.120400514071561e-11) * v10
+    v15 = ((v14 + 1.9014754118800968e-10) * v10 + -2.964187619070941e-10) * v10
+    v16 = ((v15 + -1.1393109623654117e-09) * v10 + 8.622046529735554e-09) * v10
+    v17 = ((v16 + -2.261809925579744e-08) * v10 + -9.904143647556006e-09) * v10
+    v18 = ((v17 + 3.144649318815656e-07) * v10 + -1.1904605147672274e-06) * v10
+    v19 = ((v18 + 1.2461615072658496e-06) * v10 + 8.432377564813492e-06) * v10
+    v20 = ((v19 + -4.745074279281779e-05) * v10 + 9.64405929415381e-05) * v10
+    v21 = ((v20 + 0.00011513070195845344) * v10 + -0.001366369691236773) * v10
+    v22 = ((v21 + 0.003862816776830254) * v10 + -0.001836670144762844) * v10
+    v23 = ((v22 + -0.022487259234225326) * v10 + 0.07629586548655085) * v10
+    v24 = v8 * (2.0 - np.tanh(beta * x * 0.5) * beta * x) * beta
+    v25 = (v23 + -0.09153052016419229) * beta * v10
+    v26 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
+    v27 = (-1.4975057869097913e-15 * v26 + -1.8525242826140174e-14) * v26
+    v28 = ((v27 + -5.45056983215798e-14) * v26 + 8.559282235417885e-14) * v26
+    v29 = ((v28 + 1.0915674934971036e-12) * v26 + 3.4499968506633094e-12) * v26
+    v30 = ((v29 + 8.021786827524068e-13) * v26 + -4.120400514071561e-11) * v26
+    v31 = ((v30 + -1.9014754118800968e-10) * v26 + -2.964187619070941e-10) * v26
+    v32 = ((v31 + 1.1393109623654117e-09) * v26 + 8.622046529735554e-09) * v26
+    v33 = ((v32 + 2.261809925579744e-08) * v26 + -9.904143647556006e-09) * v26
+    v34 = ((v33 + -3.144649318815656e-07) * v26 + -1.1904605147672274e-06) * v26
+    v35 = ((v34 + -1.2461615072658496e-06) * v26 + 8.432377564813492e-06) * v26
+    v36 = ((v35 + 4.745074279281779e-05) * v26 + 9.64405929415381e-05) * v26
+    v37 = ((v36 + -0.00011513070195845344) * v26 + -0.001366369691236773) * v26
+    v38 = ((v37 + -0.003862816776830254) * v26 + -0.001836670144762844) * v26
+    v39 = ((v38 + 0.022487259234225326) * v26 + 0.07629586548655085) * v26
+    w = np.where(np.abs(v9 + 2.399357318878174) < 1.0, v25, v24)
+    v40 = (v39 + 0.09153052016419229) * beta * v26
+    v41 = -v9
+    v42 = v41 * v41
+    v43 = (7.37103166149849e-11 * v42 + -1.0917656962793223e-09) * v42
+    v44 = ((v43 + 1.0362855492643635e-08) * v42 + -8.633670942261218e-08) * v42
+    v45 = ((v44 + 6.885092738405553e-07) * v42 + -5.331313341553594e-06) * v42
+    v46 = ((v45 + 3.990275218813729e-05) * v42 + -0.00028563160542212026) * v42
+    v47 = ((v46 + 0.0019221230146874706) * v42 + -0.011805555555457186) * v42
+    v48 = ((v47 + 0.06249999999999596) * v42 + -0.24999999999999994) * v42 + 0.5
+    w2 = np.where(np.abs(v9 - 2.399357318878174) < 1.0, v40, w)
+    e2 = np.exp(v5 * 0.5)
+    v49 = e2 + e2 * (v3 * 0.5)
+    w3 = np.where(np.abs(v9) < 1.0, v48 * beta, w2)
+    w4 = np.where(v9 > 2000.0, 0.0, np.where(v9 > 64.0, v49 * beta * (v49 * (2.0 - v9)), w3))
+    e3 = np.exp(v2 * 0.5)
+    v50 = e3 + e3 * (v * 0.5)
+    w5 = np.where(v9 < -64.0, v50 * beta * (v50 * (v9 + 2.0)), w4)
+    return np.where(v9 < -2000.0, 0.0, w5)
 
 
 def _grad_beta(x: Array, beta: Any) -> Array:
-    w = np.where(np.abs(x) == np.inf, 1.0, x)
-    v = w * beta
-    e = np.exp(-np.abs(v))
-    v2 = 1.0 + e
-    v3 = np.where(v >= 0.0, 1.0, e) / v2 * (np.where(-v >= 0.0, 1.0, e) / v2)
-    w2 = np.where((beta > 0.0) | (beta < 0.0), 0.0, np.inf)
-    return np.where((x == -np.inf) | (x == np.inf), w2, v3 * w * w)
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    v3 = -v
+    e = np.exp(-np.abs(v2))
+    v4 = e + e * -np.where(v2 < 0.0, v3, v)
+    v5 = np.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v6 = x * beta
+    mask = v6 < -64.0
+    e2 = np.exp(v2 * 0.5)
+    v7 = (e2 + e2 * (v * 0.5)) * x
+    v8 = v7 * v7
+    mask2 = v6 < -2000.0
+    w = np.where(mask2, 0.0, np.where(mask, v8, v5 * x * x - v5 * v5 * x * x))
+    mask3 = v6 > 64.0
+    v9 = -v2
+    e3 = np.exp(v9 * 0.5)
+    v10 = (e3 + e3 * (v3 * 0.5)) * x
+    v11 = v10 * v10
+    mask4 = v6 > 2000.0
+    v12 = e + e * -np.where(v9 < 0.0, -v3, v3)
+    v13 = np.where(v9 >= 0.0, 1.0, v12) / (1.0 + v12)
+    w2 = np.where(mask2, 0.0, np.where(mask, v8, v13 * x * x - v13 * v13 * x * x))
+    w3 = np.where(mask4, 0.0, np.where(mask3, v11, w2))
+    return np.where(v6 >= 0.0, w3, np.where(mask4, 0.0, np.where(mask3, v11, w)))
+
+
+def _grad_beta_lean(x: Array, beta: Any) -> Array:
+    v = beta * beta
+    return np.where(v * x * x < 4.850638409455617e-12, -(np.abs(np.sign(x)) * np.sign(v)), 0.0)
 
 
 def _vjp(x: Array, dy: Array, beta: Any) -> Array:
@@ -138,6 +240,40 @@ def _jvp(x: Array, dx: Array, beta: Any) -> Array:
 
 def _vjp_beta(x: Array, dy: Array, beta: Any) -> Array:
     return dy * _grad_beta(x, beta)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
+def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
+    if dtype.kind != "V":
+        return y
+    near = np.asarray(y, np.float32)
+    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
+    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
+
+
+def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
+    """What is half-way between two floats of the dtype, moved to the side of the true value."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    middle = 0.5 * (near + other)
+    tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
+    beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
+    return np.where(tie, beside, y)
 
 
 _BLOCK = 1 << 13
@@ -160,6 +296,7 @@ def _map(
     parameters: tuple[ArrayLike, ...],
     out: Array | None,
     dtype: np.dtype[Any] | None = None,
+    lean: Callable[..., Any] | None = None,
 ) -> Array:
     """The kernel over the arrays in blocks of float64, rounded once into the result's dtype.
 
@@ -183,7 +320,11 @@ def _map(
         for *block, result in blocks:
             moving = iter(block[len(arrays) :])
             fixed = (next(moving) if v.ndim else v[()] for v in values)
-            result[...] = kernel(*block[: len(arrays)], *fixed)
+            values_here = (*block[: len(arrays)], *fixed)
+            y = kernel(*values_here)
+            if lean is not None and result.dtype.itemsize == 2:
+                y = _untied(y, lean(*values_here), result.dtype)
+            result[...] = _narrow(y, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]
 

@@ -19,6 +19,7 @@ Contract: no NaN or infinity where the true value is finite, the limit at ±inf,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -100,23 +101,72 @@ class CELU(nn.Module):
 # Composites: plain operations, safe to differentiate.
 
 
+def _mul_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor, alpha: Value) -> Tensor:
-    return torch.where(x > 0.0, x, torch.expm1(torch.clamp(x, max=0.0) / alpha) * alpha)
+    xc = torch.clamp(x, max=0.0)
+    v = xc / alpha
+    v2 = (7.647111686546663e-13 * v + 1.1649730204874713e-11) * v + 1.6061148294535982e-10
+    v3 = ((v2 * v + 2.0874092999752178e-09) * v + 2.505206997629376e-08) * v
+    v4 = ((v3 + 2.7557339353267975e-07) * v + 2.7557319516977655e-06) * v
+    v5 = ((v4 + 2.48015872203759e-05) * v + 0.00019841269840183528) * v
+    v6 = ((v5 + 0.0013888888889056479) * v + 0.008333333333335203) * v + 0.04166666666666515
+    v7 = (((v6 * v + 0.16666666666666655) * v + 0.5) * v + 1.0) * xc
+    return torch.where(x > 0.0, x, torch.where(torch.abs(v) < 1.0, v7, alpha * torch.expm1(v)))
 
 
 def _derivative(x: Tensor, alpha: Value) -> Tensor:
-    return torch.where(x > 0.0, 1.0, torch.exp(torch.clamp(x, max=0.0) / alpha))
+    xc = torch.clamp(x, min=-1.152921504606847e+18)
+    v = torch.clamp(xc, max=0.0)
+    v2 = v / alpha
+    e = torch.exp(v2)
+    return torch.where(xc > 0.0, 1.0, e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha))
 
 
 def _second_derivative(x: Tensor, alpha: Value) -> Tensor:
-    return torch.where(x > 0.0, 0.0, torch.exp(torch.clamp(x, max=0.0) / alpha) / alpha)
+    xc = torch.clamp(x, max=0.0)
+    v = xc / alpha
+    w = torch.where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
+    v2 = w / alpha
+    e = torch.exp(v2)
+    v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha
+    e2 = torch.exp(v * 0.5)
+    v4 = e2 + e2 * ((xc - v * alpha - _mul_low(v, alpha)) / alpha * 0.5)
+    w2 = torch.where(v < -2000.0, 0.0, torch.where(v < -64.0, v4 * (1.0 / alpha) * v4, v3))
+    return torch.where(torch.isnan(x), x, torch.where(x > 0.0, 0.0, w2))
 
 
 def _grad_alpha(x: Tensor, alpha: Value) -> Tensor:
-    xc = torch.clamp(x, min=-1099511627776.0)
-    v = torch.clamp(xc, max=0.0)
+    mask = x == -math.inf
+    w = torch.where(mask, 1.0, x)
+    v = torch.clamp(w, max=0.0)
     v2 = v / alpha
-    return torch.where(xc > 0.0, 0.0, torch.expm1(v2) - v * torch.exp(v2) / alpha)
+    v3 = (-7.132279921821833e-13 * v2 + -1.0873526199933466e-11) * v2
+    v4 = ((v3 + -1.4915233029027803e-10) * v2 + -1.926837639615313e-09) * v2
+    v5 = ((v4 + -2.2964379101882967e-08) * v2 + -2.505212694441855e-07) * v2
+    v6 = ((v5 + -2.4801587694409766e-06) * v2 + -2.204585530505505e-05) * v2
+    v7 = ((v6 + -0.00017361111109686695) * v2 + -0.001190476190491298) * v2
+    v8 = ((v7 + -0.006944444444446858) * v2 + -0.03333333333333199) * v2
+    v9 = ((v8 + -0.12499999999999985) * v2 + -0.33333333333333337) * v2 + -0.5
+    v10 = torch.expm1(v2) - v * torch.exp(v2) / alpha
+    w2 = torch.where(w > 0.0, 0.0, torch.where(torch.abs(v2) < 1.0, v9 * v2 * v2, v10))
+    return torch.where(mask, -1.0, w2)
 
 
 def _vjp(x: Tensor, dy: Tensor, alpha: Value) -> Tensor:
@@ -152,6 +202,7 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
+    wide = [a if isinstance(a, Tensor) else wide[0].new_full((), a) for a in wide]
     y = kernel(*wide).to(args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 

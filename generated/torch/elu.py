@@ -102,15 +102,23 @@ class ELU(nn.Module):
 
 
 def _forward(x: Tensor, alpha: Value) -> Tensor:
-    return torch.where(x > 0.0, x, torch.expm1(torch.clamp(x, max=0.0)) * alpha)
+    return torch.where(x > 0.0, x, alpha * torch.expm1(torch.clamp(x, max=0.0)))
 
 
 def _derivative(x: Tensor, alpha: Value) -> Tensor:
-    return torch.where(x > 0.0, 1.0, alpha * torch.exp(torch.clamp(x, max=0.0)))
+    xc = torch.clamp(x, max=0.0)
+    v = alpha * torch.exp(torch.clamp(torch.clamp(xc, min=-2000.0), min=-64.0))
+    e = torch.exp(xc * 0.5)
+    w = torch.where(xc < -2000.0, 0.0, torch.where(xc < -64.0, e * alpha * e, v))
+    return torch.where(x > 0.0, 1.0, w)
 
 
 def _second_derivative(x: Tensor, alpha: Value) -> Tensor:
-    return torch.where(x > 0.0, 0.0, alpha * torch.exp(torch.clamp(x, max=0.0)))
+    xc = torch.clamp(x, max=0.0)
+    v = alpha * torch.exp(torch.clamp(torch.clamp(xc, min=-2000.0), min=-64.0))
+    e = torch.exp(xc * 0.5)
+    w = torch.where(xc < -2000.0, 0.0, torch.where(xc < -64.0, e * alpha * e, v))
+    return torch.where(x > 0.0, 0.0, w)
 
 
 def _grad_alpha(x: Tensor, alpha: Value) -> Tensor:

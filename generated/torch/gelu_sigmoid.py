@@ -83,32 +83,119 @@ class GeluSigmoid(nn.Module):
 # Composites: plain operations, safe to differentiate.
 
 
+def _mul_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor) -> Tensor:
-    xc = torch.clamp(x, min=-1099511627776.0)
-    v = xc * 1.702
-    e = torch.exp(-torch.abs(v))
-    return xc * (torch.where(v >= 0.0, 1.0, e) / (1.0 + e))
+    xc = torch.clamp(x, max=1.152921504606847e+18)
+    v = _mul_low(xc, 1.7020000219345093) + xc * -2.193450927734375e-08
+    v2 = xc * 1.7020000219345093
+    v3 = v2 + v
+    v4 = _add_low(v2, v)
+    e = torch.exp(-torch.abs(v3))
+    v5 = e + e * -torch.where(v3 < 0.0, -v4, v4)
+    e2 = torch.exp(v3 * 0.5)
+    v6 = e2 + e2 * (v4 * 0.5)
+    v7 = xc * (torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5))
+    w = torch.where(xc < -37.61538461538461, v6 * xc * v6, v7)
+    return torch.where(x > 1.152921504606847e+18, x, torch.where(xc < -1175.25, 0.0, w))
 
 
 def _derivative(x: Tensor) -> Tensor:
-    v = torch.clamp(torch.clamp(x, min=-1099511627776.0), max=1099511627776.0)
-    v2 = v * -1.702
-    e = torch.exp(-torch.abs(v2))
-    v3 = v * 1.702
-    e2 = torch.exp(-torch.abs(v3))
-    v4 = torch.where(v3 >= 0.0, 1.0, e2) / (1.0 + e2)
-    return torch.where(v2 >= 0.0, 1.0, e) / (1.0 + e) * 1.702 * v4 * v + v4
+    xc = torch.clamp(x, max=1.152921504606847e+18)
+    v = _mul_low(xc, 1.7020000219345093) + xc * -2.193450927734375e-08
+    v2 = xc * 1.7020000219345093
+    v3 = v2 + v
+    v4 = _add_low(v2, v)
+    e = torch.exp(-torch.abs(v3))
+    v5 = e + e * -torch.where(v3 < 0.0, -v4, v4)
+    v6 = _mul_low(xc, -1.7020000219345093) + xc * 2.193450927734375e-08
+    v7 = xc * -1.7020000219345093
+    v8 = v7 + v6
+    v9 = _add_low(v7, v6)
+    e2 = torch.exp(-torch.abs(v8))
+    v10 = e2 + e2 * -torch.where(v8 < 0.0, -v9, v9)
+    v11 = xc * (torch.where(v8 >= 0.0, 1.0, v10) / (1.0 + v10) * 851.0) + 500.0
+    v12 = xc + 0.7511542439460754
+    v13 = v12 - -1.149521351184497e-08
+    v14 = (-3.371203945264756e-06 * v13 + -8.343372113971763e-06) * v13
+    v15 = ((v14 + 4.7166327508299935e-06) * v13 + 4.12714808374649e-05) * v13
+    v16 = ((v15 + 3.932022716270838e-05) * v13 + -9.339529019058692e-05) * v13
+    v17 = ((v16 + -0.0002700360088311991) * v13 + -5.227035136781816e-05) * v13
+    v18 = ((v17 + 0.0008648910769033524) * v13 + 0.0013862762289320488) * v13
+    v19 = ((v18 + -0.0010216245726913209) * v13 + -0.006065159640283687) * v13
+    v20 = ((v19 + -0.004902482260883572) * v13 + 0.013076914690629696) * v13
+    v21 = ((v20 + 0.0330372364635416) * v13 + 0.0030781165413286283) * v13
+    v22 = ((v21 + -0.09435720712884892) * v13 + -0.12774050660219788) * v13
+    v23 = ((v22 + 0.09305963675729151) * v13 + 0.42481282173594376) * v13
+    v24 = v11 * (torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / 500.0
+    w = torch.where(torch.abs(v12) < 0.5, (v23 + 0.37071552313509976) * v13, v24)
+    e3 = torch.exp(v3 * 0.5)
+    v25 = e3 + e3 * (v4 * 0.5)
+    w2 = torch.where(xc < -37.61538461538461, v25 * 0.002 * (v25 * (xc * 851.0 + 500.0)), w)
+    return torch.where(xc < -1175.25, 0.0, w2)
 
 
 def _second_derivative(x: Tensor) -> Tensor:
-    v = torch.clamp(torch.clamp(x, min=-1099511627776.0), max=1099511627776.0)
-    v2 = v * -1.702
-    e = torch.exp(-torch.abs(v2))
-    v3 = torch.where(v2 >= 0.0, 1.0, e) / (1.0 + e)
-    v4 = v * 1.702
-    e2 = torch.exp(-torch.abs(v4))
-    v5 = torch.where(v4 >= 0.0, 1.0, e2) / (1.0 + e2)
-    return v3 * 2.896804 * v3 * v5 * v + v5 * (v3 * 3.404) - v5 * 2.896804 * v5 * v3 * v
+    v = _mul_low(x, -1.7020000219345093) + x * 2.193450927734375e-08
+    v2 = x * -1.7020000219345093
+    v3 = v2 + v
+    v4 = _add_low(v2, v)
+    e = torch.exp(-torch.abs(v3))
+    v5 = e + e * -torch.where(v3 < 0.0, -v4, v4)
+    v6 = _mul_low(x, 1.7020000219345093) + x * -2.193450927734375e-08
+    v7 = x * 1.7020000219345093
+    v8 = v7 + v6
+    v9 = _add_low(v7, v6)
+    e2 = torch.exp(-torch.abs(v8))
+    v10 = e2 + e2 * -torch.where(v8 < 0.0, -v9, v9)
+    v11 = torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5) * 0.003404
+    v12 = v11 * (torch.where(v8 >= 0.0, 1.0, v10) / (1.0 + v10))
+    v13 = x - 1.4097281694412231
+    v14 = v13 - -3.752849243487629e-08
+    v15 = (-0.00011307232722266 * v14 + -1.2101574588340025e-05) * v14 + 0.0005380240069682434
+    v16 = (v15 * v14 + -0.0011988191085671152) * v14 + 0.0007363923816819585
+    v17 = (v16 * v14 + 0.0029276294711354394) * v14 + -0.009679181871790218
+    v18 = ((v17 * v14 + 0.011558348985478646) * v14 + 0.008107138655753281) * v14
+    v19 = ((v18 + -0.0565307972071183) * v14 + 0.09389910297456493) * v14
+    v20 = ((v19 + -0.026231851511931123) * v14 + -0.1887012380270807) * v14
+    v21 = ((v20 + 0.3761661144889842) * v14 + -0.2651459769337129) * v14
+    v22 = v12 * (1000.0 - x * (torch.tanh(x * 0.851) * 851.0))
+    v23 = x + 1.4097281694412231
+    v24 = v23 - 3.752849243487629e-08
+    v25 = (0.00011307232722266 * v24 + -1.2101574588340025e-05) * v24 + -0.0005380240069682434
+    v26 = (v25 * v24 + -0.0011988191085671152) * v24 + -0.0007363923816819585
+    v27 = ((v26 * v24 + 0.0029276294711354394) * v24 + 0.009679181871790218) * v24
+    v28 = ((v27 + 0.011558348985478646) * v24 + -0.008107138655753281) * v24
+    v29 = ((v28 + -0.0565307972071183) * v24 + -0.09389910297456493) * v24
+    v30 = ((v29 + -0.026231851511931123) * v24 + 0.1887012380270807) * v24
+    v31 = ((v30 + 0.3761661144889842) * v24 + 0.2651459769337129) * v24
+    w = torch.where(torch.abs(v13) < 0.25, v21, v22)
+    e3 = torch.exp(v3 * 0.5)
+    v32 = e3 + e3 * (v4 * 0.5)
+    v33 = x * 851.0
+    w2 = torch.where(torch.abs(v23) < 0.25, v31, w)
+    w3 = torch.where(x > 37.61538461538461, v32 * 0.003404 * (v32 * (1000.0 - v33)), w2)
+    e4 = torch.exp(v8 * 0.5)
+    v34 = e4 + e4 * (v9 * 0.5)
+    v35 = v34 * 0.003404 * (v34 * (v33 + 1000.0))
+    w4 = torch.where(x < -37.61538461538461, v35, torch.where(x > 1175.25, 0.0, w3))
+    return torch.where(x < -1175.25, 0.0, w4)
 
 
 def _vjp(x: Tensor, dy: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class Hardswish(nn.Module):
 
 
 def _forward(x: Tensor) -> Tensor:
-    return torch.where(x <= -3.0, 0.0, torch.where(x >= 3.0, x, (x + 3.0) * x / 6.0))
+    return torch.where(x <= -3.0, 0.0, torch.where(x >= 3.0, x, x * (x + 3.0) / 6.0))
 
 
 def _derivative(x: Tensor) -> Tensor:

@@ -81,6 +81,15 @@ class Maxout(nn.Module):
 # Composites, rows along the last axis.
 
 
+def _row_sum(x: Tensor) -> Tensor:
+    """The sum along the last axis, rounded about once: of leading bits, which is exact, and rest."""
+    largest = 2.0 * x.shape[-1] * torch.amax(torch.abs(x), -1, keepdim=True)
+    largest = torch.where(torch.isfinite(largest), largest, 0.0)
+    leading = (largest + x) - largest
+    rest = torch.where(torch.isfinite(leading), x - leading, 0.0)
+    return torch.sum(leading, -1, keepdim=True) + torch.sum(rest, -1, keepdim=True)
+
+
 def _forward(x: Tensor) -> Tensor:
     return torch.amax(x, -1, keepdim=True)
 
@@ -88,8 +97,7 @@ def _forward(x: Tensor) -> Tensor:
 def _derivative(x: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
     w = torch.where(x == top, 1.0 * torch.ones_like(x), 0.0)
-    v = w / torch.clamp(torch.sum(w, -1, keepdim=True), min=1.0)
-    return torch.where(torch.isnan(top), top, v)
+    return torch.where(torch.isnan(top), top, w / torch.clamp(_row_sum(w), min=1.0))
 
 
 def _second_derivative(x: Tensor) -> Tensor:
@@ -99,15 +107,15 @@ def _second_derivative(x: Tensor) -> Tensor:
 def _vjp(x: Tensor, dy: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
     w = torch.where(x == top, 1.0 * torch.ones_like(x), 0.0)
-    v = w / torch.clamp(torch.sum(w, -1, keepdim=True), min=1.0)
-    return dy * torch.where(torch.isnan(top), top, v)
+    w2 = torch.where(torch.isnan(top), top, w / torch.clamp(_row_sum(w), min=1.0))
+    return dy * w2
 
 
 def _jvp(x: Tensor, dx: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
     w = torch.where(x == top, 1.0 * torch.ones_like(x), 0.0)
-    v = w / torch.clamp(torch.sum(w, -1, keepdim=True), min=1.0)
-    return torch.sum(dx * torch.where(torch.isnan(top), top, v), -1, keepdim=True)
+    w2 = torch.where(torch.isnan(top), top, w / torch.clamp(_row_sum(w), min=1.0))
+    return _row_sum(dx * w2)
 
 
 def _wide(value: Tensor) -> Tensor:

@@ -1,15 +1,31 @@
 """softmax2d: softmax over the channels (axis -3) of an image.
 
 f(x) = exp(x)/row_sum(exp(x))
-f'(x) = (-exp(x - row_max(x))/row_sum(exp(x - row_max(x))) + 1)*exp(x -
-        row_max(x))/row_sum(exp(x - row_max(x)))
-f''(x) = (-3*exp(x - row_max(x))/row_sum(exp(x - row_max(x))) + 2*exp(2*x -
-         2*row_max(x))/row_sum(exp(x - row_max(x)))**2 + 1)*exp(x - row_max(x))/row_sum(exp(x -
-         row_max(x)))
-vjp(x, dy) = (dy - row_sum(dy*exp(x - row_max(x)))/row_sum(exp(x - row_max(x))))*exp(x -
-             row_max(x))/row_sum(exp(x - row_max(x)))
-jvp(x, dx) = (dx - row_sum(dx*exp(x - row_max(x)))/row_sum(exp(x - row_max(x))))*exp(x -
-             row_max(x))/row_sum(exp(x - row_max(x)))
+f'(x) = (row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) if
+        row_top(x) > 1/2 else -exp(x - row_max(x)) + row_sum((1 - row_top(x))*exp(x -
+        row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)*exp(x - row_max(x))/(row_sum((1 -
+        row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)**2
+f''(x) = -(-(row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) if
+         row_top(x) > 1/2 else -exp(x - row_max(x)) + row_sum((1 - row_top(x))*exp(x -
+         row_max(x))) + offset(row_sum(row_top(x)), 1) + 1) + exp(x - row_max(x)))*(row_sum((1 -
+         row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) if row_top(x) > 1/2
+         else -exp(x - row_max(x)) + row_sum((1 - row_top(x))*exp(x - row_max(x))) +
+         offset(row_sum(row_top(x)), 1) + 1)*exp(x - row_max(x))/(row_sum((1 - row_top(x))*exp(x
+         - row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)**3
+vjp(x, dy) = -(-(dy - (row_sum(dy*row_top(x))/row_sum(row_top(x)) if row_sum((1 -
+             row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) < 1 else
+             0))*(row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1)
+             + 1) + row_sum((dy - (row_sum(dy*row_top(x))/row_sum(row_top(x)) if row_sum((1 -
+             row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) < 1 else
+             0))*exp(x - row_max(x))))*exp(x - row_max(x))/(row_sum((1 - row_top(x))*exp(x -
+             row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)**2
+jvp(x, dx) = -(-(dx - (row_sum(dx*row_top(x))/row_sum(row_top(x)) if row_sum((1 -
+             row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) < 1 else
+             0))*(row_sum((1 - row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1)
+             + 1) + row_sum((dx - (row_sum(dx*row_top(x))/row_sum(row_top(x)) if row_sum((1 -
+             row_top(x))*exp(x - row_max(x))) + offset(row_sum(row_top(x)), 1) < 1 else
+             0))*exp(x - row_max(x))))*exp(x - row_max(x))/(row_sum((1 - row_top(x))*exp(x -
+             row_max(x))) + offset(row_sum(row_top(x)), 1) + 1)**2
 
 Every function takes floating tensors; a row lies along `dim`. All are differentiable to any
 order. 16-bit tensors are computed in float32 and rounded once.
@@ -85,39 +101,99 @@ class Softmax2d(nn.Module):
 # Composites, rows along the last axis.
 
 
+def _row_sum(x: Tensor) -> Tensor:
+    """The sum along the last axis, rounded about once: of leading bits, which is exact, and rest."""
+    largest = 2.0 * x.shape[-1] * torch.amax(torch.abs(x), -1, keepdim=True)
+    largest = torch.where(torch.isfinite(largest), largest, 0.0)
+    leading = (largest + x) - largest
+    rest = torch.where(torch.isfinite(leading), x - leading, 0.0)
+    return torch.sum(leading, -1, keepdim=True) + torch.sum(rest, -1, keepdim=True)
+
+
+def _mul_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    e = torch.exp(torch.where(x == top, 0.0, x - top))
-    return e / torch.sum(e, -1, keepdim=True)
+    mask = x == top
+    w = torch.where(mask, 0.0, x - top)
+    e = torch.exp(w)
+    v = e * torch.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    v2 = e + v
+    w2 = torch.where(mask, 1.0 * torch.ones_like(x), 0.0)
+    return v2 / (_row_sum((1.0 - w2) * v2) + (_row_sum(w2) - 1.0) + 1.0)
 
 
 def _derivative(x: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    e = torch.exp(torch.where(x == top, 0.0, x - top))
-    s = torch.sum(e, -1, keepdim=True)
-    return (1.0 - e / s) * e / s
+    mask = x == top
+    w = torch.where(mask, 0.0, x - top)
+    e = torch.exp(w)
+    v = e * torch.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    v2 = e + v
+    w2 = torch.where(mask, 1.0 * torch.ones_like(x), 0.0)
+    v3 = _row_sum((1.0 - w2) * v2) + (_row_sum(w2) - 1.0)
+    v4 = v3 + 1.0
+    return torch.where(w2 > 0.5, v3, v4 - v2) * v2 / v4 / v4
 
 
 def _second_derivative(x: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    w = torch.where(x == top, 0.0, x - top)
+    mask = x == top
+    w = torch.where(mask, 0.0, x - top)
     e = torch.exp(w)
-    s = torch.sum(e, -1, keepdim=True)
-    return (torch.exp(w * 2.0) * 2.0 / s / s + 1.0 - e * 3.0 / s) * e / s
+    v = e * torch.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    v2 = e + v
+    w2 = torch.where(mask, 1.0 * torch.ones_like(x), 0.0)
+    v3 = _row_sum((1.0 - w2) * v2) + (_row_sum(w2) - 1.0)
+    v4 = v3 + 1.0
+    w3 = torch.where(w2 > 0.5, v3, v4 - v2)
+    return -(v2 * (v2 - w3) * w3 / v4 / v4 / v4)
 
 
 def _vjp(x: Tensor, dy: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    e = torch.exp(torch.where(x == top, 0.0, x - top))
-    s = torch.sum(e, -1, keepdim=True)
-    return (dy - torch.sum(dy * e, -1, keepdim=True) / s) * e / s
+    mask = x == top
+    w = torch.where(mask, 0.0, x - top)
+    e = torch.exp(w)
+    v = e * torch.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    v2 = e + v
+    w2 = torch.where(mask, 1.0 * torch.ones_like(x), 0.0)
+    s = _row_sum(w2)
+    v3 = _row_sum((1.0 - w2) * v2) + (s - 1.0)
+    v4 = dy - torch.where(v3 < 1.0, _row_sum(dy * w2) / s, 0.0)
+    v5 = v3 + 1.0
+    return -((_row_sum(v4 * v2) - v5 * v4) * v2 / v5 / v5)
 
 
 def _jvp(x: Tensor, dx: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    e = torch.exp(torch.where(x == top, 0.0, x - top))
-    s = torch.sum(e, -1, keepdim=True)
-    return (dx - torch.sum(dx * e, -1, keepdim=True) / s) * e / s
+    mask = x == top
+    w = torch.where(mask, 0.0, x - top)
+    e = torch.exp(w)
+    v = e * torch.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
+    v2 = e + v
+    w2 = torch.where(mask, 1.0 * torch.ones_like(x), 0.0)
+    s = _row_sum(w2)
+    v3 = _row_sum((1.0 - w2) * v2) + (s - 1.0)
+    v4 = dx - torch.where(v3 < 1.0, _row_sum(dx * w2) / s, 0.0)
+    v5 = v3 + 1.0
+    return -((_row_sum(v4 * v2) - v5 * v4) * v2 / v5 / v5)
 
 
 def _wide(value: Tensor) -> Tensor:

@@ -101,42 +101,131 @@ class Softplus(nn.Module):
 # Composites: plain operations, safe to differentiate.
 
 
+def _mul_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor, beta: Value) -> Tensor:
-    v = torch.clamp(x, max=1099511627776.0) * beta
-    v2 = (torch.log1p(torch.exp(-torch.abs(v))) + torch.clamp(v, min=0.0)) / beta
-    return torch.where(x > 1099511627776.0, x, v2)
+    v = x * beta
+    w = torch.where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
+    e = torch.exp(-torch.abs(v3))
+    v4 = torch.log1p(e + e * -torch.where(v3 < 0.0, -v2, v2)) + torch.clamp(v3, min=0.0)
+    e2 = torch.exp(beta * x * 0.5)
+    v5 = e2 + e2 * (_mul_low(beta, x) * 0.5)
+    w2 = torch.where(v < -64.0, v5 * (1.0 / beta) * v5, torch.where(v > 64.0, x, v4 / beta))
+    return torch.where(torch.isnan(x), x, torch.where(v < -2000.0, 0.0, w2))
 
 
 def _derivative(x: Tensor, beta: Value) -> Tensor:
-    v = x * beta
-    e = torch.exp(-torch.abs(v))
-    return torch.where(v >= 0.0, 1.0, e) / (1.0 + e)
+    xc = torch.clamp(x, min=-1.152921504606847e+18)
+    v = torch.clamp(xc, max=1.152921504606847e+18)
+    v2 = _mul_low(beta, v)
+    v3 = beta * v
+    e = torch.exp(-torch.abs(v3))
+    v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
+    mask = beta > 0.0
+    w = torch.where(mask, 1.0 * torch.ones_like(x), 0.5)
+    v5 = torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)
+    w2 = torch.where(mask, 0.0 * torch.ones_like(x), 0.5)
+    w3 = torch.where(xc > 1.152921504606847e+18, w, v5)
+    return torch.where(x < -1.152921504606847e+18, w2, w3)
 
 
 def _second_derivative(x: Tensor, beta: Value) -> Tensor:
-    v = x * beta
-    e = torch.exp(-torch.abs(v))
-    v2 = 1.0 + e
-    v3 = torch.where(v >= 0.0, 1.0, e) / v2 * (torch.where(-v >= 0.0, 1.0, e) / v2)
-    return v3 * beta
+    v = torch.clamp(torch.clamp(x, min=-1.152921504606847e+18), max=1.152921504606847e+18)
+    v2 = _mul_low(beta, v)
+    v3 = beta * v
+    v4 = -v2
+    e = torch.exp(-torch.abs(v3))
+    v5 = e + e * -torch.where(v3 < 0.0, v4, v2)
+    v6 = -v3
+    v7 = e + e * -torch.where(v6 < 0.0, -v4, v4)
+    v8 = torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
+    v9 = beta * v
+    e2 = torch.exp(v3 * 0.5)
+    v10 = e2 + e2 * (v2 * 0.5)
+    v11 = v8 * (torch.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
+    w = torch.where(v9 < -2000.0, 0.0, torch.where(v9 < -64.0, v10 * beta * v10, v11))
+    e3 = torch.exp(v6 * 0.5)
+    v12 = e3 + e3 * (v4 * 0.5)
+    return torch.where(v9 > 2000.0, 0.0, torch.where(v9 > 64.0, v12 * beta * v12, w))
 
 
 def _grad_beta(x: Tensor, beta: Value) -> Tensor:
-    v = torch.clamp(torch.clamp(x, min=-1099511627776.0), max=1099511627776.0)
-    v2 = v * beta
-    w = torch.where(v2 < 0.0, v, 1.0)
-    v3 = w * beta
+    mask = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & (beta <= 2000.0)
+    v = x * beta
+    mask2 = v >= 0.0
+    mask3 = (v >= -2000.0) & (v >= -64.0)
+    mask4 = v <= 64.0
+    mask5 = v <= 2000.0
+    mask6 = v < 0.0
+    w = torch.where(mask6, x, 1.0)
+    w2 = torch.where((mask & mask2) | (((mask3 & mask4) & mask5) & mask6), w, 1.0)
+    v2 = _mul_low(beta, w2)
+    v3 = beta * w2
     e = torch.exp(-torch.abs(v3))
-    v4 = (torch.log1p(e) + torch.clamp(v3, min=0.0)) / beta / beta
-    mask = v2 >= 0.0
-    w2 = torch.where(mask, v, 1.0)
-    v5 = w2 * beta
-    v6 = -v5
-    e2 = torch.exp(-torch.abs(v5))
-    v7 = -(w2 * (torch.where(v6 >= 0.0, 1.0, e2) / (1.0 + e2)) / beta)
-    v8 = v7 - (torch.log1p(e2) + torch.clamp(v6, min=0.0)) / beta / beta
-    w3 = torch.where(mask, v8, w * (torch.where(v3 >= 0.0, 1.0, e) / (1.0 + e)) / beta - v4)
-    return torch.where(torch.isnan(x), x, w3)
+    v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
+    v5 = w2 * (torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)) / beta
+    mask7 = beta < -64.0
+    mask8 = v < -64.0
+    v6 = _mul_low(beta, w)
+    v7 = beta * w
+    e2 = torch.exp(v7 * 0.5)
+    v8 = e2 + e2 * (v6 * 0.5)
+    v9 = 1.0 / beta / beta
+    v10 = beta * w
+    v11 = v5 - (torch.log1p(v4) + torch.clamp(v3, min=0.0)) / beta / beta
+    w3 = torch.where((mask7 & mask2) | (mask8 & mask6), v8 * v9 * (v8 * (v10 - 1.0)), v11)
+    mask9 = beta < -2000.0
+    mask10 = v < -2000.0
+    mask11 = beta > 64.0
+    mask12 = v > 64.0
+    e3 = torch.exp(-v7 * 0.5)
+    v12 = e3 + e3 * (-v6 * 0.5)
+    w4 = torch.where((mask9 & mask2) | (mask10 & mask6), 0.0, w3)
+    mask13 = (mask11 & mask2) | (mask12 & mask6)
+    mask14 = beta > 2000.0
+    mask15 = v > 2000.0
+    w5 = torch.where(mask13, v12 * v9 * (v12 * (-v10 - 1.0)), w4)
+    w6 = torch.where(mask2, x, 1.0)
+    w7 = torch.where((mask & mask6) | (((mask3 & mask2) & mask4) & mask5), w6, 1.0)
+    v13 = beta * w7
+    v14 = -v13
+    v15 = -_mul_low(beta, w7)
+    e4 = torch.exp(-torch.abs(v13))
+    v16 = e4 + e4 * -torch.where(v14 < 0.0, -v15, v15)
+    v17 = -(w7 * (torch.where(v14 >= 0.0, 1.0, v16) / (1.0 + v16)) / beta)
+    v18 = v17 - (torch.log1p(v16) + torch.clamp(v14, min=0.0)) / beta / beta
+    v19 = _mul_low(beta, w6)
+    v20 = beta * w6
+    e5 = torch.exp(v20 * 0.5)
+    v21 = e5 + e5 * (v19 * 0.5)
+    v22 = beta * w6
+    w8 = torch.where((mask7 & mask6) | (mask2 & mask8), v21 * v9 * (v21 * (v22 - 1.0)), v18)
+    e6 = torch.exp(-v20 * 0.5)
+    v23 = e6 + e6 * (-v19 * 0.5)
+    w9 = torch.where((mask9 & mask6) | (mask2 & mask10), 0.0, w8)
+    mask16 = (mask11 & mask6) | (mask2 & mask12)
+    w10 = torch.where(mask16, v23 * v9 * (v23 * (-v22 - 1.0)), w9)
+    w11 = torch.where((mask14 & mask6) | (mask2 & mask15), 0.0, w10)
+    w12 = torch.where(mask2, w11, torch.where((mask14 & mask2) | (mask15 & mask6), 0.0, w5))
+    return torch.where(torch.isnan(x), x, w12)
 
 
 def _vjp(x: Tensor, dy: Tensor, beta: Value) -> Tensor:
@@ -172,6 +261,7 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
+    wide = [a if isinstance(a, Tensor) else wide[0].new_full((), a) for a in wide]
     y = kernel(*wide).to(args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 

@@ -132,46 +132,149 @@ class Softplus(nn.Module):
 # Composites: plain operations, safe to differentiate.
 
 
+def _mul_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v = x * beta
-    v2 = torch.where(threshold >= v, x, 1.0) * beta
-    v3 = torch.log1p(torch.exp(-torch.abs(v2))) + torch.clamp(v2, min=0.0)
-    return torch.where(torch.isnan(x), x, torch.where(threshold < v, x, v3 / beta))
+    mask = threshold < v
+    mask2 = threshold >= v
+    mask3 = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & mask
+    mask4 = mask3 | (((mask2 & (v >= -2000.0)) & (v >= -64.0)) & (v <= 64.0))
+    w = torch.where(mask2, x, 1.0)
+    w2 = torch.where(mask4, w, 1.0)
+    v2 = _mul_low(beta, w2)
+    v3 = beta * w2
+    e = torch.exp(-torch.abs(v3))
+    v4 = torch.log1p(e + e * -torch.where(v3 < 0.0, -v2, v2)) + torch.clamp(v3, min=0.0)
+    w3 = torch.where(((beta > 64.0) & mask) | (mask2 & (v > 64.0)), w, v4 / beta)
+    e2 = torch.exp(beta * w * 0.5)
+    v5 = e2 + e2 * (_mul_low(beta, w) * 0.5)
+    mask5 = ((beta < -64.0) & mask) | (mask2 & (v < -64.0))
+    mask6 = ((beta < -2000.0) & mask) | (mask2 & (v < -2000.0))
+    w4 = torch.where(mask6, 0.0, torch.where(mask5, v5 * (1.0 / beta) * v5, w3))
+    return torch.where(torch.isnan(x), x, torch.where(mask, x, w4))
 
 
 def _derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
-    v = x * beta
-    e = torch.exp(-torch.abs(v))
-    return torch.where(threshold < v, 1.0, torch.where(v >= 0.0, 1.0, e) / (1.0 + e))
+    v = torch.clamp(torch.clamp(x, min=-1.152921504606847e+18), max=1.152921504606847e+18)
+    v2 = _mul_low(beta, v)
+    v3 = beta * v
+    e = torch.exp(-torch.abs(v3))
+    v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
+    w = torch.where(threshold < beta * v, 1.0, torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
+    w2 = torch.where(beta > 0.0, 0.0 * torch.ones_like(x), 0.5)
+    return torch.where(x < -1.152921504606847e+18, w2, w)
 
 
 def _second_derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
-    v = x * beta
-    e = torch.exp(-torch.abs(v))
-    v2 = 1.0 + e
-    v3 = torch.where(v >= 0.0, 1.0, e) / v2 * (torch.where(-v >= 0.0, 1.0, e) / v2)
-    return torch.where(threshold < v, 0.0, v3 * beta)
+    v = torch.clamp(torch.clamp(x, min=-1.152921504606847e+18), max=1.152921504606847e+18)
+    v2 = _mul_low(beta, v)
+    v3 = beta * v
+    v4 = -v2
+    e = torch.exp(-torch.abs(v3))
+    v5 = e + e * -torch.where(v3 < 0.0, v4, v2)
+    v6 = -v3
+    v7 = e + e * -torch.where(v6 < 0.0, -v4, v4)
+    v8 = torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
+    v9 = beta * v
+    e2 = torch.exp(v3 * 0.5)
+    v10 = e2 + e2 * (v2 * 0.5)
+    v11 = v8 * (torch.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
+    w = torch.where(v9 < -2000.0, 0.0, torch.where(v9 < -64.0, v10 * beta * v10, v11))
+    e3 = torch.exp(v6 * 0.5)
+    v12 = e3 + e3 * (v4 * 0.5)
+    w2 = torch.where(v9 > 2000.0, 0.0, torch.where(v9 > 64.0, v12 * beta * v12, w))
+    return torch.where(threshold < v9, 0.0, w2)
 
 
 def _grad_beta(x: Tensor, beta: Value, threshold: Value) -> Tensor:
-    xc = torch.clamp(x, min=-1099511627776.0)
-    v = xc * beta
-    mask = threshold < v
-    mask2 = threshold >= v
-    w = torch.where(mask2, xc, 1.0)
-    w2 = torch.where(((beta < 0.0) & mask) | (mask2 & (v < 0.0)), w, 1.0)
-    v2 = w2 * beta
-    e = torch.exp(-torch.abs(v2))
-    v3 = (torch.log1p(e) + torch.clamp(v2, min=0.0)) / beta / beta
-    mask3 = ((beta >= 0.0) & mask) | (mask2 & (v >= 0.0))
-    w3 = torch.where(mask3, w, 1.0)
-    v4 = w3 * beta
-    v5 = -v4
-    e2 = torch.exp(-torch.abs(v4))
-    v6 = -(w3 * (torch.where(v5 >= 0.0, 1.0, e2) / (1.0 + e2)) / beta)
-    v7 = v6 - (torch.log1p(e2) + torch.clamp(v5, min=0.0)) / beta / beta
-    v8 = w2 * (torch.where(v2 >= 0.0, 1.0, e) / (1.0 + e)) / beta - v3
-    return torch.where(torch.isnan(x), x, torch.where(mask, 0.0, torch.where(mask3, v7, v8)))
+    mask = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & (beta <= 2000.0)
+    v = x * beta
+    mask2 = threshold < v
+    mask3 = mask & mask2
+    mask4 = threshold >= v
+    mask5 = v >= 0.0
+    mask6 = (v >= -2000.0) & (v >= -64.0)
+    mask7 = v <= 64.0
+    mask8 = v <= 2000.0
+    mask9 = v < 0.0
+    mask10 = mask3 | (mask4 & ((mask & mask5) | (((mask6 & mask7) & mask8) & mask9)))
+    w = torch.where(mask4, x, 1.0)
+    w2 = torch.where(((beta < 0.0) & mask2) | (mask4 & mask9), w, 1.0)
+    w3 = torch.where(mask10, w2, 1.0)
+    v2 = _mul_low(beta, w3)
+    v3 = beta * w3
+    e = torch.exp(-torch.abs(v3))
+    v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
+    v5 = w3 * (torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)) / beta
+    mask11 = beta < -64.0
+    mask12 = mask11 & mask2
+    mask13 = v < -64.0
+    v6 = _mul_low(beta, w2)
+    v7 = beta * w2
+    e2 = torch.exp(v7 * 0.5)
+    v8 = e2 + e2 * (v6 * 0.5)
+    v9 = 1.0 / beta / beta
+    v10 = beta * w2
+    v11 = v5 - (torch.log1p(v4) + torch.clamp(v3, min=0.0)) / beta / beta
+    mask14 = mask12 | (mask4 & ((mask11 & mask5) | (mask13 & mask9)))
+    mask15 = beta < -2000.0
+    mask16 = mask15 & mask2
+    mask17 = v < -2000.0
+    mask18 = mask16 | (mask4 & ((mask15 & mask5) | (mask17 & mask9)))
+    w4 = torch.where(mask18, 0.0, torch.where(mask14, v8 * v9 * (v8 * (v10 - 1.0)), v11))
+    mask19 = beta > 64.0
+    mask20 = mask19 & mask2
+    mask21 = v > 64.0
+    e3 = torch.exp(-v7 * 0.5)
+    v12 = e3 + e3 * (-v6 * 0.5)
+    mask22 = mask20 | (mask4 & ((mask19 & mask5) | (mask21 & mask9)))
+    mask23 = beta > 2000.0
+    mask24 = mask23 & mask2
+    mask25 = v > 2000.0
+    mask26 = mask24 | (mask4 & ((mask23 & mask5) | (mask25 & mask9)))
+    w5 = torch.where(mask26, 0.0, torch.where(mask22, v12 * v9 * (v12 * (-v10 - 1.0)), w4))
+    mask27 = ((beta >= 0.0) & mask2) | (mask4 & mask5)
+    mask28 = mask3 | (mask4 & ((mask & mask9) | (((mask6 & mask5) & mask7) & mask8)))
+    w6 = torch.where(mask27, w, 1.0)
+    w7 = torch.where(mask28, w6, 1.0)
+    v13 = beta * w7
+    v14 = -v13
+    v15 = -_mul_low(beta, w7)
+    e4 = torch.exp(-torch.abs(v13))
+    v16 = e4 + e4 * -torch.where(v14 < 0.0, -v15, v15)
+    v17 = -(w7 * (torch.where(v14 >= 0.0, 1.0, v16) / (1.0 + v16)) / beta)
+    v18 = v17 - (torch.log1p(v16) + torch.clamp(v14, min=0.0)) / beta / beta
+    v19 = _mul_low(beta, w6)
+    v20 = beta * w6
+    e5 = torch.exp(v20 * 0.5)
+    v21 = e5 + e5 * (v19 * 0.5)
+    v22 = beta * w6
+    mask29 = mask12 | (mask4 & ((mask11 & mask9) | (mask5 & mask13)))
+    mask30 = mask16 | (mask4 & ((mask15 & mask9) | (mask5 & mask17)))
+    w8 = torch.where(mask30, 0.0, torch.where(mask29, v21 * v9 * (v21 * (v22 - 1.0)), v18))
+    e6 = torch.exp(-v20 * 0.5)
+    v23 = e6 + e6 * (-v19 * 0.5)
+    mask31 = mask20 | (mask4 & ((mask19 & mask9) | (mask5 & mask21)))
+    mask32 = mask24 | (mask4 & ((mask23 & mask9) | (mask5 & mask25)))
+    w9 = torch.where(mask32, 0.0, torch.where(mask31, v23 * v9 * (v23 * (-v22 - 1.0)), w8))
+    return torch.where(torch.isnan(x), x, torch.where(mask2, 0.0, torch.where(mask27, w9, w5)))
 
 
 def _grad_threshold(x: Tensor, beta: Value, threshold: Value) -> Tensor:

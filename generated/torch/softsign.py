@@ -16,6 +16,7 @@ Contract: no NaN or infinity where the true value is finite, the limit at ±inf,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -80,13 +81,14 @@ class Softsign(nn.Module):
 
 
 def _forward(x: Tensor) -> Tensor:
-    v = torch.clamp(torch.clamp(x, min=-1099511627776.0), max=1099511627776.0)
-    return v / (torch.abs(v) + 1.0)
+    w = torch.where(torch.abs(x) == math.inf, 1.0, x)
+    w2 = torch.where(x == -math.inf, -1.0, w / (torch.abs(w) + 1.0))
+    return torch.where(x == math.inf, 1.0, w2)
 
 
 def _derivative(x: Tensor) -> Tensor:
-    v = 1.0 / (torch.abs(x) + 1.0)
-    return v * v
+    v = torch.abs(x) + 1.0
+    return 1.0 / v / v
 
 
 def _second_derivative(x: Tensor) -> Tensor:

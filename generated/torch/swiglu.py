@@ -21,6 +21,7 @@ Contract: no NaN or infinity where the true value is finite, the limit at ±inf,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -140,23 +141,45 @@ class Swiglu(nn.Module):
 
 
 def _forward(x: Tensor, y: Tensor) -> Tensor:
-    yc = torch.clamp(y, min=-1099511627776.0)
-    e = torch.exp(-torch.abs(yc))
-    return torch.where(yc >= 0.0, 1.0, e) / (1.0 + e) * x * yc
+    e = torch.exp(-torch.abs(y))
+    e2 = torch.exp(y * 0.25)
+    v = torch.where(y >= 0.0, 1.0, e) / (1.0 + e) * x * y
+    w = torch.where(y < -64.0, e2 * x * (e2 * y) * e2 * e2, v)
+    return torch.where(y < -2000.0, torch.clamp(torch.abs(x), max=0.0), w)
 
 
 def _derivative_x(x: Tensor, y: Tensor) -> Tensor:
-    yc = torch.clamp(y, min=-1099511627776.0)
-    e = torch.exp(-torch.abs(yc))
-    return torch.where(torch.isnan(x), x, yc * (torch.where(yc >= 0.0, 1.0, e) / (1.0 + e)))
+    e = torch.exp(-torch.abs(y))
+    e2 = torch.exp(y * 0.25)
+    v = y * (torch.where(y >= 0.0, 1.0, e) / (1.0 + e))
+    w = torch.where(y < -2000.0, 0.0, torch.where(y < -64.0, e2 * y * e2 * e2 * e2, v))
+    return torch.where(torch.isnan(x), x, w)
 
 
 def _derivative_y(x: Tensor, y: Tensor) -> Tensor:
-    v = torch.clamp(torch.clamp(y, min=-1099511627776.0), max=1099511627776.0)
-    e = torch.exp(-torch.abs(v))
-    v2 = 1.0 + e
-    v3 = v * (torch.where(-v >= 0.0, 1.0, e) / v2) + 1.0
-    return torch.where(v >= 0.0, 1.0, e) / v2 * v3 * x
+    mask = y == math.inf
+    w = torch.where(mask, 1.0, y)
+    e = torch.exp(-torch.abs(w))
+    v = 1.0 + e
+    v2 = torch.where(w >= 0.0, 1.0, e) / v * (w * (torch.where(-w >= 0.0, 1.0, e) / v) + 1.0)
+    v3 = w + 1.2784645557403564
+    v4 = v3 - 1.297928265020314e-08
+    v5 = (4.824747679022231e-13 * v4 + 5.481362797817524e-12) * v4 + 6.142598323951985e-12
+    v6 = ((v5 * v4 + -6.834378865774445e-11) * v4 + -2.277966985568104e-10) * v4
+    v7 = ((v6 + 2.2647071490530454e-10) * v4 + 2.9197559880951395e-09) * v4
+    v8 = ((v7 + 4.628882748200664e-09) * v4 + -1.8878489308897407e-08) * v4
+    v9 = ((v8 + -9.267242204444193e-08) * v4 + -3.051228778026809e-08) * v4
+    v10 = ((v9 + 8.599719956073225e-07) * v4 + 2.34602971352961e-06) * v4
+    v11 = ((v10 + -2.94263257513937e-06) * v4 + -2.9733542237562083e-05) * v4
+    v12 = ((v11 + -4.090534225456559e-05) * v4 + 0.0001857072436174311) * v4
+    v13 = ((v12 + 0.0007985218818274871) * v4 + 0.00012662741008053098) * v4
+    v14 = ((v13 + -0.006606589138356043) * v4 + -0.015222655223188004) * v4
+    v15 = ((v14 + 0.0188748142237823) * v4 + 0.1466487969969469) * v4 + 0.2178117057198001
+    e2 = torch.exp(w * 0.25)
+    w2 = torch.where(torch.abs(v3) < 1.0, v15 * x * v4, v2 * x)
+    w3 = torch.where(w < -64.0, e2 * x * (e2 * (w + 1.0)) * e2 * e2, w2)
+    w4 = torch.where(w < -2000.0, torch.clamp(torch.abs(x), max=0.0), w3)
+    return torch.where(mask, x, w4)
 
 
 def _second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
@@ -164,19 +187,80 @@ def _second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _second_derivative_xy(x: Tensor, y: Tensor) -> Tensor:
-    v = torch.clamp(torch.clamp(y, min=-1099511627776.0), max=1099511627776.0)
-    e = torch.exp(-torch.abs(v))
-    v2 = 1.0 + e
-    v3 = torch.where(v >= 0.0, 1.0, e) / v2
-    return torch.where(torch.isnan(x), x, torch.where(-v >= 0.0, 1.0, e) / v2 * v3 * v + v3)
+    mask = y == math.inf
+    w = torch.where(mask, 1.0, y)
+    e = torch.exp(-torch.abs(w))
+    mask2 = w >= 0.0
+    v = 1.0 + e
+    v2 = torch.where(mask2, 1.0, e) / v
+    v3 = w + 1.2784645557403564
+    mask3 = torch.abs(v3) < 1.0
+    v4 = v3 - 1.297928265020314e-08
+    v5 = (4.824747679022231e-13 * v4 + 5.481362797817524e-12) * v4 + 6.142598323951985e-12
+    v6 = ((v5 * v4 + -6.834378865774445e-11) * v4 + -2.277966985568104e-10) * v4
+    v7 = ((v6 + 2.2647071490530454e-10) * v4 + 2.9197559880951395e-09) * v4
+    v8 = ((v7 + 4.628882748200664e-09) * v4 + -1.8878489308897407e-08) * v4
+    v9 = ((v8 + -9.267242204444193e-08) * v4 + -3.051228778026809e-08) * v4
+    v10 = ((v9 + 8.599719956073225e-07) * v4 + 2.34602971352961e-06) * v4
+    v11 = ((v10 + -2.94263257513937e-06) * v4 + -2.9733542237562083e-05) * v4
+    v12 = ((v11 + -4.090534225456559e-05) * v4 + 0.0001857072436174311) * v4
+    v13 = ((v12 + 0.0007985218818274871) * v4 + 0.00012662741008053098) * v4
+    v14 = ((v13 + -0.006606589138356043) * v4 + -0.015222655223188004) * v4
+    v15 = ((v14 + 0.0188748142237823) * v4 + 0.1466487969969469) * v4 + 0.2178117057198001
+    v16 = v15 * v4
+    e2 = torch.exp(w * 0.25)
+    w2 = torch.where(mask3, v16, w * v2 + v2 - v2 * v2 * w)
+    w3 = torch.where(w < -64.0, e2 * (w + 1.0) * e2 * e2 * e2, w2)
+    v17 = torch.where(-w >= 0.0, 1.0, e) / v
+    w4 = torch.where(mask3, v16, w * v17 + v2 - v17 * v17 * w)
+    w5 = torch.where(mask, 1.0, torch.where(mask2, w4, torch.where(w < -2000.0, 0.0, w3)))
+    return torch.where(torch.isnan(x), x, w5)
 
 
 def _second_derivative_yy(x: Tensor, y: Tensor) -> Tensor:
-    v = torch.clamp(torch.clamp(y, min=-1099511627776.0), max=1099511627776.0)
-    e = torch.exp(-torch.abs(v))
-    v2 = 1.0 + e
-    v3 = torch.where(-v >= 0.0, 1.0, e) / v2 * (torch.where(v >= 0.0, 1.0, e) / v2)
-    return v3 * x * (2.0 - v * torch.tanh(v * 0.5))
+    e = torch.exp(-torch.abs(y))
+    v = 1.0 + e
+    v2 = -y
+    v3 = torch.where(y >= 0.0, 1.0, e) / v * (torch.where(v2 >= 0.0, 1.0, e) / v)
+    v4 = y - 2.399357318878174
+    v5 = v4 - -3.836270616029226e-08
+    v6 = (1.4975057869097913e-15 * v5 + -1.8525242826140174e-14) * v5 + 5.45056983215798e-14
+    v7 = ((v6 * v5 + 8.559282235417885e-14) * v5 + -1.0915674934971036e-12) * v5
+    v8 = ((v7 + 3.4499968506633094e-12) * v5 + -8.021786827524068e-13) * v5
+    v9 = ((v8 + -4.120400514071561e-11) * v5 + 1.9014754118800968e-10) * v5
+    v10 = ((v9 + -2.964187619070941e-10) * v5 + -1.1393109623654117e-09) * v5
+    v11 = ((v10 + 8.622046529735554e-09) * v5 + -2.261809925579744e-08) * v5
+    v12 = ((v11 + -9.904143647556006e-09) * v5 + 3.144649318815656e-07) * v5
+    v13 = ((v12 + -1.1904605147672274e-06) * v5 + 1.2461615072658496e-06) * v5
+    v14 = ((v13 + 8.432377564813492e-06) * v5 + -4.745074279281779e-05) * v5
+    v15 = ((v14 + 9.64405929415381e-05) * v5 + 0.00011513070195845344) * v5
+    v16 = ((v15 + -0.001366369691236773) * v5 + 0.003862816776830254) * v5
+    v17 = ((v16 + -0.001836670144762844) * v5 + -0.022487259234225326) * v5
+    v18 = ((v17 + 0.07629586548655085) * v5 + -0.09153052016419229) * x * v5
+    w = torch.where(torch.abs(v4) < 1.0, v18, v3 * (2.0 - y * torch.tanh(y * 0.5)) * x)
+    v19 = y + 2.399357318878174
+    v20 = v19 - 3.836270616029226e-08
+    v21 = (-1.4975057869097913e-15 * v20 + -1.8525242826140174e-14) * v20
+    v22 = ((v21 + -5.45056983215798e-14) * v20 + 8.559282235417885e-14) * v20
+    v23 = ((v22 + 1.0915674934971036e-12) * v20 + 3.4499968506633094e-12) * v20
+    v24 = ((v23 + 8.021786827524068e-13) * v20 + -4.120400514071561e-11) * v20
+    v25 = ((v24 + -1.9014754118800968e-10) * v20 + -2.964187619070941e-10) * v20
+    v26 = ((v25 + 1.1393109623654117e-09) * v20 + 8.622046529735554e-09) * v20
+    v27 = ((v26 + 2.261809925579744e-08) * v20 + -9.904143647556006e-09) * v20
+    v28 = ((v27 + -3.144649318815656e-07) * v20 + -1.1904605147672274e-06) * v20
+    v29 = ((v28 + -1.2461615072658496e-06) * v20 + 8.432377564813492e-06) * v20
+    v30 = ((v29 + 4.745074279281779e-05) * v20 + 9.64405929415381e-05) * v20
+    v31 = ((v30 + -0.00011513070195845344) * v20 + -0.001366369691236773) * v20
+    v32 = ((v31 + -0.003862816776830254) * v20 + -0.001836670144762844) * v20
+    v33 = ((v32 + 0.022487259234225326) * v20 + 0.07629586548655085) * v20
+    w2 = torch.where(torch.abs(v19) < 1.0, (v33 + 0.09153052016419229) * x * v20, w)
+    e2 = torch.exp(v2 * 0.25)
+    v34 = torch.clamp(torch.abs(x), max=0.0)
+    w3 = torch.where(y > 64.0, e2 * x * (e2 * (2.0 - y)) * e2 * e2, w2)
+    e3 = torch.exp(y * 0.25)
+    v35 = e3 * x * (e3 * (y + 2.0)) * e3 * e3
+    w4 = torch.where(y < -64.0, v35, torch.where(y > 2000.0, v34, w3))
+    return torch.where(y < -2000.0, v34, w4)
 
 
 def _vjp_x(x: Tensor, y: Tensor, dout: Tensor) -> Tensor:

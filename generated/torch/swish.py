@@ -20,7 +20,6 @@ Contract: no NaN or infinity where the true value is finite, the limit at ±inf,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -102,53 +101,161 @@ class Swish(nn.Module):
 # Composites: plain operations, safe to differentiate.
 
 
+def _mul_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Tensor, b: Value) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    b = b if isinstance(b, Tensor) else a.new_full((), b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor, beta: Value) -> Tensor:
-    w = torch.where(torch.abs(x) == math.inf, 1.0, x)
-    v = w * beta
-    e = torch.exp(-torch.abs(v))
-    mask = beta > 0.0
-    w2 = torch.where(mask, 0.0 * torch.ones_like(x), -math.inf)
-    w3 = torch.where(x == -math.inf, w2, w * (torch.where(v >= 0.0, 1.0, e) / (1.0 + e)))
-    w4 = torch.where(beta < 0.0, 0.0 * torch.ones_like(x), math.inf)
-    return torch.where(x == math.inf, torch.where(mask, math.inf * torch.ones_like(x), w4), w3)
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    e = torch.exp(-torch.abs(v2))
+    v3 = e + e * -torch.where(v2 < 0.0, -v, v)
+    v4 = x * beta
+    e2 = torch.exp(v2 * 0.5)
+    v5 = e2 + e2 * (v * 0.5)
+    v6 = x * (torch.where(v2 >= 0.0, 1.0, v3) / (1.0 + v3))
+    w = torch.where(v4 < -2000.0, 0.0, torch.where(v4 < -64.0, v5 * x * v5, v6))
+    return torch.where(v4 > 64.0, x, w)
 
 
 def _derivative(x: Tensor, beta: Value) -> Tensor:
-    xc = torch.clamp(x, min=-1099511627776.0)
-    v = torch.clamp(xc, max=1099511627776.0)
-    v2 = v * beta
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    v3 = -v
     e = torch.exp(-torch.abs(v2))
-    v3 = 1.0 + e
-    v4 = torch.where(v2 >= 0.0, 1.0, e) / v3
-    mask = beta < 0.0
-    mask2 = beta > 0.0
-    w = torch.where(mask, 0.0 * torch.ones_like(x), 0.5)
-    v5 = v4 * (torch.where(-v2 >= 0.0, 1.0, e) / v3) * beta * v + v4
-    w2 = torch.where(mask2, 1.0 * torch.ones_like(x), w)
-    w3 = torch.where(mask, 1.0 * torch.ones_like(x), 0.5)
-    w4 = torch.where(mask2, 0.0 * torch.ones_like(x), w3)
-    return torch.where(x < -1099511627776.0, w4, torch.where(xc > 1099511627776.0, w2, v5))
+    v4 = e + e * -torch.where(v2 < 0.0, v3, v)
+    v5 = torch.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v6 = x * beta
+    v7 = v2 + 1.2784645557403564 + v - 1.297928265020314e-08
+    v8 = (4.824747679022231e-13 * v7 + 5.481362797817524e-12) * v7 + 6.142598323951985e-12
+    v9 = ((v8 * v7 + -6.834378865774445e-11) * v7 + -2.277966985568104e-10) * v7
+    v10 = ((v9 + 2.2647071490530454e-10) * v7 + 2.9197559880951395e-09) * v7
+    v11 = ((v10 + 4.628882748200664e-09) * v7 + -1.8878489308897407e-08) * v7
+    v12 = ((v11 + -9.267242204444193e-08) * v7 + -3.051228778026809e-08) * v7
+    v13 = ((v12 + 8.599719956073225e-07) * v7 + 2.34602971352961e-06) * v7
+    v14 = ((v13 + -2.94263257513937e-06) * v7 + -2.9733542237562083e-05) * v7
+    v15 = ((v14 + -4.090534225456559e-05) * v7 + 0.0001857072436174311) * v7
+    v16 = ((v15 + 0.0007985218818274871) * v7 + 0.00012662741008053098) * v7
+    v17 = ((v16 + -0.006606589138356043) * v7 + -0.015222655223188004) * v7
+    v18 = ((v17 + 0.0188748142237823) * v7 + 0.1466487969969469) * v7 + 0.2178117057198001
+    mask = torch.abs(v6 + 1.2784645557403564) < 1.0
+    w = torch.where(mask, v18 * v7, v5 * beta * x + v5 - v5 * v5 * beta * x)
+    mask2 = v6 < -64.0
+    e2 = torch.exp(v2 * 0.5)
+    v19 = e2 + e2 * (v * 0.5)
+    v20 = v19 * (v6 + 1.0) * v19
+    mask3 = v6 < -2000.0
+    mask4 = v6 > 64.0
+    w2 = torch.where(mask4, 1.0, torch.where(mask3, 0.0, torch.where(mask2, v20, w)))
+    v21 = -v2
+    v22 = e + e * -torch.where(v21 < 0.0, -v3, v3)
+    v23 = torch.where(v21 >= 0.0, 1.0, v22) / (1.0 + v22)
+    w3 = torch.where(mask2, v20, v23 * beta * x + v5 - v23 * v23 * beta * x)
+    return torch.where(v6 >= 0.0, torch.where(mask4, 1.0, torch.where(mask3, 0.0, w3)), w2)
 
 
 def _second_derivative(x: Tensor, beta: Value) -> Tensor:
-    v = torch.clamp(torch.clamp(x, min=-1099511627776.0), max=1099511627776.0)
-    v2 = v * beta
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    v3 = -v
     e = torch.exp(-torch.abs(v2))
-    v3 = 1.0 + e
-    v4 = torch.where(-v2 >= 0.0, 1.0, e) / v3
-    v5 = torch.where(v2 >= 0.0, 1.0, e) / v3
-    v6 = v4 * v4 * v5 * beta * beta * v + v5 * 2.0 * v4 * beta
-    return v6 - v5 * v5 * v4 * beta * beta * v
+    v4 = e + e * -torch.where(v2 < 0.0, v3, v)
+    v5 = -v2
+    v6 = e + e * -torch.where(v5 < 0.0, -v3, v3)
+    v7 = torch.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v8 = v7 * (torch.where(v5 >= 0.0, 1.0, v6) / (1.0 + v6))
+    v9 = x * beta
+    v10 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
+    v11 = (1.4975057869097913e-15 * v10 + -1.8525242826140174e-14) * v10
+    v12 = ((v11 + 5.45056983215798e-14) * v10 + 8.559282235417885e-14) * v10
+    v13 = ((v12 + -1.0915674934971036e-12) * v10 + 3.4499968506633094e-12) * v10
+    v14 = ((v13 + -8.021786827524068e-13) * v10 + -4.120400514071561e-11) * v10
+    v15 = ((v14 + 1.9014754118800968e-10) * v10 + -2.964187619070941e-10) * v10
+    v16 = ((v15 + -1.1393109623654117e-09) * v10 + 8.622046529735554e-09) * v10
+    v17 = ((v16 + -2.261809925579744e-08) * v10 + -9.904143647556006e-09) * v10
+    v18 = ((v17 + 3.144649318815656e-07) * v10 + -1.1904605147672274e-06) * v10
+    v19 = ((v18 + 1.2461615072658496e-06) * v10 + 8.432377564813492e-06) * v10
+    v20 = ((v19 + -4.745074279281779e-05) * v10 + 9.64405929415381e-05) * v10
+    v21 = ((v20 + 0.00011513070195845344) * v10 + -0.001366369691236773) * v10
+    v22 = ((v21 + 0.003862816776830254) * v10 + -0.001836670144762844) * v10
+    v23 = ((v22 + -0.022487259234225326) * v10 + 0.07629586548655085) * v10
+    v24 = v8 * (2.0 - torch.tanh(beta * x * 0.5) * beta * x) * beta
+    v25 = (v23 + -0.09153052016419229) * beta * v10
+    v26 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
+    v27 = (-1.4975057869097913e-15 * v26 + -1.8525242826140174e-14) * v26
+    v28 = ((v27 + -5.45056983215798e-14) * v26 + 8.559282235417885e-14) * v26
+    v29 = ((v28 + 1.0915674934971036e-12) * v26 + 3.4499968506633094e-12) * v26
+    v30 = ((v29 + 8.021786827524068e-13) * v26 + -4.120400514071561e-11) * v26
+    v31 = ((v30 + -1.9014754118800968e-10) * v26 + -2.964187619070941e-10) * v26
+    v32 = ((v31 + 1.1393109623654117e-09) * v26 + 8.622046529735554e-09) * v26
+    v33 = ((v32 + 2.261809925579744e-08) * v26 + -9.904143647556006e-09) * v26
+    v34 = ((v33 + -3.144649318815656e-07) * v26 + -1.1904605147672274e-06) * v26
+    v35 = ((v34 + -1.2461615072658496e-06) * v26 + 8.432377564813492e-06) * v26
+    v36 = ((v35 + 4.745074279281779e-05) * v26 + 9.64405929415381e-05) * v26
+    v37 = ((v36 + -0.00011513070195845344) * v26 + -0.001366369691236773) * v26
+    v38 = ((v37 + -0.003862816776830254) * v26 + -0.001836670144762844) * v26
+    v39 = ((v38 + 0.022487259234225326) * v26 + 0.07629586548655085) * v26
+    w = torch.where(torch.abs(v9 + 2.399357318878174) < 1.0, v25, v24)
+    v40 = (v39 + 0.09153052016419229) * beta * v26
+    v41 = -v9
+    v42 = v41 * v41
+    v43 = (7.37103166149849e-11 * v42 + -1.0917656962793223e-09) * v42
+    v44 = ((v43 + 1.0362855492643635e-08) * v42 + -8.633670942261218e-08) * v42
+    v45 = ((v44 + 6.885092738405553e-07) * v42 + -5.331313341553594e-06) * v42
+    v46 = ((v45 + 3.990275218813729e-05) * v42 + -0.00028563160542212026) * v42
+    v47 = ((v46 + 0.0019221230146874706) * v42 + -0.011805555555457186) * v42
+    v48 = ((v47 + 0.06249999999999596) * v42 + -0.24999999999999994) * v42 + 0.5
+    w2 = torch.where(torch.abs(v9 - 2.399357318878174) < 1.0, v40, w)
+    e2 = torch.exp(v5 * 0.5)
+    v49 = e2 + e2 * (v3 * 0.5)
+    w3 = torch.where(torch.abs(v9) < 1.0, v48 * beta, w2)
+    w4 = torch.where(v9 > 64.0, v49 * beta * (v49 * (2.0 - v9)), w3)
+    e3 = torch.exp(v2 * 0.5)
+    v50 = e3 + e3 * (v * 0.5)
+    w5 = torch.where(v9 > 2000.0, 0.0, w4)
+    w6 = torch.where(v9 < -64.0, v50 * beta * (v50 * (v9 + 2.0)), w5)
+    return torch.where(v9 < -2000.0, 0.0, w6)
 
 
 def _grad_beta(x: Tensor, beta: Value) -> Tensor:
-    w = torch.where(torch.abs(x) == math.inf, 1.0, x)
-    v = w * beta
-    e = torch.exp(-torch.abs(v))
-    v2 = 1.0 + e
-    v3 = torch.where(v >= 0.0, 1.0, e) / v2 * (torch.where(-v >= 0.0, 1.0, e) / v2)
-    w2 = torch.where((beta > 0.0) | (beta < 0.0), 0.0 * torch.ones_like(x), math.inf)
-    return torch.where((x == -math.inf) | (x == math.inf), w2, v3 * w * w)
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    v3 = -v
+    e = torch.exp(-torch.abs(v2))
+    v4 = e + e * -torch.where(v2 < 0.0, v3, v)
+    v5 = torch.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v6 = x * beta
+    mask = v6 < -64.0
+    e2 = torch.exp(v2 * 0.5)
+    v7 = (e2 + e2 * (v * 0.5)) * x
+    v8 = v7 * v7
+    mask2 = v6 < -2000.0
+    w = torch.where(mask2, 0.0, torch.where(mask, v8, v5 * x * x - v5 * v5 * x * x))
+    mask3 = v6 > 64.0
+    v9 = -v2
+    e3 = torch.exp(v9 * 0.5)
+    v10 = (e3 + e3 * (v3 * 0.5)) * x
+    v11 = v10 * v10
+    mask4 = v6 > 2000.0
+    v12 = e + e * -torch.where(v9 < 0.0, -v3, v3)
+    v13 = torch.where(v9 >= 0.0, 1.0, v12) / (1.0 + v12)
+    w2 = torch.where(mask2, 0.0, torch.where(mask, v8, v13 * x * x - v13 * v13 * x * x))
+    w3 = torch.where(mask4, 0.0, torch.where(mask3, v11, w2))
+    return torch.where(v6 >= 0.0, w3, torch.where(mask4, 0.0, torch.where(mask3, v11, w)))
 
 
 def _vjp(x: Tensor, dy: Tensor, beta: Value) -> Tensor:
@@ -184,7 +291,6 @@ def _wide(value: Any) -> Any:
 def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
     """The kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    wide = [a if isinstance(a, Tensor) else wide[0].new_full((), a) for a in wide]
     y = kernel(*wide).to(args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 

@@ -92,7 +92,11 @@ def _derivative(x: Tensor) -> Tensor:
 def _second_derivative(x: Tensor) -> Tensor:
     e = torch.exp(torch.abs(x) * -2.0)
     v = 1.0 + e
-    return torch.tanh(x) * (e * 4.0 / v / v * -2.0)
+    e2 = torch.exp(x * -2.0 * 0.5)
+    w = torch.where(x > 32.0, e2 * -8.0 * e2, torch.tanh(x) * (e * 4.0 / v / v * -2.0))
+    e3 = torch.exp(x * 2.0 * 0.5)
+    w2 = torch.where(x < -32.0, e3 * 8.0 * e3, torch.where(x > 1000.0, 0.0, w))
+    return torch.where(x < -1000.0, 0.0, w2)
 
 
 def _vjp(x: Tensor, dy: Tensor) -> Tensor:

@@ -80,7 +80,18 @@ class Tanhshrink(nn.Module):
 
 
 def _forward(x: Tensor) -> Tensor:
-    return x - torch.tanh(x)
+    v = x * x
+    v2 = (-8.591827113181595e-06 * v + 8.603068063093044e-05) * v + -0.00039859458467611677
+    v3 = ((v2 * v + 0.0011337259576290636) * v + -0.00221468377904487) * v
+    v4 = ((v3 + 0.0031493083632842833) * v + -0.003371122631703249) * v
+    v5 = ((v4 + 0.002769907201921982) * v + -0.0017633207525739895) * v
+    v6 = ((v5 + 0.0008650053628212264) * v + -0.0003022763356685949) * v
+    v7 = ((v6 + 5.594232878740307e-06) * v + 0.00021559112493025758) * v
+    v8 = ((v7 + -0.0005859665502906478) * v + 0.0014553216434358412) * v
+    v9 = ((v8 + -0.0035920824146212288) * v + 0.00886323282395429) * v
+    v10 = ((v9 + -0.021869488437938907) * v + 0.05396825396636485) * v + -0.13333333333331887
+    v11 = (v10 * v + 0.3333333333333333) * x * x * x
+    return torch.where(torch.abs(x) < 1.0, v11, x - torch.tanh(x))
 
 
 def _derivative(x: Tensor) -> Tensor:
@@ -91,7 +102,11 @@ def _derivative(x: Tensor) -> Tensor:
 def _second_derivative(x: Tensor) -> Tensor:
     e = torch.exp(torch.abs(x) * -2.0)
     v = 1.0 + e
-    return torch.tanh(x) * (e * 4.0 / v / v * 2.0)
+    e2 = torch.exp(x * -2.0 * 0.5)
+    w = torch.where(x > 32.0, e2 * 8.0 * e2, torch.tanh(x) * (e * 4.0 / v / v * 2.0))
+    e3 = torch.exp(x * 2.0 * 0.5)
+    w2 = torch.where(x < -32.0, e3 * -8.0 * e3, torch.where(x > 1000.0, 0.0, w))
+    return torch.where(x < -1000.0, 0.0, w2)
 
 
 def _vjp(x: Tensor, dy: Tensor) -> Tensor:
