@@ -14,10 +14,10 @@ from . import backends, registry
 from .accuracy import Measurement
 from .compiler import compile_activation, remember, source
 from .contract import breaches
-from .errors import FormulaError
+from .errors import ContractError, FormulaError
 from .formula import CONDITIONS, CONSTANTS, FUNCTIONS
 from .project import cores, project_root, replace_tree
-from .spec import check_identifier
+from .spec import Activation, check_identifier
 
 INIT = '"""Standalone implementations, one file an activation. Written by actgen; do not edit."""\n'
 ACCURACY = "accuracy.json"
@@ -74,12 +74,29 @@ def build(
     """Write the generated files of activations (all by default); the paths that changed.
 
     A full build also removes files that no spec accounts for. Nothing is written unless
-    everything could be generated; a build that is killed leaves generated/ as it was.
+    everything could be generated; a build that is killed leaves generated/ as it was. Raises
+    ContractError, with the input, where a function is over the accuracy contract.
     """
     chosen, kinds = _resolve(names, targets)
     files = texts(chosen, kinds, progress)
+    hold(map(registry.load, chosen))
     stale = frozenset() if names else frozenset(_unaccounted(files, kinds))
     return replace_tree(folder(), files, stale)
+
+
+def hold(acts: Iterable[Activation]) -> None:
+    """Raise ContractError, with the worst input, where a function is over the contract."""
+    found = [
+        f"{act.name} {f.name}: {f.choice.worst}"
+        for act in acts
+        for f in compile_activation(act).functions.values()
+        if f.choice is not None and not f.choice.held
+    ]
+    if found:
+        lines = "\n  ".join(found)
+        raise ContractError(
+            f"over the accuracy contract; nothing was written:\n  {lines}",
+        )
 
 
 def _unaccounted(files: dict[str, str], kinds: Sequence[str]) -> list[str]:

@@ -321,7 +321,7 @@ def bench_new(
         start = time.perf_counter()
         done = subprocess.run(
             command,
-            env={**os.environ, "ACTGEN_ROOT": folder},
+            env={**os.environ, "ACTGEN_ROOT": folder, "ACTGEN_CACHE": ""},
             capture_output=True,
             text=True,
             check=False,

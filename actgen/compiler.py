@@ -119,16 +119,16 @@ def source(act: Activation | str, backend: str) -> str:
 def compile(act: Activation | str, backend: str = "numpy") -> Kernel:
     """The activation as callable kernels of a backend; `.source` is the file `build` writes.
 
-    Warns FormulaWarning if a function of it is NaN or infinite where it should not be. Raises
+    Warns FormulaWarning if a function of it was found over the accuracy contract. Raises
     FormulaError for an unknown name, ValueError for an unknown backend,
     BackendUnavailable where its package is not installed.
     """
     act = load(act) if isinstance(act, str) else act
     for f in compile_activation(act).functions.values():
-        if f.choice is not None and f.choice.chosen.score.wrong:
+        if f.choice is not None and not f.choice.held:
             warnings.warn(
-                f"{act.name}: no form of its {f.name} was found that is finite wherever the true "
-                "value is; `actgen new` or actgen.verify says at which inputs",
+                f"{act.name}: no form of its {f.name} was found that holds the accuracy contract "
+                f"on every input: {f.choice.worst}",
                 FormulaWarning,
                 stacklevel=2,
             )

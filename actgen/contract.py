@@ -30,7 +30,7 @@ class Limit:
 
 
 ROUNDED, NEARLY = Limit("rounded", 0.5), Limit("ulp", 0.51, 1.0)
-MIXED = Limit("mixed", 4.0)
+MIXED, SINGLE = Limit("mixed", 4.0), Limit("ulp", 1.0)
 
 KINDS: dict[str, str] = {
     "numpy": "wide",
@@ -43,7 +43,7 @@ KINDS: dict[str, str] = {
 LIMITS: dict[tuple[str, str], Limit] = {
     ("wide", "float16"): ROUNDED,
     ("wide", "bfloat16"): ROUNDED,
-    ("wide", "float32"): Limit("ulp", 1.0),
+    ("wide", "float32"): SINGLE,
     ("wide", "float64"): MIXED,
     ("native", "float16"): NEARLY,
     ("native", "bfloat16"): NEARLY,
@@ -60,6 +60,14 @@ ROW_LIMITS: dict[tuple[str, str], Limit] = {
 def limit(backend: str, dtype: str, row: bool = False) -> Limit:
     """What a backend promises in a dtype."""
     return (ROW_LIMITS if row else LIMITS)[KINDS[backend], dtype]
+
+
+def promise(backend: str, row: bool = False) -> str:
+    """The contract of a backend in words, for the header of its files."""
+    parts: dict[str, list[str]] = {}
+    for dtype in ("float16", "bfloat16", "float32", "float64"):
+        parts.setdefault(limit(backend, dtype, row).text(), []).append(dtype)
+    return "; ".join(f"{', '.join(dtypes)}: {text}" for text, dtypes in parts.items())
 
 
 def got(m: Measurement) -> str:

@@ -31,7 +31,7 @@ _HINTS = {
     "erfc": "c",
     "erf": "c",
     "tanh": "t",
-    "log1p": "l",
+    "log1p": "ln",
     "sqrt": "r",
     "where": "w",
     "row_sum": "s",

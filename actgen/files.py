@@ -10,11 +10,12 @@ import sympy
 from . import emit, model, modules
 from .backends import Backend
 from .compiled import Compiled
+from .contract import promise
 from .emit import text, wrap
 from .row_kernels import loops, stages
 from .spec import Activation, Parameter
 
-CONTRACT = "no NaN or infinity where the true value is finite, the limit at ±inf, NaN for NaN."
+FINITE = "no NaN or infinity where the true value is finite, the limit at ±inf, NaN for NaN."
 
 _PRIME = {"forward": "f", "derivative": "f'", "second_derivative": "f''"}
 
@@ -76,20 +77,18 @@ def _header(compiled: Compiled, backend: Backend, spec_file: str) -> dict[str, A
         "formulas": lines,
         "spec_file": spec_file,
         "command": f"actgen build {act.name} --backend {backend.name}",
-        "contract": _contract(compiled),
+        "contract": _contract(compiled, backend),
         "name": act.name,
         "usage": "\n".join(part.strip() for part in wrap("", _USAGE[backend.name, act.is_row])),
     }
 
 
-def _contract(compiled: Compiled) -> str:
-    """The contract, or which functions were found not to hold it."""
-    broken = [
-        f.name for f in compiled.functions.values() if f.choice and f.choice.chosen.score.wrong
-    ]
-    if not broken:
-        return CONTRACT
-    return f"NOT HELD on every input by {', '.join(broken)}; elsewhere {CONTRACT}"
+def _contract(compiled: Compiled, backend: Backend) -> list[str]:
+    """The contract, and which functions were found not to hold it."""
+    promised = f"{promise(backend.name, compiled.activation.is_row)}; {FINITE}"
+    broken = [f.name for f in compiled.functions.values() if f.choice and not f.choice.held]
+    missed = f"NOT HELD on every input by {', '.join(broken)}. " if broken else ""
+    return wrap("Contract:", missed + promised)
 
 
 _USAGE = {
@@ -113,8 +112,9 @@ _USAGE = {
 
 
 def _plain(expr: sympy.Expr) -> sympy.Expr:
-    """Without the guard that the compiler put in: shifted(u, v) is u − v."""
-    return expr.replace(lambda e: type(e).__name__ == "shifted", lambda e: e.args[0] - e.args[1])
+    """Without what the compiler put in: shifted(u, v) and offset(u, v) are u − v."""
+    made = ("shifted", "offset")
+    return expr.replace(lambda e: type(e).__name__ in made, lambda e: e.args[0] - e.args[1])
 
 
 def _label(name: str, act: Activation) -> str:

@@ -123,7 +123,8 @@ def loops(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]
                 f"{stage.name} = low = real(0.0)",
                 each,
                 *body,
-                f"    {stage.name}, low = plus({stage.name}, low, {stage.value})",
+                f"    term = {stage.value}",
+                f"    {stage.name}, low = plus({stage.name}, low, term)",
                 f"{stage.name} = total({stage.name}, low)",
             ]
         elif one:

@@ -22,6 +22,7 @@ from . import guards, model
 from .accuracy import FORMATS
 from .asymptotics import exponential_tails
 from .atoms import COSTS
+from .contract import MIXED, SINGLE
 from .lower import lower
 from .patches import RADII, centres, patched
 from .program import Program
@@ -133,6 +134,21 @@ class Choice:
     def program(self) -> Program:
         """The program to emit."""
         return self.chosen.program
+
+    @property
+    def held(self) -> bool:
+        """Whether the contract held on every input that the candidates were measured on."""
+        s = self.chosen.score
+        return not s.wrong and max(s.single, s.double) <= MIXED.most and s.rounded <= SINGLE.most
+
+    @property
+    def worst(self) -> str:
+        """Where the contract is broken, and by how much."""
+        s = self.chosen.score
+        if s.wrong:
+            return f"NaN or infinite where the truth is not, at {s.wrong[0]}"
+        errors = f"{s.single:.3g} mixed ulp in float32, {s.double:.3g} in float64"
+        return f"{errors}, {s.rounded:.3g} ulp rounded to float32; it fails at {s.failing[:1]}"
 
 
 def _program_cost(program: Program) -> int:

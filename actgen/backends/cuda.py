@@ -11,7 +11,7 @@ def literal(value: float) -> str:
     """A literal of the kernel's own type `real`: a bare Python float would be float64."""
     if math.isinf(value):
         return "real(math.inf)" if value > 0 else "real(-math.inf)"
-    return "real(math.nan)" if math.isnan(value) else f"real({value!r})"
+    return "real(math.nan)" if math.isnan(value) else f"real({value!r})".replace("e+", "e")
 
 
 _SAME_NAME = (

@@ -11,7 +11,7 @@ def literal(value: float) -> str:
     """A float64 literal."""
     if math.isinf(value):
         return "np.inf" if value > 0 else "-np.inf"
-    return "np.nan" if math.isnan(value) else repr(value)
+    return "np.nan" if math.isnan(value) else repr(value).replace("e+", "e")
 
 
 _SAME_NAME = (

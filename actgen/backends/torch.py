@@ -11,7 +11,7 @@ def literal(value: float) -> str:
     """A Python float, which takes the tensor's dtype."""
     if math.isinf(value):
         return "math.inf" if value > 0 else "-math.inf"
-    return "math.nan" if math.isnan(value) else repr(value)
+    return "math.nan" if math.isnan(value) else repr(value).replace("e+", "e")
 
 
 _SAME_NAME = (
