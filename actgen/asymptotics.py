@@ -296,7 +296,8 @@ def _pieces(
     infinite: list[tuple[Expr, Expr]] = []
     if others:  # a gated function: NaN stays, and an infinite value outweighs every gate
         nothing = minimum(Abs(others[0]), Integer(0))
-        infinite = [(a, sympy.And(Eq(Abs(others[0]), oo, evaluate=False), far))]
+        unbounded = Symbol(others[0].name, extended_real=True)
+        infinite = [(a, sympy.And(Eq(Abs(unbounded), oo), far))]
     return [*infinite, (nothing, beyond(v, x, side, GONE)), (a * decay(v), far)]
 
 

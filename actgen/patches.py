@@ -25,7 +25,7 @@ W = Symbol("w", real=True)
 Value = Callable[[arb], arb]
 #: Radii, tried from the greatest, and the relative error a polynomial has to reach.
 RADII = tuple(Rational(1, 2**k) for k in range(6))
-ENOUGH = 2.0**-52.6
+ENOUGH = 2.0**-51.8
 DEGREES = (6, 8, 10, 12, 14, 16, 18, 20, 23, 26)
 
 

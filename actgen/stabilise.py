@@ -221,7 +221,8 @@ class _Search:
         patches = [p for i, x in enumerate(self.act.inputs) for p in self.patches(plan, x, i, bad)]
         for border in BORDERS if new else BORDERS[:1]:
             more = replace(plan, tails=(*plan.tails, *new), border=border)
-            for some in ((), *([p] for p in patches[:1]), patches):
+            zeros = [p for p in patches if p[1] != 0]
+            for some in dict.fromkeys(((), tuple(patches), tuple(zeros), *((p,) for p in patches))):
                 for wide in (True, False):
                     yield replace(more, wide=wide, patches=(*plan.patches, *some))
         for x, centre, radius in patches:
@@ -234,7 +235,8 @@ class _Search:
     ) -> Iterator[tuple[Symbol, Expr, Expr]]:
         """Polynomials around 0 and zeros near which results fail, each as wide as can be."""
         known = {c for v, c, _ in plan.patches if v == x}
-        for centre in [sympy.Integer(0), *centres(plan.expr, x)]:
+        # Zeros first: where two polynomials overlap, the one around the zero is nearer the truth.
+        for centre in [*centres(plan.expr, x), sympy.Integer(0)]:
             # With parameters the centre is that of another variable, and not compared.
             near = any(self.act.parameters or abs(p[i] - float(centre)) < 1 for p in bad)
             if centre not in known and near:

@@ -16,7 +16,7 @@ from .calculus import derivative
 
 #: Terms of the Taylor series that are looked at, and where it says which side.
 ORDERS = 6
-NEAR, FAR = Rational(1, 2**36), 34
+NEAR, FAR = Rational(1, 2**36), 28
 
 Side = tuple[Expr, Expr]
 

@@ -108,8 +108,17 @@ def zeros(oracle: Oracle, at: tuple[float, ...], index: int) -> list[float]:
 
 def around(root: float, fmt: Format) -> list[float]:
     """Floats near a zero, ever closer to it."""
-    near = [root * (1 + s * 2.0**-k * m) for k in range(3, 26) for s in (1, -1) for m in (1, 1.37)]
+    parts = (1, 1.11, 1.23, 1.37, 1.52, 1.68, 1.81, 1.93)
+    near = [root * (1 + s * m * 2.0**-k) for k in range(2, 26) for s in (1, -1) for m in parts]
     return [*(float(v) for v in to_format(near, fmt)), *neighbours(root, fmt, 4)]
+
+
+def dense(fmt: Format, more: int) -> list[float]:
+    """Points all along where a function is neither its tails nor its values near 0."""
+    steps = 40 * 2**more
+    top = 120.0 if fmt.name == "float32" else 800.0
+    values = [top * ((k + 0.37) / steps) ** 2 for k in range(steps)]
+    return [float(v) for p in values for v in to_format([p, -p], fmt)]
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,8 @@ class Bench:
         for fmt in (FORMATS["float32"], FORMATS["float64"]):
             for i, setting in enumerate(settings(act)):
                 points = list(point_sets(act, fmt, 40 if i else 120))
+                if not act.is_gated:
+                    points += [(p,) for p in dense(fmt, 0 if i else 3)]
                 oracle = shared(expr, act.inputs, setting)
                 base = (1.37,) * len(act.inputs)
                 for k in range(len(base)):

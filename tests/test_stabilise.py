@@ -1,0 +1,157 @@
+"""The repairs: tails, polynomials, low parts; that candidates over the contract are seen."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import flint
+import numpy as np
+import pytest
+import sympy
+from flint import arb
+from sympy import Integer, Piecewise, Rational, exp, tanh
+
+import actgen
+from actgen import asymptotics, atoms, build, compiler, minimax, model, patches, tails, variants
+from actgen.accuracy import FORMATS
+from actgen.atoms import decay, u
+from actgen.errors import ContractError
+from actgen.lang import symbol, x
+from actgen.lower import lower
+from actgen.oracle import OPS, Oracle, from_float, number
+from actgen.program import interpret
+from actgen.registry import names
+from actgen.ties import leaning
+from actgen.trial import Bench
+
+ELEMENTWISE = [n for n in names() if not actgen.load(n).is_row]
+
+
+@pytest.mark.parametrize("name", sorted(asymptotics._ENDS))
+def test_ends_are_the_function_far_out(name: str) -> None:
+    function = getattr(atoms, name, None) or getattr(sympy, name)
+    for end, at in zip(asymptotics._ENDS[name], (-25.0, 25.0), strict=True):
+        if end is None:
+            continue
+        whole, form = (
+            Oracle(tails.definition(e.xreplace({u: x})), [x]) for e in (function(u), end)
+        )
+        with flint.ctx.workprec(800):
+            true, near = (o.exact([from_float(at)], 600) for o in (whole, form))
+            assert abs(near - true) <= abs(true) * 1e-30, (name, at)
+
+
+@pytest.mark.parametrize(
+    ("formula", "derivatives", "tail"),
+    [
+        (x / (1 + exp(-x)), 0, x),
+        (x / (1 + exp(-x)), 2, x + 2),
+        (x * tanh(sympy.log(1 + exp(x))), 1, x + 1),
+        (x * sympy.erf(sympy.log(1 + exp(x))), 0, 2 * x / sympy.sqrt(sympy.pi)),
+    ],
+)
+def test_exponential_tails(formula: sympy.Expr, derivatives: int, tail: sympy.Expr) -> None:
+    """exp(x) times a polynomial, for x → -oo."""
+    for _ in range(derivatives):
+        formula = actgen.calculus.derivative(formula, x)
+    lifted = variants.lift(formula)
+    found = asymptotics.exponential_tails(lifted, [(x, -1)], {}, {}, 64, [x])
+    assert isinstance(found, Piecewise)
+    (gone, _), (value, cond), _ = found.args
+    assert gone == 0 and cond == (x < -64)
+    assert sympy.simplify(value / decay(x) - tail) == 0
+
+
+def test_minimax_keeps_what_it_says() -> None:
+    found = minimax.fit(lambda t: t.exp(), -0.5, 0.5, 9)
+    worst = 0.0
+    for k in range(1001):
+        t = arb(k) / 1000 - 0.5
+        value = sum((c * t**i for i, c in enumerate(found.coefficients)), arb(0))
+        worst = max(worst, float(abs(value / t.exp() - 1)))
+    taylor = float(
+        abs(sum((arb(0.5) ** i / arb(i).fac() for i in range(10)), arb(0)) / arb(0.5).exp() - 1)
+    )
+    assert worst <= found.error * 1.01 + 2.0**-60
+    assert worst < taylor / 50
+
+
+@pytest.mark.parametrize(
+    ("formula", "centre"),
+    [(x - tanh(x), Integer(0)), (sympy.sin(x) / x, Integer(0)), (sympy.cos(x), None)],
+)
+def test_patches_are_the_function(formula: sympy.Expr, centre: sympy.Expr | None) -> None:
+    at = patches.zeros(formula.xreplace({x: patches.W}))[-1] if centre is None else centre
+    found = patches.patched(formula, x, at, Rational(1, 2))
+    assert isinstance(found, Piecewise)
+    program = lower(found, [x], [], wide=True)
+    oracle, rng = Oracle(formula, [x]), random.Random(3)
+    for _ in range(60):
+        point = float(at) + rng.uniform(-0.5, 0.5) * 2.0 ** -rng.randrange(30)
+        with flint.ctx.workprec(300):
+            got = interpret(program, {"x": from_float(point)}, OPS, number)[0]
+            assert abs(got / oracle(point) - 1) < 2.0**-50, point
+
+
+def test_low_parts_are_what_rounding_lost() -> None:
+    rng = np.random.default_rng(5)
+    a, b = (rng.normal(size=500).astype(np.float32) for _ in range(2))
+    exact = a.astype(np.float64) * b
+    assert ((a * b).astype(np.float64) + model._mul_low(a, b) == exact).all()
+    total = a.astype(np.float64) + b
+    assert ((a + b).astype(np.float64) + model._add_low(a, b) == total).all()
+
+
+def test_wide_exponents_keep_their_digits() -> None:
+    beta = symbol("beta")
+    points = np.linspace(-80, -60, 301).astype(np.float32).astype(np.float64)
+    value = 1.7000000476837158
+    worst = []
+    for wide in (False, True):
+        program = lower(exp(beta * x), [x], [beta], wide=wide)
+        y = model.evaluate(program, {"x": points, "beta": value}, FORMATS["float32"])[0]
+        true = np.exp(np.longdouble(value) * points)
+        worst.append(float(np.max(np.abs(y / true - 1))))
+    assert worst[0] > 2.0**-20 and worst[1] < 2.0**-22.5
+
+
+def test_a_planted_error_is_seen() -> None:
+    act = actgen.load("silu")
+    program = compiler.compile_activation(act).functions["forward"].program
+    bench = Bench(act, act.formula)
+    assert not bench.measure(program).failing
+    for i, instr in enumerate(program.body):
+        if instr.op == "add" and not isinstance(instr.args[0], str):
+            off = dataclasses.replace(instr, args=(Rational(1000001, 1000000), instr.args[1]))
+            body = (*program.body[:i], off, *program.body[i + 1 :])
+            score = bench.measure(dataclasses.replace(program, body=body))
+            assert score.single > 4 and score.double > 1e6 and score.rounded > 4
+            return
+    pytest.fail("silu adds 1 somewhere")
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_every_choice_holds_the_contract(name: str) -> None:
+    for f in compiler.compile_activation(actgen.load(name)).functions.values():
+        assert f.choice is not None and f.choice.held, (name, f.name, f.choice.worst)
+
+
+def test_a_build_over_the_contract_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    act = actgen.load("tanh")
+    compiled = compiler.compile_activation(act)
+    f = compiled.functions["forward"]
+    score = dataclasses.replace(f.choice.chosen.score, single=17.0, failing=((0.3,),))
+    choice = dataclasses.replace(f.choice, chosen=dataclasses.replace(f.choice.chosen, score=score))
+    worse = {**compiled.functions, "forward": dataclasses.replace(f, choice=choice)}
+    monkeypatch.setitem(compiler._COMPILED, act, dataclasses.replace(compiled, functions=worse))
+    with pytest.raises(ContractError, match=r"tanh forward: 17 mixed ulp.*0\.3"):
+        build.hold([act])
+
+
+def test_sides_of_ties() -> None:
+    """silu(x) = x/2 + x²/4 lies above x/2 on both sides of 0; sigmoid′ has no tie there."""
+    side = leaning(actgen.load("silu").formula, (x,))
+    values = [Oracle(side, [x])(p) for p in (1e-30, -1e-30, 1.0)]
+    assert [float(v) for v in values] == [1.0, 1.0, 0.0]
+    assert leaning(1 / (1 + exp(-x)), (x,)) is None
