@@ -23,9 +23,10 @@ from .oracle import Oracle, Undecided, number, to_fraction
 
 W = Symbol("w", real=True)
 Value = Callable[[arb], arb]
-#: Radii, tried from the greatest, and the relative error a polynomial has to reach.
+#: Radii, tried from the greatest, and the relative error a polynomial has to reach: the second
+#: one where nothing else will do, since a wider polynomial may err more at its ends.
 RADII = tuple(Rational(1, 2**k) for k in range(6))
-ENOUGH = 2.0**-51.8
+ENOUGH = (2.0**-52.6, 2.0**-51.8)
 DEGREES = (6, 8, 10, 12, 14, 16, 18, 20, 23, 26)
 
 
@@ -106,7 +107,7 @@ def _refine(value: Oracle, a: float, b: float, positive: bool) -> Expr:
 
 
 @functools.lru_cache(maxsize=1024)
-def series(function: Expr, centre: Expr, radius: Expr, side: int) -> Expr | None:
+def series(function: Expr, centre: Expr, radius: Expr, side: int, enough: float) -> Expr | None:
     """F near the centre as polynomial(t, m, s, …) in the symbol W; None where none is found.
 
     side 1 or -1 asks for one side only, 0 for both.
@@ -117,7 +118,7 @@ def series(function: Expr, centre: Expr, radius: Expr, side: int) -> Expr | None
         if order is None or (centre != 0 and order == 0):
             return None
         parity = 0 if side else _parity(value)
-        found = _fit(value, order, parity, float(radius), side)
+        found = _fit(value, order, parity, float(radius), side, enough)
     except Undecided:
         return None
     if found is None:
@@ -150,7 +151,9 @@ def _parity(value: Value) -> int:
     return 0
 
 
-def _fit(value: Value, order: int, parity: int, radius: float, side: int) -> Polynomial | None:
+def _fit(
+    value: Value, order: int, parity: int, radius: float, side: int, enough: float
+) -> Polynomial | None:
     def target(t: arb) -> arb:
         at = (t.sqrt() if parity else t).mid()
         return value(at) / at**order
@@ -163,16 +166,24 @@ def _fit(value: Value, order: int, parity: int, radius: float, side: int) -> Pol
             found = fit(target, low, high, degree)
         except ZeroDivisionError:  # no such polynomial: the function is not smooth here
             return None
-        if found.error < ENOUGH:
+        if found.error < enough:
             return found
     return None
 
 
-def patched(expr: Expr, x: Symbol, centre: Expr, radius: Expr, side: int = 0) -> Expr | None:
+def patched(
+    expr: Expr,
+    x: Symbol,
+    centre: Expr,
+    radius: Expr,
+    side: int = 0,
+    enough: float = ENOUGH[0],
+) -> Expr | None:
     """`expr` with a polynomial where |w − centre| < radius; None where none is good enough."""
     if isinstance(expr, Piecewise):
         found = [
-            patched(v, x, centre, radius, _side(cond, x, centre, side)) for v, cond in expr.args
+            patched(v, x, centre, radius, _side(cond, x, centre, side), enough)
+            for v, cond in expr.args
         ]
         if not any(found):
             return None
@@ -183,7 +194,7 @@ def patched(expr: Expr, x: Symbol, centre: Expr, radius: Expr, side: int = 0) ->
     form = shape(expr, x)
     if form is None or form.function.has(Piecewise):
         return None
-    near = series(form.function, centre, radius, side)
+    near = series(form.function, centre, radius, side, enough)
     if near is None:
         return None
     w = form.rate * x

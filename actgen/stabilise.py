@@ -22,9 +22,8 @@ from . import guards, model
 from .accuracy import FORMATS
 from .asymptotics import exponential_tails
 from .atoms import COSTS
-from .contract import MIXED, SINGLE
 from .lower import lower
-from .patches import RADII, centres, patched
+from .patches import ENOUGH, RADII, centres, patched
 from .program import Program
 from .spec import Activation
 from .treatments import signs, treatments
@@ -51,6 +50,7 @@ class Plan:
     border: int = 0
     patches: tuple[tuple[Symbol, Expr, Expr], ...] = ()
     wide: bool = False
+    loose: bool = False
 
     @property
     def label(self) -> str:
@@ -67,7 +67,7 @@ class Plan:
             known = signs(act)
             expr = exponential_tails(self.expr, self.tails, values, known, self.border, act.inputs)
         for patch in self.patches:
-            expr = expr and patched(expr, *patch)
+            expr = expr and patched(expr, *patch, enough=ENOUGH[self.loose])
         return expr
 
 
@@ -138,8 +138,7 @@ class Choice:
     @property
     def held(self) -> bool:
         """Whether the contract held on every input that the candidates were measured on."""
-        s = self.chosen.score
-        return not s.wrong and max(s.single, s.double) <= MIXED.most and s.rounded <= SINGLE.most
+        return self.chosen.score.held
 
     @property
     def worst(self) -> str:
@@ -292,9 +291,13 @@ def stabilise(lifted: Expr, truth: Expr, act: Activation) -> Choice:
             if form == "lifted" and done.passes and len(done.program.body) < 4:
                 break
     if not any(c.passes for c in search.tried):
-        for _, _, plan in sorted(plans)[:FORMS_REPAIRED]:
+        best = [plan for _, _, plan in sorted(plans)[:FORMS_REPAIRED]]
+        for plan in best:
             if not any(c.passes for c in search.tried):
                 search.repair(plan)
-    best = min(search.tried, key=lambda c: c.rank)
-    few = replace(best.score, wrong=best.score.wrong[:9], failing=best.score.failing[:9])
-    return Choice(replace(best, score=few), tuple(map(_tried, search.tried)))
+        for plan in best:
+            if not any(c.score.held for c in search.tried):
+                search.repair(replace(plan, loose=True))
+    chosen = min(search.tried, key=lambda c: c.rank)
+    few = replace(chosen.score, wrong=chosen.score.wrong[:9], failing=chosen.score.failing[:9])
+    return Choice(replace(chosen, score=few), tuple(map(_tried, search.tried)))

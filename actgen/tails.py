@@ -122,6 +122,8 @@ def _tail(expr: Expr, x: Symbol, side: int, signs: Signs) -> Expr:
             raise Grows(grows[0] if len(set(grows)) == 1 else 0)
         return sympy.Add(*terms)
     name = type(expr).__name__
+    if isinstance(expr, AtomFunction) and not hasattr(expr, "atom"):
+        raise NoTail
     ends = expr.atom.tails if isinstance(expr, AtomFunction) else _TAILS.get(name)
     try:
         args = [_tail(a, x, side, signs) for a in expr.args]
