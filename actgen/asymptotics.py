@@ -291,7 +291,8 @@ def _pieces(
         return []
     if way == 0:
         return [(a, beyond(terms[1][0], x, side, border))]
-    far, nothing = beyond(v, x, side, border), Integer(0)
+    apart = sympy.expand(terms[1][0] - v) if len(terms) > 1 else v
+    far, nothing = beyond(apart, x, side, border), Integer(0)
     others = sorted(a.free_symbols & set(inputs) - {x}, key=str)
     infinite: list[tuple[Expr, Expr]] = []
     if others:  # a gated function: NaN stays, and an infinite value outweighs every gate

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import sympy
 from sympy import Expr, Symbol
 
+from . import tails
 from .atoms import erfc, erfcx, gauss, sigmoid, softplus
 from .rewrite import cost, rewrite
 from .rules import RULES
@@ -92,8 +93,29 @@ def _split_exponentials(expr: Expr) -> Expr | None:
         bottom = sympy.fraction(cancelled)[1]
         if e not in cancelled.free_symbols or sympy.Poly(bottom, e).eval(0) == 0:
             return None
-        sides.append(cancelled.xreplace({e: sympy.exp(-sympy.Abs(unit * step)), **back}))
+        nested = sympy.Mul(
+            *(
+                _nested(part, e) ** s
+                for part, s in zip(sympy.fraction(cancelled), (1, -1), strict=True)
+            )
+        )
+        sides.append(nested.xreplace({e: sympy.exp(-sympy.Abs(unit * step)), **back}))
     return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
+
+
+def _nested(expr: Expr, e: Symbol) -> Expr:
+    """A polynomial in e as e^k times a Horner scheme: one exponential, and no cancelling order."""
+    poly = sympy.Poly(expr, e)
+    least = min(m[0] for m in poly.monoms())
+    return e**least * sympy.horner(sympy.expand(expr / e**least), wrt=e)
+
+
+def _rational(expr: Expr) -> Expr | None:
+    """tanh(softplus u) and the like, written out in exp(u) and split."""
+    if not expr.has(softplus, sigmoid):
+        return None
+    plain = tails.definition(expr).rewrite((sympy.tanh, sympy.cosh, sympy.sinh), sympy.exp)
+    return _split_exponentials(sympy.powsimp(plain))
 
 
 def _reflect(expr: Expr) -> Expr | None:
@@ -145,6 +167,7 @@ FORMS: dict[str, Callable[[Expr], Expr | None]] = {
     "cancelled": _algebra(lambda e: sympy.factor_terms(sympy.cancel(e))),
     "expanded": _algebra(sympy.expand),
     "split": _split_exponentials,
+    "rational": _rational,
     "reflected": _reflect,
     "scaled": _scale,
 }

@@ -19,11 +19,12 @@ calculus
 spec atoms
 rewrite
 rules program
-variants doubleword
+doubleword
 lower minimax
 oracle
 accuracy
 model guards tails reference contract
+variants
 asymptotics patches registry zones
 trial ties
 treatments
