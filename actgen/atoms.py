@@ -48,6 +48,8 @@ class AtomFunction(sympy.Function):  # type: ignore[misc]
         return None if atom is None else atom.expansion
 
     def _eval_evalf(self, prec: int) -> Any:
+        if not hasattr(self, "atom"):
+            return None
         return self.atom.definition.subs(u, self.args[0])._eval_evalf(prec)
 
 

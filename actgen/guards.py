@@ -44,7 +44,10 @@ def guard_branches(expr: Expr, x: Symbol) -> Expr:
         if is_risky(value, x):
             own = [] if cond == True else [cond]  # noqa: E712 (SymPy's true)
             region = [*own, *(sympy.Not(c) for c in before)]
-            value = value.xreplace({x: clamp(x, region)})
+            clamped = clamp(x, region)
+            # A selection inside the conditions of another would be folded by SymPy for minutes.
+            if not (clamped.has(Piecewise) and value.has(Piecewise)):
+                value = value.xreplace({x: clamped})
         pieces.append((value, cond))
         before.append(cond)
     return Piecewise(*pieces)

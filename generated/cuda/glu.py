@@ -131,10 +131,13 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _forward(x, y):
         e = math.exp(-abs(y))
+        mask = y < real(-64.0)
         e2 = math.exp(y * real(0.25))
         v = x * ((real(1.0) if y >= real(0.0) else e) / (real(1.0) + e))
-        w = e2 * x * e2 * e2 * e2 if y < real(-64.0) else v
-        return _minimum(abs(x), real(0.0)) if y < real(-2000.0) else w
+        v2 = abs(x)
+        w = e2 * x * e2 * e2 * e2 if mask else v
+        w2 = _minimum(v2, real(0.0)) if y < real(-2000.0) else w
+        return x if mask and v2 == real(math.inf) else w2
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
@@ -147,12 +150,17 @@ def _device(real: Any) -> dict[str, Any]:
         v = real(1.0) + e
         v2 = -y
         v3 = (real(1.0) if v2 >= real(0.0) else e) / v
+        mask = y > real(64.0)
         e2 = math.exp(v2 * real(0.25))
-        v4 = (real(1.0) if y >= real(0.0) else e) / v * v3 * x
-        v5 = _minimum(abs(x), real(0.0))
-        w = v5 if y > real(2000.0) else e2 * x * e2 * e2 * e2 if y > real(64.0) else v4
+        w = e2 * x * e2 * e2 * e2 if mask else (real(1.0) if y >= real(0.0) else e) / v * v3 * x
+        v4 = abs(x)
+        v5 = _minimum(v4, real(0.0))
+        mask2 = v4 == real(math.inf)
+        mask3 = y < real(-64.0)
         e3 = math.exp(y * real(0.25))
-        return v5 if y < real(-2000.0) else e3 * x * e3 * e3 * e3 if y < real(-64.0) else w
+        w2 = x if mask and mask2 else v5 if y > real(2000.0) else w
+        w3 = v5 if y < real(-2000.0) else e3 * x * e3 * e3 * e3 if mask3 else w2
+        return x if mask3 and mask2 else w3
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -161,32 +169,23 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
         e = math.exp(-abs(y))
-        v = real(1.0) + e
-        v2 = (real(1.0) if -y >= real(0.0) else e) / v
-        return x if math.isnan(x) else v2 * ((real(1.0) if y >= real(0.0) else e) / v)
+        return x if math.isnan(x) else e / ((real(2.0) + e) * e + real(1.0))
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
-        v = abs(y)
-        e = math.exp(-v)
-        v2 = real(1.0) + e
-        v3 = -y
-        v4 = (real(1.0) if v3 >= real(0.0) else e) / v2
-        v5 = (real(1.0) if y >= real(0.0) else e) / v2 * v4 * math.tanh(y * real(0.5))
-        v6 = y * y
-        v7 = (real(7.961503326891704e-12) * v6 + real(-1.196406523976652e-10)) * v6
-        v8 = (v7 + real(1.148486967959796e-09)) * v6 + real(-9.666438583289262e-09)
-        v9 = (v8 * v6 + real(7.796581368055058e-08)) * v6 + real(-6.12197196561064e-07)
-        v10 = (v9 * v6 + real(4.664991884488847e-06)) * v6 + real(-3.420238987265155e-05)
-        v11 = (v10 * v6 + real(0.00023802634463522188)) * v6 + real(-0.001537698412684405)
-        v12 = (v11 * v6 + real(0.008854166666666058)) * v6 + real(-0.04166666666666666)
-        w = (v12 * v6 + real(0.125)) * -(y * x) if v < real(1.0) else -(v5 * x)
-        e2 = math.exp(v3 * real(0.25))
-        v13 = _minimum(abs(x), real(0.0))
-        w2 = e2 * real(-1.0) * (e2 * x) * e2 * e2 if y > real(64.0) else w
-        e3 = math.exp(y * real(0.25))
-        w3 = e3 * x * e3 * e3 * e3 if y < real(-64.0) else v13 if y > real(2000.0) else w2
-        return v13 if y < real(-2000.0) else w3
+        v = -abs(y)
+        e = math.exp(v)
+        v2 = e * math.expm1(v) * x / (((real(3.0) + e) * e + real(3.0)) * e + real(1.0))
+        mask = y < real(-64.0)
+        e2 = math.exp(y * real(0.25))
+        v3 = abs(x)
+        v4 = _minimum(v3, real(0.0))
+        w = v4 if y < real(-2000.0) else e2 * x * e2 * e2 * e2 if mask else -v2
+        mask2 = v3 == real(math.inf)
+        mask3 = y > real(64.0)
+        e3 = math.exp(-y * real(0.25))
+        w2 = v4 if y > real(2000.0) else e3 * real(-1.0) * (e3 * x) * e3 * e3 if mask3 else v2
+        return (-x if mask3 and mask2 else w2) if y >= real(0.0) else x if mask and mask2 else w
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

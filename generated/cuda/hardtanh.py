@@ -459,7 +459,8 @@ def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
 
     @cuda.jit(device=True)
     def total(value, low):
-        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
+        shared = cuda.shared.array(256, kind)
+        lows = cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
         shared[t], lows[t] = value, low

@@ -87,9 +87,7 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _second_derivative(x):
         e = math.exp(-abs(x))
-        v = real(1.0) + e
-        v2 = (real(1.0) if -x >= real(0.0) else e) / v
-        return -(v2 * ((real(1.0) if x >= real(0.0) else e) / v))
+        return -(e / ((real(2.0) + e) * e + real(1.0)))
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

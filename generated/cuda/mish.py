@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda
-from numba.cuda import libdevice
 
 __all__ = ["mish", "mish_derivative", "mish_jvp", "mish_second_derivative", "mish_vjp"]
 
@@ -77,28 +76,6 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # A product that is not fused into a sum, and the rounding errors of products and sums.
-    if config.ENABLE_CUDASIM:
-        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
-    elif real is np.float32:
-        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
-    else:
-        multiply, fused = libdevice.dmul_rn, libdevice.fma
-
-    @cuda.jit(device=True)
-    def _mul_high(a, b):
-        return multiply(a, b)
-
-    @cuda.jit(device=True)
-    def _mul_low(a, b):
-        return fused(a, b, -multiply(a, b))
-
-    @cuda.jit(device=True)
-    def _add_low(a, b):
-        total = a + b
-        part = total - a
-        return (a - (total - part)) + (b - part)
-
     @cuda.jit(device=True)
     def _forward(x):
         v = _maximum(_maximum(x, real(-2000.0)), real(-64.0))
@@ -108,107 +85,60 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative(x):
-        mask = x == real(math.inf)
-        w = real(1.0) if mask else x
-        v = _maximum(_maximum(w, real(-2000.0)), real(-64.0))
-        e = math.exp(-abs(v))
-        v2 = math.log1p(e) + _maximum(v, real(0.0))
-        e2 = math.exp(abs(v2) * real(-2.0))
-        v3 = real(1.0) + e2
-        v4 = e2 * real(4.0) / v3 / v3 * ((real(1.0) if v >= real(0.0) else e) / (real(1.0) + e))
-        v5 = v + real(1.1924312114715576)
-        v6 = v5 - real(-3.043937594950088e-09)
-        v7 = (real(-8.65776830442449e-11) * v6 + real(-3.20711893882937e-10)) * v6
-        v8 = (v7 + real(2.2722145629976325e-10)) * v6 + real(3.382105724084085e-09)
-        v9 = (v8 * v6 + real(6.8000114321870775e-09)) * v6 + real(-5.4107804752768015e-09)
-        v10 = (v9 * v6 + real(-6.216295518046308e-08)) * v6 + real(-1.4126408525283193e-07)
-        v11 = (v10 * v6 + real(2.7163516554111036e-08)) * v6 + real(1.0717522034521936e-06)
-        v12 = (v11 * v6 + real(2.9086897166237036e-06)) * v6 + real(9.426992439512893e-07)
-        v13 = (v12 * v6 + real(-1.729923077065916e-05)) * v6 + real(-5.582890443342482e-05)
-        v14 = (v13 * v6 + real(-4.1961504059107334e-05)) * v6 + real(0.0002541293617539234)
-        v15 = (v14 * v6 + real(0.000989818103121587)) * v6 + real(0.0010924055411736856)
-        v16 = (v15 * v6 + real(-0.0033606849270918075)) * v6 + real(-0.015821126561746095)
-        v17 = (v16 * v6 + real(-0.02027182271668206)) * v6 + real(0.04190782104361015)
-        v18 = (v17 * v6 + real(0.20473126408010583)) * v6 + real(0.2669479140495345)
-        e3 = math.exp(w * real(0.5))
-        w2 = v18 * v6 if abs(v5) < real(1.0) else math.tanh(v2) + v4 * v
-        w3 = e3 * (w + real(1.0)) * e3 if w < real(-64.0) else w2
-        return real(1.0) if mask else real(0.0) if w < real(-2000.0) else w3
+        xc = _minimum(x, real(1.152921504606847e18))
+        v = _minimum(xc, real(0.0))
+        v2 = _maximum(_maximum(v, real(-2000.0)), real(-64.0))
+        e = math.exp(-abs(v2))
+        v3 = (real(4.0) + e) * e
+        v4 = v2 * real(4.0)
+        v5 = ((v3 + real(8.0)) * e + real(8.0)) * e + real(4.0)
+        e2 = math.exp(v * real(0.5))
+        v6 = ((v3 + v4 + real(6.0)) * e + v4 + real(4.0)) * e / v5
+        w = e2 * (v + real(1.0)) * e2 if v < real(-64.0) else v6
+        v7 = _maximum(xc, real(0.0))
+        e3 = math.exp(-abs(v7))
+        v8 = v7 * real(4.0)
+        v9 = (((v8 + real(4.0)) * e3 + v8 + real(6.0)) * e3 + real(4.0)) * e3 + real(1.0)
+        v10 = (((real(8.0) + e3 * real(4.0)) * e3 + real(8.0)) * e3 + real(4.0)) * e3
+        return v9 / (v10 + real(1.0)) if xc >= real(0.0) else real(0.0) if v < real(-2000.0) else w
 
     @cuda.jit(device=True)
     def _second_derivative(x):
         xc = _minimum(x, real(0.0))
-        v = _maximum(_maximum(xc, real(-2000.0)), real(-64.0))
+        v = _maximum(_maximum(xc, real(-2000.0)), real(-40.0))
         e = math.exp(-abs(v))
-        v2 = math.log1p(e) + _maximum(v, real(0.0))
-        e2 = math.exp(abs(v2) * real(-2.0))
-        v3 = real(1.0) + e2
-        v4 = e2 * real(4.0) / v3 / v3
-        v5 = (real(1.0) if v >= real(0.0) else e) / (real(1.0) + e)
-        v6 = v4 * v5 * v + v5 * (v4 * real(2.0)) - v5 * real(2.0) * v5 * v4 * math.tanh(v2) * v
-        v7 = v - real(1.490571141242981)
-        v8 = v7 - real(3.824244750226317e-08)
-        v9 = (real(1.0427169105275014e-07) * v8 + real(5.0863597744798306e-08)) * v8
-        v10 = (v9 + real(-8.769804610944292e-07)) * v8 + real(1.1835174016482099e-06)
-        v11 = (v10 * v8 + real(2.589122407387575e-06)) * v8 + real(-1.1648590659988362e-05)
-        v12 = (v11 * v8 + real(9.505366740756295e-06)) * v8 + real(4.3431123633735416e-05)
-        v13 = (v12 * v8 + real(-0.0001371759318121766)) * v8 + real(4.58500245393173e-05)
-        v14 = (v13 * v8 + real(0.0006082701346700853)) * v8 + real(-0.0014013096475001502)
-        v15 = (v14 * v8 + real(-0.0002685218386850759)) * v8 + real(0.007002748869418532)
-        v16 = (v15 * v8 + real(-0.01153524888441694)) * v8 + real(-0.00893224429206103)
-        v17 = (v16 * v8 + real(0.059988881162763553)) * v8 + real(-0.06665173991852807)
-        v18 = (v17 * v8 + real(-0.07970735516542529)) * v8 + real(0.28127277803034306)
-        v19 = (v18 * v8 + real(-0.23069451159746054)) * v8
-        e3 = math.exp(xc * real(0.5))
-        w = v19 if abs(v7) < real(0.5) else v6 - v5 * v5 * v4 * v
-        w2 = e3 * (xc + real(2.0)) * e3 if xc < real(-64.0) else w
+        v2 = v * real(8.0)
+        v3 = ((real(8.0) - v2) * e + real(24.0) - v * real(12.0)) * e + v2 + real(32.0)
+        v4 = (((real(6.0) + e) * e + real(18.0)) * e + real(32.0)) * e + real(36.0)
+        v5 = (v3 * e + v2 + real(16.0)) * e / ((v4 * e + real(24.0)) * e + real(8.0))
+        e2 = math.exp(xc * real(0.5))
+        w = e2 * (xc + real(2.0)) * e2 if xc < real(-40.0) else v5
         xc2 = _maximum(x, real(0.0))
-        v20 = _minimum(_minimum(xc2, real(1000.0)), real(32.0))
-        v21 = -v20
-        v22 = abs(v20)
-        e4 = math.exp(-v22)
-        v23 = math.log1p(e4) + _maximum(v21, real(0.0))
-        v24 = _add_low(v20, v23)
-        v25 = v20 + v23
-        e5 = math.exp(abs(v25) * real(-2.0))
-        v26 = e5 + e5 * ((-v24 if v25 < real(0.0) else v24) * real(-2.0))
-        v27 = real(1.0) + v26
-        v28 = v26 * real(4.0) / v27 / v27
-        v29 = real(1.0) + e4
-        v30 = (real(1.0) if v21 >= real(0.0) else e4) / v29
-        t = math.tanh(v25)
-        v31 = v28 * real(2.0)
-        v32 = (real(1.0) if v20 >= real(0.0) else e4) / v29 * v31
-        v33 = v28 * real(4.0) * v30 * t * v20 + v28 * v30 * v20 + v32
-        v34 = v33 - v30 * real(2.0) * v30 * v28 * t * v20 - v31 * t * v20 - v30 * v30 * v28 * v20
-        v35 = v20 - real(1.490571141242981)
-        v36 = v35 - real(3.824244750226317e-08)
-        v37 = real(1.0427169105275014e-07) * v36 + real(5.0863597744798306e-08)
-        v38 = (v37 * v36 + real(-8.769804610944292e-07)) * v36 + real(1.1835174016482099e-06)
-        v39 = (v38 * v36 + real(2.589122407387575e-06)) * v36 + real(-1.1648590659988362e-05)
-        v40 = (v39 * v36 + real(9.505366740756295e-06)) * v36 + real(4.3431123633735416e-05)
-        v41 = (v40 * v36 + real(-0.0001371759318121766)) * v36 + real(4.58500245393173e-05)
-        v42 = (v41 * v36 + real(0.0006082701346700853)) * v36 + real(-0.0014013096475001502)
-        v43 = (v42 * v36 + real(-0.0002685218386850759)) * v36 + real(0.007002748869418532)
-        v44 = (v43 * v36 + real(-0.01153524888441694)) * v36 + real(-0.00893224429206103)
-        v45 = (v44 * v36 + real(0.059988881162763553)) * v36 + real(-0.06665173991852807)
-        v46 = (v45 * v36 + real(-0.07970735516542529)) * v36 + real(0.28127277803034306)
-        w3 = (v46 * v36 + real(-0.23069451159746054)) * v36 if abs(v35) < real(0.5) else v34
-        v47 = real(2.1825922287089435e-06) * v20 + real(-1.775468479769246e-05)
-        v48 = (v47 * v20 + real(7.14276683729524e-05)) * v20 + real(-0.00022458101725562906)
-        v49 = (v48 * v20 + real(0.0006224344254285563)) * v20 + real(-0.0012346168189231047)
-        v50 = (v49 * v20 + real(0.001309034644451689)) * v20 + real(-0.0005356668215806872)
-        v51 = (v50 * v20 + real(0.0012334445694968902)) * v20 + real(-0.0029316773164656793)
-        v52 = (v51 * v20 + real(-0.0030035795950097647)) * v20 + real(0.008132589626458426)
-        v53 = (v52 * v20 + real(0.016929421896578933)) * v20 + real(-0.021295479882741088)
-        v54 = (v53 * v20 + real(-0.07109885466624519)) * v20 + real(0.03603410483933173)
-        v55 = (v54 * v20 + real(0.23456000174467367)) * v20 + real(-0.007466666731957375)
-        v56 = (v55 * v20 + real(-0.5503999999987069)) * v20 + real(-0.09600000000001017)
-        e6 = math.exp(xc2 * real(-2.0) * real(0.5))
-        w4 = v56 * v20 + real(0.64) if v22 < real(1.0) else w3
-        w5 = e6 * real(8.0) * (e6 * (real(1.0) - xc2)) if xc2 > real(32.0) else w4
-        w6 = real(0.0) if xc2 > real(1000.0) else w5
-        return w6 if x >= real(0.0) else real(0.0) if xc < real(-2000.0) else w2
+        v6 = _minimum(_minimum(xc2, real(1000.0)), real(40.0))
+        v7 = abs(v6)
+        e3 = math.exp(-v7)
+        v8 = v6 * real(8.0)
+        v9 = ((v8 + real(16.0)) * e3 + v8 + real(32.0)) * e3 + real(24.0) - v6 * real(12.0)
+        v10 = ((real(24.0) + e3 * real(8.0)) * e3 + real(36.0)) * e3 + real(32.0)
+        v11 = ((v10 * e3 + real(18.0)) * e3 + real(6.0)) * e3 + real(1.0)
+        v12 = v6 - real(1.490571141242981)
+        v13 = v12 - real(3.824244750226317e-08)
+        v14 = real(1.0427169105275014e-07) * v13 + real(5.0863597744798306e-08)
+        v15 = (v14 * v13 + real(-8.769804610944292e-07)) * v13 + real(1.1835174016482099e-06)
+        v16 = (v15 * v13 + real(2.589122407387575e-06)) * v13 + real(-1.1648590659988362e-05)
+        v17 = (v16 * v13 + real(9.505366740756295e-06)) * v13 + real(4.3431123633735416e-05)
+        v18 = (v17 * v13 + real(-0.0001371759318121766)) * v13 + real(4.58500245393173e-05)
+        v19 = (v18 * v13 + real(0.0006082701346700853)) * v13 + real(-0.0014013096475001502)
+        v20 = (v19 * v13 + real(-0.0002685218386850759)) * v13 + real(0.007002748869418532)
+        v21 = (v20 * v13 + real(-0.01153524888441694)) * v13 + real(-0.00893224429206103)
+        v22 = (v21 * v13 + real(0.059988881162763553)) * v13 + real(-0.06665173991852807)
+        v23 = (v22 * v13 + real(-0.07970735516542529)) * v13 + real(0.28127277803034306)
+        v24 = (v9 * e3 + real(8.0) - v8) * math.exp(v7 * real(-2.0)) / v11
+        w2 = (v23 * v13 + real(-0.23069451159746054)) * v13 if abs(v12) < real(0.5) else v24
+        e4 = math.exp(xc2 * real(-2.0) * real(0.5))
+        w3 = e4 * real(8.0) * (e4 * (real(1.0) - xc2)) if xc2 > real(40.0) else w2
+        w4 = real(0.0) if xc2 > real(1000.0) else w3
+        return w4 if x >= real(0.0) else real(0.0) if xc < real(-2000.0) else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

@@ -67,6 +67,14 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _maximum(a, b):
+        return b if a < b else a  # NaN in a stays, unlike with max
+
+    @cuda.jit(device=True)
+    def _minimum(a, b):
+        return b if a > b else a  # NaN in a stays, unlike with min
+
+    @cuda.jit(device=True)
     def _forward(x):
         e = math.exp(-abs(x))
         e2 = math.exp(x * real(0.5))
@@ -77,83 +85,52 @@ def _device(real: Any) -> dict[str, Any]:
     def _derivative(x):
         mask = x == real(math.inf)
         w = real(1.0) if mask else x
-        e = math.exp(-abs(w))
-        v = real(1.0) + e
-        v2 = w * ((real(1.0) if -w >= real(0.0) else e) / v) + real(1.0)
-        v3 = w + real(1.2784645557403564)
-        v4 = v3 - real(1.297928265020314e-08)
-        v5 = (real(4.824747679022231e-13) * v4 + real(5.481362797817524e-12)) * v4
-        v6 = (v5 + real(6.142598323951985e-12)) * v4 + real(-6.834378865774445e-11)
-        v7 = (v6 * v4 + real(-2.277966985568104e-10)) * v4 + real(2.2647071490530454e-10)
-        v8 = (v7 * v4 + real(2.9197559880951395e-09)) * v4 + real(4.628882748200664e-09)
-        v9 = (v8 * v4 + real(-1.8878489308897407e-08)) * v4 + real(-9.267242204444193e-08)
-        v10 = (v9 * v4 + real(-3.051228778026809e-08)) * v4 + real(8.599719956073225e-07)
-        v11 = (v10 * v4 + real(2.34602971352961e-06)) * v4 + real(-2.94263257513937e-06)
-        v12 = (v11 * v4 + real(-2.9733542237562083e-05)) * v4 + real(-4.090534225456559e-05)
-        v13 = (v12 * v4 + real(0.0001857072436174311)) * v4 + real(0.0007985218818274871)
-        v14 = (v13 * v4 + real(0.00012662741008053098)) * v4 + real(-0.006606589138356043)
-        v15 = (v14 * v4 + real(-0.015222655223188004)) * v4 + real(0.0188748142237823)
-        v16 = (v15 * v4 + real(0.1466487969969469)) * v4 + real(0.2178117057198001)
-        w2 = v16 * v4 if abs(v3) < real(1.0) else v2 * ((real(1.0) if w >= real(0.0) else e) / v)
-        e2 = math.exp(w * real(0.5))
-        w3 = e2 * (w + real(1.0)) * e2 if w < real(-64.0) else w2
-        return real(1.0) if mask else real(0.0) if w < real(-2000.0) else w3
+        v = _minimum(w, real(0.0))
+        v2 = _maximum(_maximum(v, real(-2000.0)), real(-64.0))
+        e = math.exp(-abs(v2))
+        e2 = math.exp(v * real(0.5))
+        v3 = (v2 + real(1.0) + e) * e / ((real(2.0) + e) * e + real(1.0))
+        w2 = e2 * (v + real(1.0)) * e2 if v < real(-64.0) else v3
+        v4 = _maximum(w, real(0.0))
+        e3 = math.exp(-abs(v4))
+        v5 = ((v4 + real(1.0)) * e3 + real(1.0)) / ((real(2.0) + e3) * e3 + real(1.0))
+        w3 = v5 if w >= real(0.0) else real(0.0) if v < real(-2000.0) else w2
+        return real(1.0) if mask else w3
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        v = abs(x)
-        e = math.exp(-v)
-        v2 = real(1.0) + e
-        v3 = -x
-        v4 = x * real(0.5)
-        v5 = (real(1.0) if v3 >= real(0.0) else e) / v2
-        v6 = (real(1.0) if x >= real(0.0) else e) / v2 * v5 * (real(2.0) - x * math.tanh(v4))
-        v7 = x - real(2.399357318878174)
-        v8 = v7 - real(-3.836270616029226e-08)
-        v9 = real(1.4975057869097913e-15) * v8 + real(-1.8525242826140174e-14)
-        v10 = (v9 * v8 + real(5.45056983215798e-14)) * v8 + real(8.559282235417885e-14)
-        v11 = (v10 * v8 + real(-1.0915674934971036e-12)) * v8 + real(3.4499968506633094e-12)
-        v12 = (v11 * v8 + real(-8.021786827524068e-13)) * v8 + real(-4.120400514071561e-11)
-        v13 = (v12 * v8 + real(1.9014754118800968e-10)) * v8 + real(-2.964187619070941e-10)
-        v14 = (v13 * v8 + real(-1.1393109623654117e-09)) * v8 + real(8.622046529735554e-09)
-        v15 = (v14 * v8 + real(-2.261809925579744e-08)) * v8 + real(-9.904143647556006e-09)
-        v16 = (v15 * v8 + real(3.144649318815656e-07)) * v8 + real(-1.1904605147672274e-06)
-        v17 = (v16 * v8 + real(1.2461615072658496e-06)) * v8 + real(8.432377564813492e-06)
-        v18 = (v17 * v8 + real(-4.745074279281779e-05)) * v8 + real(9.64405929415381e-05)
-        v19 = (v18 * v8 + real(0.00011513070195845344)) * v8 + real(-0.001366369691236773)
-        v20 = (v19 * v8 + real(0.003862816776830254)) * v8 + real(-0.001836670144762844)
-        v21 = (v20 * v8 + real(-0.022487259234225326)) * v8 + real(0.07629586548655085)
-        w = (v21 * v8 + real(-0.09153052016419229)) * v8 if abs(v7) < real(1.0) else v6
-        v22 = x + real(2.399357318878174)
-        v23 = v22 - real(3.836270616029226e-08)
-        v24 = real(-1.4975057869097913e-15) * v23 + real(-1.8525242826140174e-14)
-        v25 = (v24 * v23 + real(-5.45056983215798e-14)) * v23 + real(8.559282235417885e-14)
-        v26 = (v25 * v23 + real(1.0915674934971036e-12)) * v23 + real(3.4499968506633094e-12)
-        v27 = (v26 * v23 + real(8.021786827524068e-13)) * v23 + real(-4.120400514071561e-11)
-        v28 = (v27 * v23 + real(-1.9014754118800968e-10)) * v23 + real(-2.964187619070941e-10)
-        v29 = (v28 * v23 + real(1.1393109623654117e-09)) * v23 + real(8.622046529735554e-09)
-        v30 = (v29 * v23 + real(2.261809925579744e-08)) * v23 + real(-9.904143647556006e-09)
-        v31 = (v30 * v23 + real(-3.144649318815656e-07)) * v23 + real(-1.1904605147672274e-06)
-        v32 = (v31 * v23 + real(-1.2461615072658496e-06)) * v23 + real(8.432377564813492e-06)
-        v33 = (v32 * v23 + real(4.745074279281779e-05)) * v23 + real(9.64405929415381e-05)
-        v34 = (v33 * v23 + real(-0.00011513070195845344)) * v23 + real(-0.001366369691236773)
-        v35 = (v34 * v23 + real(-0.003862816776830254)) * v23 + real(-0.001836670144762844)
-        v36 = (v35 * v23 + real(0.022487259234225326)) * v23 + real(0.07629586548655085)
-        w2 = (v36 * v23 + real(0.09153052016419229)) * v23 if abs(v22) < real(1.0) else w
-        v37 = x * x
-        v38 = (real(7.37103166149849e-11) * v37 + real(-1.0917656962793223e-09)) * v37
-        v39 = (v38 + real(1.0362855492643635e-08)) * v37 + real(-8.633670942261218e-08)
-        v40 = (v39 * v37 + real(6.885092738405553e-07)) * v37 + real(-5.331313341553594e-06)
-        v41 = (v40 * v37 + real(3.990275218813729e-05)) * v37 + real(-0.00028563160542212026)
-        v42 = (v41 * v37 + real(0.0019221230146874706)) * v37 + real(-0.011805555555457186)
-        v43 = (v42 * v37 + real(0.06249999999999596)) * v37 + real(-0.24999999999999994)
-        e2 = math.exp(v3 * real(0.5))
-        w3 = v43 * v37 + real(0.5) if v < real(1.0) else w2
-        w4 = e2 * (real(2.0) - x) * e2 if x > real(64.0) else w3
-        e3 = math.exp(v4)
-        w5 = real(0.0) if x > real(2000.0) else w4
-        w6 = e3 * (x + real(2.0)) * e3 if x < real(-64.0) else w5
-        return real(0.0) if x < real(-2000.0) else w6
+        xc = _minimum(x, real(0.0))
+        v = _maximum(_maximum(xc, real(-2000.0)), real(-64.0))
+        e = math.exp(-abs(v))
+        v2 = ((real(3.0) + e) * e + real(3.0)) * e + real(1.0)
+        e2 = math.exp(xc * real(0.5))
+        v3 = ((real(2.0) - v) * e + v + real(2.0)) * e / v2
+        w = e2 * (xc + real(2.0)) * e2 if xc < real(-64.0) else v3
+        xc2 = _maximum(x, real(0.0))
+        v4 = _minimum(_minimum(xc2, real(2000.0)), real(64.0))
+        e3 = math.exp(-abs(v4))
+        v5 = ((real(3.0) + e3) * e3 + real(3.0)) * e3 + real(1.0)
+        v6 = v4 - real(2.399357318878174)
+        v7 = v6 - real(-3.836270616029226e-08)
+        v8 = real(1.4975057869097913e-15) * v7 + real(-1.8525242826140174e-14)
+        v9 = (v8 * v7 + real(5.45056983215798e-14)) * v7 + real(8.559282235417885e-14)
+        v10 = (v9 * v7 + real(-1.0915674934971036e-12)) * v7 + real(3.4499968506633094e-12)
+        v11 = (v10 * v7 + real(-8.021786827524068e-13)) * v7 + real(-4.120400514071561e-11)
+        v12 = (v11 * v7 + real(1.9014754118800968e-10)) * v7 + real(-2.964187619070941e-10)
+        v13 = (v12 * v7 + real(-1.1393109623654117e-09)) * v7 + real(8.622046529735554e-09)
+        v14 = (v13 * v7 + real(-2.261809925579744e-08)) * v7 + real(-9.904143647556006e-09)
+        v15 = (v14 * v7 + real(3.144649318815656e-07)) * v7 + real(-1.1904605147672274e-06)
+        v16 = (v15 * v7 + real(1.2461615072658496e-06)) * v7 + real(8.432377564813492e-06)
+        v17 = (v16 * v7 + real(-4.745074279281779e-05)) * v7 + real(9.64405929415381e-05)
+        v18 = (v17 * v7 + real(0.00011513070195845344)) * v7 + real(-0.001366369691236773)
+        v19 = (v18 * v7 + real(0.003862816776830254)) * v7 + real(-0.001836670144762844)
+        v20 = (v19 * v7 + real(-0.022487259234225326)) * v7 + real(0.07629586548655085)
+        v21 = ((v4 + real(2.0)) * e3 + real(2.0) - v4) * e3 / v5
+        w2 = (v20 * v7 + real(-0.09153052016419229)) * v7 if abs(v6) < real(1.0) else v21
+        e4 = math.exp(-xc2 * real(0.5))
+        w3 = e4 * (real(2.0) - xc2) * e4 if xc2 > real(64.0) else w2
+        w4 = real(0.0) if xc2 > real(2000.0) else w3
+        return w4 if x >= real(0.0) else real(0.0) if xc < real(-2000.0) else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

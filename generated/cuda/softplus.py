@@ -150,84 +150,56 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _second_derivative(x, beta):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
-        v2 = _mul_low(beta, v)
-        v3 = _mul_high(beta, v)
-        v4 = -v2
-        e = math.exp(-abs(v3))
-        v5 = e + e * -(v4 if v3 < real(0.0) else v2)
-        v6 = -v3
-        v7 = e + e * -(-v4 if v6 < real(0.0) else v4)
-        v8 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)
-        v9 = v8 * ((real(1.0) if v6 >= real(0.0) else v7) / (real(1.0) + v7)) * beta
-        v10 = beta * v
-        e2 = math.exp(v3 * real(0.5))
-        v11 = e2 + e2 * (v2 * real(0.5))
-        w = real(0.0) if v10 < real(-2000.0) else v11 * beta * v11 if v10 < real(-64.0) else v9
-        e3 = math.exp(v6 * real(0.5))
-        v12 = e3 + e3 * (v4 * real(0.5))
-        return real(0.0) if v10 > real(2000.0) else v12 * beta * v12 if v10 > real(64.0) else w
+        v2 = beta * v
+        mask = v2 >= real(-2000.0) and v2 >= real(-64.0) and v2 <= real(64.0)
+        w = v if mask and v2 <= real(2000.0) else real(1.0)
+        v3 = _mul_low(beta, w)
+        v4 = _mul_high(beta, w)
+        e = math.exp(-abs(v4))
+        v5 = e + e * -(-v3 if v4 < real(0.0) else v3)
+        v6 = _mul_low(beta, v)
+        v7 = _mul_high(beta, v)
+        e2 = math.exp(v7 * real(0.5))
+        v8 = e2 + e2 * (v6 * real(0.5))
+        v9 = beta * v5 / ((real(2.0) + v5) * v5 + real(1.0))
+        w2 = real(0.0) if v2 < real(-2000.0) else v8 * beta * v8 if v2 < real(-64.0) else v9
+        e3 = math.exp(-v7 * real(0.5))
+        v10 = e3 + e3 * (-v6 * real(0.5))
+        w3 = real(0.0) if v2 > real(2000.0) else v10 * beta * v10 if v2 > real(64.0) else w2
+        return x if math.isnan(x) else w3
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
-        mask = beta >= real(-2000.0) and beta >= real(-64.0) and beta <= real(64.0)
-        mask2 = mask and beta <= real(2000.0)
         v = x * beta
-        mask3 = v >= real(0.0)
-        mask4 = v >= real(-2000.0) and v >= real(-64.0)
-        mask5 = v <= real(64.0)
-        mask6 = v <= real(2000.0)
-        mask7 = v < real(0.0)
-        w = x if mask7 else real(1.0)
-        w2 = w if mask2 and mask3 or mask4 and mask5 and mask6 and mask7 else real(1.0)
-        v2 = _mul_low(beta, w2)
-        v3 = _mul_high(beta, w2)
+        mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
+        w = x if mask else real(1.0)
+        v2 = _mul_low(beta, w)
+        v3 = _mul_high(beta, w)
+        v4 = -v2
         e = math.exp(-abs(v3))
-        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
-        v5 = w2 * ((real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)) / beta
-        mask8 = beta < real(-64.0)
-        mask9 = v < real(-64.0)
-        v6 = _mul_low(beta, w)
-        v7 = _mul_high(beta, w)
-        e2 = math.exp(v7 * real(0.5))
-        v8 = e2 + e2 * (v6 * real(0.5))
-        v9 = real(1.0) / beta / beta
-        v10 = beta * w
-        v11 = v5 - (math.log1p(v4) + _maximum(v3, real(0.0))) / beta / beta
-        w3 = v8 * v9 * (v8 * (v10 - real(1.0))) if mask8 and mask3 or mask9 and mask7 else v11
-        mask10 = beta < real(-2000.0)
-        mask11 = v < real(-2000.0)
-        mask12 = beta > real(64.0)
-        mask13 = v > real(64.0)
-        e3 = math.exp(-v7 * real(0.5))
-        v12 = e3 + e3 * (-v6 * real(0.5))
-        w4 = real(0.0) if mask10 and mask3 or mask11 and mask7 else w3
-        v13 = v12 * v9 * (v12 * (-v10 - real(1.0)))
-        mask14 = beta > real(2000.0)
-        mask15 = v > real(2000.0)
-        w5 = v13 if mask12 and mask3 or mask13 and mask7 else w4
-        w6 = x if mask3 else real(1.0)
-        w7 = w6 if mask2 and mask7 or mask4 and mask3 and mask5 and mask6 else real(1.0)
-        v14 = _mul_high(beta, w7)
-        v15 = -v14
-        v16 = -_mul_low(beta, w7)
-        e4 = math.exp(-abs(v14))
-        v17 = e4 + e4 * -(-v16 if v15 < real(0.0) else v16)
-        v18 = w7 * ((real(1.0) if v15 >= real(0.0) else v17) / (real(1.0) + v17))
-        v19 = -(v18 / beta) - (math.log1p(v17) + _maximum(v15, real(0.0))) / beta / beta
-        v20 = _mul_low(beta, w6)
-        v21 = _mul_high(beta, w6)
-        e5 = math.exp(v21 * real(0.5))
-        v22 = e5 + e5 * (v20 * real(0.5))
-        v23 = beta * w6
-        w8 = v22 * v9 * (v22 * (v23 - real(1.0))) if mask8 and mask7 or mask3 and mask9 else v19
-        e6 = math.exp(-v21 * real(0.5))
-        v24 = e6 + e6 * (-v20 * real(0.5))
-        w9 = real(0.0) if mask10 and mask7 or mask3 and mask11 else w8
-        v25 = v24 * v9 * (v24 * (-v23 - real(1.0)))
-        w10 = v25 if mask12 and mask7 or mask3 and mask13 else w9
-        w11 = real(0.0) if mask14 and mask7 or mask3 and mask15 else w10
-        w12 = w11 if mask3 else real(0.0) if mask14 and mask3 or mask15 and mask7 else w5
-        return x if math.isnan(x) else w12
+        v5 = e + e * -(v4 if v3 < real(0.0) else v2)
+        v6 = w * ((real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)) / beta
+        mask2 = v < real(-64.0)
+        v7 = _mul_low(beta, x)
+        v8 = _mul_high(beta, x)
+        e2 = math.exp(v8 * real(0.5))
+        v9 = e2 + e2 * (v7 * real(0.5))
+        v10 = real(1.0) / beta / beta
+        v11 = v9 * v10 * (v9 * (v - real(1.0)))
+        w2 = v11 if mask2 else v6 - (math.log1p(v5) + _maximum(v3, real(0.0))) / beta / beta
+        mask3 = v < real(-2000.0)
+        mask4 = v > real(64.0)
+        e3 = math.exp(-v8 * real(0.5))
+        v12 = e3 + e3 * (-v7 * real(0.5))
+        v13 = v12 * v10 * (v12 * (-v - real(1.0)))
+        mask5 = v > real(2000.0)
+        w3 = real(0.0) if mask5 else v13 if mask4 else real(0.0) if mask3 else w2
+        v14 = -v3
+        v15 = e + e * -(-v4 if v14 < real(0.0) else v4)
+        v16 = w * ((real(1.0) if v14 >= real(0.0) else v15) / (real(1.0) + v15))
+        v17 = -(v16 / beta) - (math.log1p(v15) + _maximum(v14, real(0.0))) / beta / beta
+        w4 = v13 if mask4 else real(0.0) if mask3 else v11 if mask2 else v17
+        return x if math.isnan(x) else (real(0.0) if mask5 else w4) if v >= real(0.0) else w3
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):
@@ -533,7 +505,8 @@ def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
 
     @cuda.jit(device=True)
     def total(value, low):
-        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
+        shared = cuda.shared.array(256, kind)
+        lows = cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
         shared[t], lows[t] = value, low

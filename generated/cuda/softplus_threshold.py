@@ -153,24 +153,18 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward(x, beta, threshold):
-        mask = beta >= real(-2000.0) and beta >= real(-64.0) and beta <= real(64.0)
         v = x * beta
-        mask2 = threshold < v
-        mask3 = threshold >= v
-        mask4 = mask3 and v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0)
-        w = x if mask3 else real(1.0)
-        w2 = w if mask and mask2 or mask4 else real(1.0)
-        v2 = _mul_low(beta, w2)
-        v3 = _mul_high(beta, w2)
+        w = x if v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) else real(1.0)
+        v2 = _mul_low(beta, w)
+        v3 = _mul_high(beta, w)
         e = math.exp(-abs(v3))
         v4 = math.log1p(e + e * -(-v2 if v3 < real(0.0) else v2)) + _maximum(v3, real(0.0))
-        w3 = w if beta > real(64.0) and mask2 or mask3 and v > real(64.0) else v4 / beta
-        e2 = math.exp(_mul_high(beta, w) * real(0.5))
-        v5 = e2 + e2 * (_mul_low(beta, w) * real(0.5))
-        mask5 = beta < real(-64.0) and mask2 or mask3 and v < real(-64.0)
-        mask6 = beta < real(-2000.0) and mask2 or mask3 and v < real(-2000.0)
-        w4 = real(0.0) if mask6 else v5 * (real(1.0) / beta) * v5 if mask5 else w3
-        return x if math.isnan(x) else x if mask2 else w4
+        e2 = math.exp(_mul_high(beta, x) * real(0.5))
+        v5 = e2 + e2 * (_mul_low(beta, x) * real(0.5))
+        w2 = x if v > real(64.0) else v4 / beta
+        w3 = v5 * (real(1.0) / beta) * v5 if v < real(-64.0) else w2
+        w4 = x if threshold < v else real(0.0) if v < real(-2000.0) else w3
+        return x if math.isnan(x) else w4
 
     @cuda.jit(device=True)
     def _derivative(x, beta, threshold):
@@ -186,98 +180,57 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _second_derivative(x, beta, threshold):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
-        v2 = _mul_low(beta, v)
-        v3 = _mul_high(beta, v)
-        v4 = -v2
-        e = math.exp(-abs(v3))
-        v5 = e + e * -(v4 if v3 < real(0.0) else v2)
-        v6 = -v3
-        v7 = e + e * -(-v4 if v6 < real(0.0) else v4)
-        v8 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)
-        v9 = v8 * ((real(1.0) if v6 >= real(0.0) else v7) / (real(1.0) + v7)) * beta
-        v10 = beta * v
-        e2 = math.exp(v3 * real(0.5))
-        v11 = e2 + e2 * (v2 * real(0.5))
-        w = real(0.0) if v10 < real(-2000.0) else v11 * beta * v11 if v10 < real(-64.0) else v9
-        e3 = math.exp(v6 * real(0.5))
-        v12 = e3 + e3 * (v4 * real(0.5))
-        w2 = real(0.0) if v10 > real(2000.0) else v12 * beta * v12 if v10 > real(64.0) else w
-        return real(0.0) if threshold < v10 else w2
+        v2 = beta * v
+        mask = v2 >= real(-2000.0) and v2 >= real(-64.0) and v2 <= real(64.0)
+        w = v if mask and v2 <= real(2000.0) else real(1.0)
+        v3 = _mul_low(beta, w)
+        v4 = _mul_high(beta, w)
+        e = math.exp(-abs(v4))
+        v5 = e + e * -(-v3 if v4 < real(0.0) else v3)
+        v6 = _mul_low(beta, v)
+        v7 = _mul_high(beta, v)
+        e2 = math.exp(v7 * real(0.5))
+        v8 = e2 + e2 * (v6 * real(0.5))
+        v9 = beta * v5 / ((real(2.0) + v5) * v5 + real(1.0))
+        w2 = real(0.0) if v2 < real(-2000.0) else v8 * beta * v8 if v2 < real(-64.0) else v9
+        e3 = math.exp(-v7 * real(0.5))
+        v10 = e3 + e3 * (-v6 * real(0.5))
+        w3 = real(0.0) if v2 > real(2000.0) else v10 * beta * v10 if v2 > real(64.0) else w2
+        return x if math.isnan(x) else real(0.0) if threshold < v2 else w3
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta, threshold):
-        mask = beta >= real(-2000.0) and beta >= real(-64.0) and beta <= real(64.0)
-        mask2 = mask and beta <= real(2000.0)
         v = x * beta
-        mask3 = threshold < v
-        mask4 = mask2 and mask3
-        mask5 = threshold >= v
-        mask6 = v >= real(0.0)
-        mask7 = v >= real(-2000.0) and v >= real(-64.0)
-        mask8 = v <= real(64.0)
-        mask9 = v <= real(2000.0)
-        mask10 = v < real(0.0)
-        mask11 = mask5 and (mask2 and mask6 or mask7 and mask8 and mask9 and mask10)
-        w = x if mask5 else real(1.0)
-        w2 = w if beta < real(0.0) and mask3 or mask5 and mask10 else real(1.0)
-        w3 = w2 if mask4 or mask11 else real(1.0)
-        v2 = _mul_low(beta, w3)
-        v3 = _mul_high(beta, w3)
+        mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
+        w = x if mask else real(1.0)
+        v2 = _mul_low(beta, w)
+        v3 = _mul_high(beta, w)
+        v4 = -v2
         e = math.exp(-abs(v3))
-        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
-        v5 = w3 * ((real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)) / beta
-        mask12 = beta < real(-64.0)
-        mask13 = mask12 and mask3
-        mask14 = v < real(-64.0)
-        v6 = _mul_low(beta, w2)
-        v7 = _mul_high(beta, w2)
-        e2 = math.exp(v7 * real(0.5))
-        v8 = e2 + e2 * (v6 * real(0.5))
-        v9 = real(1.0) / beta / beta
-        v10 = beta * w2
-        v11 = v5 - (math.log1p(v4) + _maximum(v3, real(0.0))) / beta / beta
-        mask15 = mask13 or mask5 and (mask12 and mask6 or mask14 and mask10)
-        mask16 = beta < real(-2000.0)
-        mask17 = mask16 and mask3
-        mask18 = v < real(-2000.0)
-        mask19 = mask17 or mask5 and (mask16 and mask6 or mask18 and mask10)
-        w4 = real(0.0) if mask19 else v8 * v9 * (v8 * (v10 - real(1.0))) if mask15 else v11
-        mask20 = beta > real(64.0)
-        mask21 = mask20 and mask3
-        mask22 = v > real(64.0)
-        e3 = math.exp(-v7 * real(0.5))
-        v12 = e3 + e3 * (-v6 * real(0.5))
-        mask23 = mask21 or mask5 and (mask20 and mask6 or mask22 and mask10)
-        mask24 = beta > real(2000.0)
-        mask25 = mask24 and mask3
-        mask26 = v > real(2000.0)
-        mask27 = mask25 or mask5 and (mask24 and mask6 or mask26 and mask10)
-        w5 = real(0.0) if mask27 else v12 * v9 * (v12 * (-v10 - real(1.0))) if mask23 else w4
-        mask28 = beta >= real(0.0) and mask3 or mask5 and mask6
-        mask29 = mask5 and (mask2 and mask10 or mask7 and mask6 and mask8 and mask9)
-        w6 = w if mask28 else real(1.0)
-        w7 = w6 if mask4 or mask29 else real(1.0)
-        v13 = _mul_high(beta, w7)
-        v14 = -v13
-        v15 = -_mul_low(beta, w7)
-        e4 = math.exp(-abs(v13))
-        v16 = e4 + e4 * -(-v15 if v14 < real(0.0) else v15)
-        v17 = w7 * ((real(1.0) if v14 >= real(0.0) else v16) / (real(1.0) + v16))
-        v18 = -(v17 / beta) - (math.log1p(v16) + _maximum(v14, real(0.0))) / beta / beta
-        v19 = _mul_low(beta, w6)
-        v20 = _mul_high(beta, w6)
-        e5 = math.exp(v20 * real(0.5))
-        v21 = e5 + e5 * (v19 * real(0.5))
-        v22 = beta * w6
-        mask30 = mask13 or mask5 and (mask12 and mask10 or mask6 and mask14)
-        mask31 = mask17 or mask5 and (mask16 and mask10 or mask6 and mask18)
-        w8 = real(0.0) if mask31 else v21 * v9 * (v21 * (v22 - real(1.0))) if mask30 else v18
-        e6 = math.exp(-v20 * real(0.5))
-        v23 = e6 + e6 * (-v19 * real(0.5))
-        mask32 = mask21 or mask5 and (mask20 and mask10 or mask6 and mask22)
-        mask33 = mask25 or mask5 and (mask24 and mask10 or mask6 and mask26)
-        w9 = real(0.0) if mask33 else v23 * v9 * (v23 * (-v22 - real(1.0))) if mask32 else w8
-        return x if math.isnan(x) else real(0.0) if mask3 else w9 if mask28 else w5
+        v5 = e + e * -(v4 if v3 < real(0.0) else v2)
+        v6 = w * ((real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)) / beta
+        mask2 = v < real(-64.0)
+        v7 = _mul_low(beta, x)
+        v8 = _mul_high(beta, x)
+        e2 = math.exp(v8 * real(0.5))
+        v9 = e2 + e2 * (v7 * real(0.5))
+        v10 = real(1.0) / beta / beta
+        v11 = v9 * v10 * (v9 * (v - real(1.0)))
+        w2 = v11 if mask2 else v6 - (math.log1p(v5) + _maximum(v3, real(0.0))) / beta / beta
+        mask3 = v < real(-2000.0)
+        mask4 = v > real(64.0)
+        e3 = math.exp(-v8 * real(0.5))
+        v12 = e3 + e3 * (-v7 * real(0.5))
+        v13 = v12 * v10 * (v12 * (-v - real(1.0)))
+        mask5 = v > real(2000.0)
+        w3 = real(0.0) if mask5 else v13 if mask4 else real(0.0) if mask3 else w2
+        v14 = -v3
+        v15 = e + e * -(-v4 if v14 < real(0.0) else v4)
+        v16 = w * ((real(1.0) if v14 >= real(0.0) else v15) / (real(1.0) + v15))
+        v17 = -(v16 / beta) - (math.log1p(v15) + _maximum(v14, real(0.0))) / beta / beta
+        w4 = v13 if mask4 else real(0.0) if mask3 else v11 if mask2 else v17
+        w5 = (real(0.0) if mask5 else w4) if v >= real(0.0) else w3
+        return x if math.isnan(x) else real(0.0) if threshold < v else w5
 
     @cuda.jit(device=True)
     def _grad_threshold(x, beta, threshold):
@@ -594,7 +547,8 @@ def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
 
     @cuda.jit(device=True)
     def total(value, low):
-        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
+        shared = cuda.shared.array(256, kind)
+        lows = cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
         shared[t], lows[t] = value, low

@@ -132,10 +132,13 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _forward(x, y):
         e = math.exp(-abs(y))
+        mask = y < real(-64.0)
         e2 = math.exp(y * real(0.25))
         v = (real(1.0) if y >= real(0.0) else e) / (real(1.0) + e) * x * y
-        w = e2 * x * (e2 * y) * e2 * e2 if y < real(-64.0) else v
-        return _minimum(abs(x), real(0.0)) if y < real(-2000.0) else w
+        v2 = abs(x)
+        w = e2 * x * (e2 * y) * e2 * e2 if mask else v
+        w2 = _minimum(v2, real(0.0)) if y < real(-2000.0) else w
+        return y * x if mask and v2 == real(math.inf) else w2
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
@@ -167,10 +170,14 @@ def _device(real: Any) -> dict[str, Any]:
         v15 = (v14 * v4 + real(-0.015222655223188004)) * v4 + real(0.0188748142237823)
         v16 = (v15 * v4 + real(0.1466487969969469)) * v4 + real(0.2178117057198001)
         v17 = (real(1.0) if w >= real(0.0) else e) / v * v2 * x
+        mask2 = w < real(-64.0)
         e2 = math.exp(w * real(0.25))
+        v18 = w + real(1.0)
         w2 = v16 * x * v4 if abs(v3) < real(1.0) else v17
-        w3 = e2 * x * (e2 * (w + real(1.0))) * e2 * e2 if w < real(-64.0) else w2
-        return x if mask else _minimum(abs(x), real(0.0)) if w < real(-2000.0) else w3
+        v19 = abs(x)
+        w3 = e2 * x * (e2 * v18) * e2 * e2 if mask2 else w2
+        w4 = _minimum(v19, real(0.0)) if w < real(-2000.0) else w3
+        return x if mask else x * v18 if v19 == real(math.inf) and mask2 else w4
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -181,32 +188,13 @@ def _device(real: Any) -> dict[str, Any]:
         mask = y == real(math.inf)
         w = real(1.0) if mask else y
         e = math.exp(-abs(w))
-        mask2 = w >= real(0.0)
-        v = real(1.0) + e
-        v2 = (real(1.0) if mask2 else e) / v
-        v3 = w + real(1.2784645557403564)
-        mask3 = abs(v3) < real(1.0)
-        v4 = v3 - real(1.297928265020314e-08)
-        v5 = (real(4.824747679022231e-13) * v4 + real(5.481362797817524e-12)) * v4
-        v6 = (v5 + real(6.142598323951985e-12)) * v4 + real(-6.834378865774445e-11)
-        v7 = (v6 * v4 + real(-2.277966985568104e-10)) * v4 + real(2.2647071490530454e-10)
-        v8 = (v7 * v4 + real(2.9197559880951395e-09)) * v4 + real(4.628882748200664e-09)
-        v9 = (v8 * v4 + real(-1.8878489308897407e-08)) * v4 + real(-9.267242204444193e-08)
-        v10 = (v9 * v4 + real(-3.051228778026809e-08)) * v4 + real(8.599719956073225e-07)
-        v11 = (v10 * v4 + real(2.34602971352961e-06)) * v4 + real(-2.94263257513937e-06)
-        v12 = (v11 * v4 + real(-2.9733542237562083e-05)) * v4 + real(-4.090534225456559e-05)
-        v13 = (v12 * v4 + real(0.0001857072436174311)) * v4 + real(0.0007985218818274871)
-        v14 = (v13 * v4 + real(0.00012662741008053098)) * v4 + real(-0.006606589138356043)
-        v15 = (v14 * v4 + real(-0.015222655223188004)) * v4 + real(0.0188748142237823)
-        v16 = (v15 * v4 + real(0.1466487969969469)) * v4 + real(0.2178117057198001)
-        v17 = v16 * v4
+        v = w + real(1.0)
+        v2 = (real(2.0) + e) * e + real(1.0)
         e2 = math.exp(w * real(0.25))
-        w2 = v17 if mask3 else w * v2 + v2 - v2 * v2 * w
-        w3 = e2 * (w + real(1.0)) * e2 * e2 * e2 if w < real(-64.0) else w2
-        v18 = (real(1.0) if -w >= real(0.0) else e) / v
-        w4 = v17 if mask3 else w * v18 + v2 - v18 * v18 * w
-        w5 = real(1.0) if mask else w4 if mask2 else real(0.0) if w < real(-2000.0) else w3
-        return x if math.isnan(x) else w5
+        w2 = e2 * v * e2 * e2 * e2 if w < real(-64.0) else (v + e) * e / v2
+        w3 = real(0.0) if w < real(-2000.0) else w2
+        w4 = real(1.0) if mask else (v * e + real(1.0)) / v2 if w >= real(0.0) else w3
+        return x if math.isnan(x) else w4
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
@@ -248,13 +236,18 @@ def _device(real: Any) -> dict[str, Any]:
         v34 = (v33 * v22 + real(-0.003862816776830254)) * v22 + real(-0.001836670144762844)
         v35 = (v34 * v22 + real(0.022487259234225326)) * v22 + real(0.07629586548655085)
         w2 = (v35 * v22 + real(0.09153052016419229)) * x * v22 if abs(v21) < real(1.0) else w
+        mask = y > real(64.0)
         e2 = math.exp(v2 * real(0.25))
-        w3 = e2 * x * (e2 * (real(2.0) - y)) * e2 * e2 if y > real(64.0) else w2
-        v36 = _minimum(abs(x), real(0.0))
+        v36 = real(2.0) - y
+        v37 = abs(x)
+        v38 = _minimum(v37, real(0.0))
+        w3 = v38 if y > real(2000.0) else e2 * x * (e2 * v36) * e2 * e2 if mask else w2
+        mask2 = v37 == real(math.inf)
+        mask3 = y < real(-64.0)
         e3 = math.exp(y * real(0.25))
-        v37 = e3 * x * (e3 * (y + real(2.0))) * e3 * e3
-        w4 = v37 if y < real(-64.0) else v36 if y > real(2000.0) else w3
-        return v36 if y < real(-2000.0) else w4
+        v39 = y + real(2.0)
+        w4 = e3 * x * (e3 * v39) * e3 * e3 if mask3 else x * v36 if mask and mask2 else w3
+        return x * v39 if mask3 and mask2 else v38 if y < real(-2000.0) else w4
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

@@ -204,24 +204,15 @@ def _device(real: Any) -> dict[str, Any]:
         v39 = (v38 * v26 + real(0.022487259234225326)) * v26 + real(0.07629586548655085)
         w = v25 if abs(v10 + real(2.399357318878174)) < real(1.0) else v9
         v40 = (v39 * v26 + real(0.09153052016419229)) * beta * v26
-        v41 = -v10
-        v42 = v41 * v41
-        v43 = (real(7.37103166149849e-11) * v42 + real(-1.0917656962793223e-09)) * v42
-        v44 = (v43 + real(1.0362855492643635e-08)) * v42 + real(-8.633670942261218e-08)
-        v45 = (v44 * v42 + real(6.885092738405553e-07)) * v42 + real(-5.331313341553594e-06)
-        v46 = (v45 * v42 + real(3.990275218813729e-05)) * v42 + real(-0.00028563160542212026)
-        v47 = (v46 * v42 + real(0.0019221230146874706)) * v42 + real(-0.011805555555457186)
-        v48 = (v47 * v42 + real(0.06249999999999596)) * v42 + real(-0.24999999999999994)
-        w2 = v40 if abs(v10 - real(2.399357318878174)) < real(1.0) else w
         e2 = math.exp(v5 * real(0.5))
-        v49 = e2 + e2 * (v3 * real(0.5))
-        w3 = (v48 * v42 + real(0.5)) * beta if abs(v10) < real(1.0) else w2
-        w4 = v49 * beta * (v49 * (real(2.0) - v10)) if v10 > real(64.0) else w3
+        v41 = e2 + e2 * (v3 * real(0.5))
+        w2 = v40 if abs(v10 - real(2.399357318878174)) < real(1.0) else w
+        w3 = v41 * beta * (v41 * (real(2.0) - v10)) if v10 > real(64.0) else w2
         e3 = math.exp(v2 * real(0.5))
-        v50 = e3 + e3 * (v * real(0.5))
-        w5 = real(0.0) if v10 > real(2000.0) else w4
-        w6 = v50 * beta * (v50 * (v10 + real(2.0))) if v10 < real(-64.0) else w5
-        return real(0.0) if v10 < real(-2000.0) else w6
+        v42 = e3 + e3 * (v * real(0.5))
+        w4 = real(0.0) if v10 > real(2000.0) else w3
+        w5 = v42 * beta * (v42 * (v10 + real(2.0))) if v10 < real(-64.0) else w4
+        return real(0.0) if v10 < real(-2000.0) else w5
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
@@ -230,25 +221,17 @@ def _device(real: Any) -> dict[str, Any]:
         v3 = -v
         e = math.exp(-abs(v2))
         v4 = e + e * -(v3 if v2 < real(0.0) else v)
-        v5 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
-        v6 = x * beta
-        mask = v6 < real(-64.0)
+        v5 = -v2
+        v6 = e + e * -(-v3 if v5 < real(0.0) else v3)
+        v7 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
+        v8 = v7 * ((real(1.0) if v5 >= real(0.0) else v6) / (real(1.0) + v6)) * x
+        v9 = x * beta
         e2 = math.exp(v2 * real(0.5))
-        v7 = (e2 + e2 * (v * real(0.5))) * x
-        v8 = v7 * v7
-        mask2 = v6 < real(-2000.0)
-        w = real(0.0) if mask2 else v8 if mask else v5 * x * x - v5 * v5 * x * x
-        mask3 = v6 > real(64.0)
-        v9 = -v2
-        e3 = math.exp(v9 * real(0.5))
-        v10 = (e3 + e3 * (v3 * real(0.5))) * x
-        v11 = v10 * v10
-        mask4 = v6 > real(2000.0)
-        v12 = e + e * -(-v3 if v9 < real(0.0) else v3)
-        v13 = (real(1.0) if v9 >= real(0.0) else v12) / (real(1.0) + v12)
-        w2 = real(0.0) if mask2 else v8 if mask else v13 * x * x - v13 * v13 * x * x
-        w3 = real(0.0) if mask4 else v11 if mask3 else w2
-        return w3 if v6 >= real(0.0) else real(0.0) if mask4 else v11 if mask3 else w
+        v10 = (e2 + e2 * (v * real(0.5))) * x
+        w = real(0.0) if v9 < real(-2000.0) else v10 * v10 if v9 < real(-64.0) else v8 * x
+        e3 = math.exp(v5 * real(0.5))
+        v11 = (e3 + e3 * (v3 * real(0.5))) * x
+        return real(0.0) if v9 > real(2000.0) else v11 * v11 if v9 > real(64.0) else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):
@@ -554,7 +537,8 @@ def _block_reduce(real: Any) -> tuple[Any, Any, Any]:
 
     @cuda.jit(device=True)
     def total(value, low):
-        shared, lows = cuda.shared.array(256, kind), cuda.shared.array(256, kind)
+        shared = cuda.shared.array(256, kind)
+        lows = cuda.shared.array(256, kind)
         t = cuda.threadIdx.x
         cuda.syncthreads()
         shared[t], lows[t] = value, low

@@ -116,10 +116,11 @@ def glu_vjp(x: ArrayLike, y: ArrayLike, dout: ArrayLike) -> tuple[Array, ...]:
 
 def _forward(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
+    mask = y < -64.0
     e2 = np.exp(y * 0.25)
-    v = x * (np.where(y >= 0.0, 1.0, e) / (1.0 + e))
-    w = np.where(y < -64.0, e2 * x * e2 * e2 * e2, v)
-    return np.where(y < -2000.0, np.minimum(np.abs(x), 0.0), w)
+    w = np.where(mask, e2 * x * e2 * e2 * e2, x * (np.where(y >= 0.0, 1.0, e) / (1.0 + e)))
+    v = np.abs(x)
+    return np.where(mask & (v == np.inf), x, np.where(y < -2000.0, np.minimum(v, 0.0), w))
 
 
 def _forward_lean(x: Array, y: Array) -> Array:
@@ -136,11 +137,16 @@ def _derivative_y(x: Array, y: Array) -> Array:
     v = 1.0 + e
     v2 = -y
     v3 = np.where(y >= 0.0, 1.0, e) / v * (np.where(v2 >= 0.0, 1.0, e) / v)
+    mask = y > 64.0
     e2 = np.exp(v2 * 0.25)
-    v4 = np.minimum(np.abs(x), 0.0)
-    w = np.where(y > 2000.0, v4, np.where(y > 64.0, e2 * x * e2 * e2 * e2, v3 * x))
+    v4 = np.abs(x)
+    v5 = np.minimum(v4, 0.0)
+    w = np.where(y > 2000.0, v5, np.where(mask, e2 * x * e2 * e2 * e2, v3 * x))
+    mask2 = v4 == np.inf
+    mask3 = y < -64.0
     e3 = np.exp(y * 0.25)
-    return np.where(y < -2000.0, v4, np.where(y < -64.0, e3 * x * e3 * e3 * e3, w))
+    w2 = np.where(mask3, e3 * x * e3 * e3 * e3, np.where(mask & mask2, x, w))
+    return np.where(mask3 & mask2, x, np.where(y < -2000.0, v5, w2))
 
 
 def _derivative_y_lean(x: Array, y: Array) -> Array:
@@ -153,30 +159,23 @@ def _second_derivative_xx(x: Array, y: Array) -> Array:
 
 def _second_derivative_xy(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
-    v = 1.0 + e
-    v2 = np.where(-y >= 0.0, 1.0, e) / v * (np.where(y >= 0.0, 1.0, e) / v)
-    return np.where(np.isnan(x), x, v2)
+    return np.where(np.isnan(x), x, e / ((2.0 + e) * e + 1.0))
 
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
-    v = np.abs(y)
-    e = np.exp(-v)
-    v2 = 1.0 + e
-    v3 = -y
-    v4 = np.where(y >= 0.0, 1.0, e) / v2 * (np.where(v3 >= 0.0, 1.0, e) / v2)
-    v5 = y * y
-    v6 = (7.961503326891704e-12 * v5 + -1.196406523976652e-10) * v5 + 1.148486967959796e-09
-    v7 = ((v6 * v5 + -9.666438583289262e-09) * v5 + 7.796581368055058e-08) * v5
-    v8 = ((v7 + -6.12197196561064e-07) * v5 + 4.664991884488847e-06) * v5
-    v9 = ((v8 + -3.420238987265155e-05) * v5 + 0.00023802634463522188) * v5
-    v10 = ((v9 + -0.001537698412684405) * v5 + 0.008854166666666058) * v5
-    v11 = ((v10 + -0.04166666666666666) * v5 + 0.125) * -(y * x)
-    e2 = np.exp(v3 * 0.25)
-    w = np.where(v < 1.0, v11, -(v4 * np.tanh(y * 0.5) * x))
-    v12 = np.minimum(np.abs(x), 0.0)
-    w2 = np.where(y > 2000.0, v12, np.where(y > 64.0, e2 * -1.0 * (e2 * x) * e2 * e2, w))
-    e3 = np.exp(y * 0.25)
-    return np.where(y < -2000.0, v12, np.where(y < -64.0, e3 * x * e3 * e3 * e3, w2))
+    v = -np.abs(y)
+    e = np.exp(v)
+    v2 = e * np.expm1(v) * x / (((3.0 + e) * e + 3.0) * e + 1.0)
+    mask = y < -64.0
+    e2 = np.exp(y * 0.25)
+    v3 = np.abs(x)
+    v4 = np.minimum(v3, 0.0)
+    w = np.where(y < -2000.0, v4, np.where(mask, e2 * x * e2 * e2 * e2, -v2))
+    mask2 = v3 == np.inf
+    mask3 = y > 64.0
+    e3 = np.exp(-y * 0.25)
+    w2 = np.where(y > 2000.0, v4, np.where(mask3, e3 * -1.0 * (e3 * x) * e3 * e3, v2))
+    return np.where(y >= 0.0, np.where(mask3 & mask2, -x, w2), np.where(mask & mask2, x, w))
 
 
 def _second_derivative_yy_lean(x: Array, y: Array) -> Array:

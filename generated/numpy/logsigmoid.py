@@ -74,9 +74,7 @@ def _derivative(x: Array) -> Array:
 
 def _second_derivative(x: Array) -> Array:
     e = np.exp(-np.abs(x))
-    v = 1.0 + e
-    v2 = np.where(-x >= 0.0, 1.0, e) / v * (np.where(x >= 0.0, 1.0, e) / v)
-    return -v2
+    return -(e / ((2.0 + e) * e + 1.0))
 
 
 def _vjp(x: Array, dy: Array) -> Array:

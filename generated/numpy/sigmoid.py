@@ -69,8 +69,7 @@ def _forward(x: Array) -> Array:
 
 def _derivative(x: Array) -> Array:
     e = np.exp(-np.abs(x))
-    v = 1.0 + e
-    return np.where(-x >= 0.0, 1.0, e) / v * (np.where(x >= 0.0, 1.0, e) / v)
+    return e / ((2.0 + e) * e + 1.0)
 
 
 def _second_derivative(x: Array) -> Array:

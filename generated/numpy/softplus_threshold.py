@@ -124,23 +124,15 @@ def softplus_threshold_vjp_threshold(
 
 def _forward(x: Array, beta: Any, threshold: Any) -> Array:
     v = x * beta
-    mask = threshold < v
-    mask2 = threshold >= v
-    mask3 = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & mask
-    mask4 = mask3 | (((mask2 & (v >= -2000.0)) & (v >= -64.0)) & (v <= 64.0))
-    w = np.where(mask2, x, 1.0)
-    w2 = np.where(mask4, w, 1.0)
-    v2 = _mul_low(beta, w2)
-    v3 = beta * w2
+    w = np.where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
     e = np.exp(-np.abs(v3))
     v4 = np.log1p(e + e * -np.where(v3 < 0.0, -v2, v2)) + np.maximum(v3, 0.0)
-    w3 = np.where(((beta > 64.0) & mask) | (mask2 & (v > 64.0)), w, v4 / beta)
-    e2 = np.exp(beta * w * 0.5)
-    v5 = e2 + e2 * (_mul_low(beta, w) * 0.5)
-    mask5 = ((beta < -64.0) & mask) | (mask2 & (v < -64.0))
-    mask6 = ((beta < -2000.0) & mask) | (mask2 & (v < -2000.0))
-    w4 = np.where(mask6, 0.0, np.where(mask5, v5 * (1.0 / beta) * v5, w3))
-    return np.where(np.isnan(x), x, np.where(mask, x, w4))
+    e2 = np.exp(beta * x * 0.5)
+    v5 = e2 + e2 * (_mul_low(beta, x) * 0.5)
+    w2 = np.where(v < -64.0, v5 * (1.0 / beta) * v5, np.where(v > 64.0, x, v4 / beta))
+    return np.where(np.isnan(x), x, np.where(threshold < v, x, np.where(v < -2000.0, 0.0, w2)))
 
 
 def _derivative(x: Array, beta: Any, threshold: Any) -> Array:
@@ -155,97 +147,55 @@ def _derivative(x: Array, beta: Any, threshold: Any) -> Array:
 
 def _second_derivative(x: Array, beta: Any, threshold: Any) -> Array:
     v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
-    v2 = _mul_low(beta, v)
-    v3 = beta * v
-    v4 = -v2
-    e = np.exp(-np.abs(v3))
-    v5 = e + e * -np.where(v3 < 0.0, v4, v2)
-    v6 = -v3
-    v7 = e + e * -np.where(v6 < 0.0, -v4, v4)
-    v8 = np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
-    v9 = beta * v
-    e2 = np.exp(v3 * 0.5)
-    v10 = e2 + e2 * (v2 * 0.5)
-    v11 = v8 * (np.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
-    w = np.where(v9 < -2000.0, 0.0, np.where(v9 < -64.0, v10 * beta * v10, v11))
-    e3 = np.exp(v6 * 0.5)
-    v12 = e3 + e3 * (v4 * 0.5)
-    w2 = np.where(v9 > 2000.0, 0.0, np.where(v9 > 64.0, v12 * beta * v12, w))
-    return np.where(threshold < v9, 0.0, w2)
+    v2 = beta * v
+    mask = (((v2 >= -2000.0) & (v2 >= -64.0)) & (v2 <= 64.0)) & (v2 <= 2000.0)
+    w = np.where(mask, v, 1.0)
+    v3 = _mul_low(beta, w)
+    v4 = beta * w
+    e = np.exp(-np.abs(v4))
+    v5 = e + e * -np.where(v4 < 0.0, -v3, v3)
+    v6 = _mul_low(beta, v)
+    v7 = beta * v
+    e2 = np.exp(v7 * 0.5)
+    v8 = e2 + e2 * (v6 * 0.5)
+    w2 = np.where(v2 < -64.0, v8 * beta * v8, beta * v5 / ((2.0 + v5) * v5 + 1.0))
+    e3 = np.exp(-v7 * 0.5)
+    v9 = e3 + e3 * (-v6 * 0.5)
+    w3 = np.where(v2 > 64.0, v9 * beta * v9, np.where(v2 < -2000.0, 0.0, w2))
+    w4 = np.where(threshold < v2, 0.0, np.where(v2 > 2000.0, 0.0, w3))
+    return np.where(np.isnan(x), x, w4)
 
 
 def _grad_beta(x: Array, beta: Any, threshold: Any) -> Array:
-    mask = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & (beta <= 2000.0)
     v = x * beta
-    mask2 = threshold < v
-    mask3 = mask & mask2
-    mask4 = threshold >= v
-    mask5 = v >= 0.0
-    mask6 = (v >= -2000.0) & (v >= -64.0)
-    mask7 = v <= 64.0
-    mask8 = v <= 2000.0
-    mask9 = v < 0.0
-    mask10 = mask3 | (mask4 & ((mask & mask5) | (((mask6 & mask7) & mask8) & mask9)))
-    w = np.where(mask4, x, 1.0)
-    w2 = np.where(((beta < 0.0) & mask2) | (mask4 & mask9), w, 1.0)
-    w3 = np.where(mask10, w2, 1.0)
-    v2 = _mul_low(beta, w3)
-    v3 = beta * w3
+    w = np.where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
+    v4 = -v2
     e = np.exp(-np.abs(v3))
-    v4 = e + e * -np.where(v3 < 0.0, -v2, v2)
-    v5 = w3 * (np.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)) / beta
-    mask11 = beta < -64.0
-    mask12 = mask11 & mask2
-    mask13 = v < -64.0
-    v6 = _mul_low(beta, w2)
-    v7 = beta * w2
-    e2 = np.exp(v7 * 0.5)
-    v8 = e2 + e2 * (v6 * 0.5)
-    v9 = 1.0 / beta / beta
-    v10 = beta * w2
-    mask14 = mask12 | (mask4 & ((mask11 & mask5) | (mask13 & mask9)))
-    v11 = v5 - (np.log1p(v4) + np.maximum(v3, 0.0)) / beta / beta
-    mask15 = beta < -2000.0
-    mask16 = mask15 & mask2
-    mask17 = v < -2000.0
-    mask18 = mask16 | (mask4 & ((mask15 & mask5) | (mask17 & mask9)))
-    w4 = np.where(mask18, 0.0, np.where(mask14, v8 * v9 * (v8 * (v10 - 1.0)), v11))
-    mask19 = beta > 64.0
-    mask20 = mask19 & mask2
-    mask21 = v > 64.0
-    e3 = np.exp(-v7 * 0.5)
-    v12 = e3 + e3 * (-v6 * 0.5)
-    mask22 = mask20 | (mask4 & ((mask19 & mask5) | (mask21 & mask9)))
-    mask23 = beta > 2000.0
-    mask24 = mask23 & mask2
-    mask25 = v > 2000.0
-    mask26 = mask24 | (mask4 & ((mask23 & mask5) | (mask25 & mask9)))
-    w5 = np.where(mask26, 0.0, np.where(mask22, v12 * v9 * (v12 * (-v10 - 1.0)), w4))
-    mask27 = ((beta >= 0.0) & mask2) | (mask4 & mask5)
-    mask28 = mask3 | (mask4 & ((mask & mask9) | (((mask6 & mask5) & mask7) & mask8)))
-    w6 = np.where(mask27, w, 1.0)
-    w7 = np.where(mask28, w6, 1.0)
-    v13 = beta * w7
-    v14 = -v13
-    v15 = -_mul_low(beta, w7)
-    e4 = np.exp(-np.abs(v13))
-    v16 = e4 + e4 * -np.where(v14 < 0.0, -v15, v15)
-    v17 = -(w7 * (np.where(v14 >= 0.0, 1.0, v16) / (1.0 + v16)) / beta)
-    v18 = _mul_low(beta, w6)
-    v19 = beta * w6
-    e5 = np.exp(v19 * 0.5)
-    v20 = e5 + e5 * (v18 * 0.5)
-    v21 = beta * w6
-    v22 = v17 - (np.log1p(v16) + np.maximum(v14, 0.0)) / beta / beta
-    mask29 = mask12 | (mask4 & ((mask11 & mask9) | (mask5 & mask13)))
-    mask30 = mask16 | (mask4 & ((mask15 & mask9) | (mask5 & mask17)))
-    w8 = np.where(mask30, 0.0, np.where(mask29, v20 * v9 * (v20 * (v21 - 1.0)), v22))
-    e6 = np.exp(-v19 * 0.5)
-    v23 = e6 + e6 * (-v18 * 0.5)
-    mask31 = mask20 | (mask4 & ((mask19 & mask9) | (mask5 & mask21)))
-    mask32 = mask24 | (mask4 & ((mask23 & mask9) | (mask5 & mask25)))
-    w9 = np.where(mask32, 0.0, np.where(mask31, v23 * v9 * (v23 * (-v21 - 1.0)), w8))
-    return np.where(np.isnan(x), x, np.where(mask2, 0.0, np.where(mask27, w9, w5)))
+    v5 = e + e * -np.where(v3 < 0.0, v4, v2)
+    v6 = w * (np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / beta
+    mask = v < -64.0
+    v7 = _mul_low(beta, x)
+    v8 = beta * x
+    e2 = np.exp(v8 * 0.5)
+    v9 = e2 + e2 * (v7 * 0.5)
+    v10 = 1.0 / beta / beta
+    v11 = v9 * v10 * (v9 * (v - 1.0))
+    w2 = np.where(mask, v11, v6 - (np.log1p(v5) + np.maximum(v3, 0.0)) / beta / beta)
+    mask2 = v < -2000.0
+    mask3 = v > 64.0
+    e3 = np.exp(-v8 * 0.5)
+    v12 = e3 + e3 * (-v7 * 0.5)
+    v13 = v12 * v10 * (v12 * (-v - 1.0))
+    mask4 = v > 2000.0
+    w3 = np.where(mask4, 0.0, np.where(mask3, v13, np.where(mask2, 0.0, w2)))
+    v14 = -v3
+    v15 = e + e * -np.where(v14 < 0.0, -v4, v4)
+    v16 = -(w * (np.where(v14 >= 0.0, 1.0, v15) / (1.0 + v15)) / beta)
+    w4 = np.where(mask, v11, v16 - (np.log1p(v15) + np.maximum(v14, 0.0)) / beta / beta)
+    w5 = np.where(mask4, 0.0, np.where(mask3, v13, np.where(mask2, 0.0, w4)))
+    return np.where(np.isnan(x), x, np.where(threshold < v, 0.0, np.where(v >= 0.0, w5, w3)))
 
 
 def _grad_threshold(x: Array, beta: Any, threshold: Any) -> Array:

@@ -117,14 +117,17 @@ def swiglu_vjp(x: ArrayLike, y: ArrayLike, dout: ArrayLike) -> tuple[Array, ...]
 
 def _forward(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
+    mask = y < -64.0
     e2 = np.exp(y * 0.25)
     v = np.where(y >= 0.0, 1.0, e) / (1.0 + e) * x * y
-    w = np.where(y < -64.0, e2 * x * (e2 * y) * e2 * e2, v)
-    return np.where(y < -2000.0, np.minimum(np.abs(x), 0.0), w)
+    v2 = np.abs(x)
+    w = np.where(mask, e2 * x * (e2 * y) * e2 * e2, v)
+    w2 = np.where(y < -2000.0, np.minimum(v2, 0.0), w)
+    return np.where(mask & (v2 == np.inf), y * x, w2)
 
 
 def _forward_lean(x: Array, y: Array) -> Array:
-    w = np.where(y > 34.0, -np.sign(y * x), 0.0)
+    w = np.where(y > 28.0, -np.sign(y * x), 0.0)
     return np.where(np.abs(y) < 1.4551915228366852e-11, np.abs(np.sign(y)) * np.sign(x), w)
 
 
@@ -159,10 +162,14 @@ def _derivative_y(x: Array, y: Array) -> Array:
     v13 = ((v12 + 0.0007985218818274871) * v4 + 0.00012662741008053098) * v4
     v14 = ((v13 + -0.006606589138356043) * v4 + -0.015222655223188004) * v4
     v15 = ((v14 + 0.0188748142237823) * v4 + 0.1466487969969469) * v4 + 0.2178117057198001
+    mask2 = w < -64.0
     e2 = np.exp(w * 0.25)
+    v16 = w + 1.0
     w2 = np.where(np.abs(v3) < 1.0, v15 * x * v4, v2 * x)
-    w3 = np.where(w < -64.0, e2 * x * (e2 * (w + 1.0)) * e2 * e2, w2)
-    return np.where(mask, x, np.where(w < -2000.0, np.minimum(np.abs(x), 0.0), w3))
+    v17 = np.abs(x)
+    w3 = np.where(mask2, e2 * x * (e2 * v16) * e2 * e2, w2)
+    w4 = np.where(w < -2000.0, np.minimum(v17, 0.0), w3)
+    return np.where(mask, x, np.where((v17 == np.inf) & mask2, x * v16, w4))
 
 
 def _derivative_y_lean(x: Array, y: Array) -> Array:
@@ -177,30 +184,12 @@ def _second_derivative_xy(x: Array, y: Array) -> Array:
     mask = y == np.inf
     w = np.where(mask, 1.0, y)
     e = np.exp(-np.abs(w))
-    mask2 = w >= 0.0
-    v = 1.0 + e
-    v2 = np.where(mask2, 1.0, e) / v
-    v3 = w + 1.2784645557403564
-    mask3 = np.abs(v3) < 1.0
-    v4 = v3 - 1.297928265020314e-08
-    v5 = (4.824747679022231e-13 * v4 + 5.481362797817524e-12) * v4 + 6.142598323951985e-12
-    v6 = ((v5 * v4 + -6.834378865774445e-11) * v4 + -2.277966985568104e-10) * v4
-    v7 = ((v6 + 2.2647071490530454e-10) * v4 + 2.9197559880951395e-09) * v4
-    v8 = ((v7 + 4.628882748200664e-09) * v4 + -1.8878489308897407e-08) * v4
-    v9 = ((v8 + -9.267242204444193e-08) * v4 + -3.051228778026809e-08) * v4
-    v10 = ((v9 + 8.599719956073225e-07) * v4 + 2.34602971352961e-06) * v4
-    v11 = ((v10 + -2.94263257513937e-06) * v4 + -2.9733542237562083e-05) * v4
-    v12 = ((v11 + -4.090534225456559e-05) * v4 + 0.0001857072436174311) * v4
-    v13 = ((v12 + 0.0007985218818274871) * v4 + 0.00012662741008053098) * v4
-    v14 = ((v13 + -0.006606589138356043) * v4 + -0.015222655223188004) * v4
-    v15 = ((v14 + 0.0188748142237823) * v4 + 0.1466487969969469) * v4 + 0.2178117057198001
-    v16 = v15 * v4
+    v = w + 1.0
+    v2 = (2.0 + e) * e + 1.0
     e2 = np.exp(w * 0.25)
-    w2 = np.where(mask3, v16, w * v2 + v2 - v2 * v2 * w)
-    w3 = np.where(w < -2000.0, 0.0, np.where(w < -64.0, e2 * (w + 1.0) * e2 * e2 * e2, w2))
-    v17 = np.where(-w >= 0.0, 1.0, e) / v
-    w4 = np.where(mask2, np.where(mask3, v16, w * v17 + v2 - v17 * v17 * w), w3)
-    return np.where(np.isnan(x), x, np.where(mask, 1.0, w4))
+    w2 = np.where(w < -64.0, e2 * v * e2 * e2 * e2, (v + e) * e / v2)
+    w3 = np.where(w >= 0.0, (v * e + 1.0) / v2, np.where(w < -2000.0, 0.0, w2))
+    return np.where(np.isnan(x), x, np.where(mask, 1.0, w3))
 
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
@@ -240,12 +229,18 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
     v32 = ((v31 + -0.003862816776830254) * v20 + -0.001836670144762844) * v20
     v33 = ((v32 + 0.022487259234225326) * v20 + 0.07629586548655085) * v20
     w2 = np.where(np.abs(v19) < 1.0, (v33 + 0.09153052016419229) * x * v20, w)
+    mask = y > 64.0
     e2 = np.exp(v2 * 0.25)
-    v34 = np.minimum(np.abs(x), 0.0)
-    w3 = np.where(y > 64.0, e2 * x * (e2 * (2.0 - y)) * e2 * e2, w2)
+    v34 = 2.0 - y
+    v35 = np.abs(x)
+    v36 = np.minimum(v35, 0.0)
+    w3 = np.where(y > 2000.0, v36, np.where(mask, e2 * x * (e2 * v34) * e2 * e2, w2))
+    mask2 = v35 == np.inf
+    mask3 = y < -64.0
     e3 = np.exp(y * 0.25)
-    v35 = e3 * x * (e3 * (y + 2.0)) * e3 * e3
-    return np.where(y < -2000.0, v34, np.where(y < -64.0, v35, np.where(y > 2000.0, v34, w3)))
+    v37 = y + 2.0
+    w4 = np.where(mask3, e3 * x * (e3 * v37) * e3 * e3, np.where(mask & mask2, x * v34, w3))
+    return np.where(mask3 & mask2, x * v37, np.where(y < -2000.0, v36, w4))
 
 
 def _second_derivative_yy_lean(x: Array, y: Array) -> Array:

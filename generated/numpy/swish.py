@@ -180,23 +180,14 @@ def _second_derivative(x: Array, beta: Any) -> Array:
     v39 = ((v38 + 0.022487259234225326) * v26 + 0.07629586548655085) * v26
     w = np.where(np.abs(v9 + 2.399357318878174) < 1.0, v25, v24)
     v40 = (v39 + 0.09153052016419229) * beta * v26
-    v41 = -v9
-    v42 = v41 * v41
-    v43 = (7.37103166149849e-11 * v42 + -1.0917656962793223e-09) * v42
-    v44 = ((v43 + 1.0362855492643635e-08) * v42 + -8.633670942261218e-08) * v42
-    v45 = ((v44 + 6.885092738405553e-07) * v42 + -5.331313341553594e-06) * v42
-    v46 = ((v45 + 3.990275218813729e-05) * v42 + -0.00028563160542212026) * v42
-    v47 = ((v46 + 0.0019221230146874706) * v42 + -0.011805555555457186) * v42
-    v48 = ((v47 + 0.06249999999999596) * v42 + -0.24999999999999994) * v42 + 0.5
-    w2 = np.where(np.abs(v9 - 2.399357318878174) < 1.0, v40, w)
     e2 = np.exp(v5 * 0.5)
-    v49 = e2 + e2 * (v3 * 0.5)
-    w3 = np.where(np.abs(v9) < 1.0, v48 * beta, w2)
-    w4 = np.where(v9 > 2000.0, 0.0, np.where(v9 > 64.0, v49 * beta * (v49 * (2.0 - v9)), w3))
+    v41 = e2 + e2 * (v3 * 0.5)
+    w2 = np.where(np.abs(v9 - 2.399357318878174) < 1.0, v40, w)
+    w3 = np.where(v9 > 2000.0, 0.0, np.where(v9 > 64.0, v41 * beta * (v41 * (2.0 - v9)), w2))
     e3 = np.exp(v2 * 0.5)
-    v50 = e3 + e3 * (v * 0.5)
-    w5 = np.where(v9 < -64.0, v50 * beta * (v50 * (v9 + 2.0)), w4)
-    return np.where(v9 < -2000.0, 0.0, w5)
+    v42 = e3 + e3 * (v * 0.5)
+    w4 = np.where(v9 < -64.0, v42 * beta * (v42 * (v9 + 2.0)), w3)
+    return np.where(v9 < -2000.0, 0.0, w4)
 
 
 def _grad_beta(x: Array, beta: Any) -> Array:
@@ -205,25 +196,17 @@ def _grad_beta(x: Array, beta: Any) -> Array:
     v3 = -v
     e = np.exp(-np.abs(v2))
     v4 = e + e * -np.where(v2 < 0.0, v3, v)
-    v5 = np.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
-    v6 = x * beta
-    mask = v6 < -64.0
+    v5 = -v2
+    v6 = e + e * -np.where(v5 < 0.0, -v3, v3)
+    v7 = np.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v8 = x * beta
     e2 = np.exp(v2 * 0.5)
-    v7 = (e2 + e2 * (v * 0.5)) * x
-    v8 = v7 * v7
-    mask2 = v6 < -2000.0
-    w = np.where(mask2, 0.0, np.where(mask, v8, v5 * x * x - v5 * v5 * x * x))
-    mask3 = v6 > 64.0
-    v9 = -v2
-    e3 = np.exp(v9 * 0.5)
-    v10 = (e3 + e3 * (v3 * 0.5)) * x
-    v11 = v10 * v10
-    mask4 = v6 > 2000.0
-    v12 = e + e * -np.where(v9 < 0.0, -v3, v3)
-    v13 = np.where(v9 >= 0.0, 1.0, v12) / (1.0 + v12)
-    w2 = np.where(mask2, 0.0, np.where(mask, v8, v13 * x * x - v13 * v13 * x * x))
-    w3 = np.where(mask4, 0.0, np.where(mask3, v11, w2))
-    return np.where(v6 >= 0.0, w3, np.where(mask4, 0.0, np.where(mask3, v11, w)))
+    v9 = (e2 + e2 * (v * 0.5)) * x
+    v10 = v7 * (np.where(v5 >= 0.0, 1.0, v6) / (1.0 + v6)) * x * x
+    e3 = np.exp(v5 * 0.5)
+    v11 = (e3 + e3 * (v3 * 0.5)) * x
+    w = np.where(v8 < -2000.0, 0.0, np.where(v8 < -64.0, v9 * v9, v10))
+    return np.where(v8 > 2000.0, 0.0, np.where(v8 > 64.0, v11 * v11, w))
 
 
 def _grad_beta_lean(x: Array, beta: Any) -> Array:

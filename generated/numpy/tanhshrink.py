@@ -78,7 +78,7 @@ def _forward(x: Array) -> Array:
 
 
 def _forward_lean(x: Array) -> Array:
-    w = np.where(x < -17.0, -1.0, np.where(x > 17.0, 1.0, 0.0))
+    w = np.where(x < -14.0, -1.0, np.where(x > 14.0, 1.0, 0.0))
     return np.where(x * x < 1.8189894035458565e-12, -np.sign(x), w)
 
 

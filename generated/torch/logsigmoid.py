@@ -92,9 +92,7 @@ def _derivative(x: Tensor) -> Tensor:
 
 def _second_derivative(x: Tensor) -> Tensor:
     e = torch.exp(-torch.abs(x))
-    v = 1.0 + e
-    v2 = torch.where(-x >= 0.0, 1.0, e) / v * (torch.where(x >= 0.0, 1.0, e) / v)
-    return -v2
+    return -(e / ((2.0 + e) * e + 1.0))
 
 
 def _vjp(x: Tensor, dy: Tensor) -> Tensor:

@@ -21,7 +21,6 @@ Contract: float16, bfloat16: 0.51 ulp (1 next to a zero); float32, float64: 4 mi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -85,31 +84,6 @@ class Mish(nn.Module):
 # Composites: plain operations, safe to differentiate.
 
 
-def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    """Two values as tensors, a number in the dtype of the other."""
-    if not isinstance(a, Tensor):
-        a = b.new_full((), a)
-    return a, b if isinstance(b, Tensor) else a.new_full((), b)
-
-
-def _mul_low(a: Any, b: Any) -> Tensor:
-    """The rounding error of a * b (Dekker)."""
-    a, b = _both(a, b)
-    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
-    ah, bh = c * a, c * b
-    ah, bh = ah - (ah - a), bh - (bh - b)
-    al, bl = a - ah, b - bh
-    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
-
-
-def _add_low(a: Any, b: Any) -> Tensor:
-    """The rounding error of a + b (Knuth)."""
-    a, b = _both(a, b)
-    total = a + b
-    part = total - a
-    return (a - (total - part)) + (b - part)
-
-
 def _forward(x: Tensor) -> Tensor:
     v = torch.clamp(torch.clamp(x, min=-2000.0), min=-64.0)
     t = torch.tanh(torch.log1p(torch.exp(-torch.abs(v))) + torch.clamp(v, min=0.0))
@@ -118,103 +92,57 @@ def _forward(x: Tensor) -> Tensor:
 
 
 def _derivative(x: Tensor) -> Tensor:
-    mask = x == math.inf
-    w = torch.where(mask, 1.0, x)
-    v = torch.clamp(torch.clamp(w, min=-2000.0), min=-64.0)
-    e = torch.exp(-torch.abs(v))
-    v2 = torch.log1p(e) + torch.clamp(v, min=0.0)
-    e2 = torch.exp(torch.abs(v2) * -2.0)
-    v3 = 1.0 + e2
-    v4 = e2 * 4.0 / v3 / v3 * (torch.where(v >= 0.0, 1.0, e) / (1.0 + e)) * v
-    v5 = v + 1.1924312114715576
-    v6 = v5 - -3.043937594950088e-09
-    v7 = (-8.65776830442449e-11 * v6 + -3.20711893882937e-10) * v6 + 2.2722145629976325e-10
-    v8 = ((v7 * v6 + 3.382105724084085e-09) * v6 + 6.8000114321870775e-09) * v6
-    v9 = ((v8 + -5.4107804752768015e-09) * v6 + -6.216295518046308e-08) * v6
-    v10 = ((v9 + -1.4126408525283193e-07) * v6 + 2.7163516554111036e-08) * v6
-    v11 = ((v10 + 1.0717522034521936e-06) * v6 + 2.9086897166237036e-06) * v6
-    v12 = ((v11 + 9.426992439512893e-07) * v6 + -1.729923077065916e-05) * v6
-    v13 = ((v12 + -5.582890443342482e-05) * v6 + -4.1961504059107334e-05) * v6
-    v14 = ((v13 + 0.0002541293617539234) * v6 + 0.000989818103121587) * v6
-    v15 = ((v14 + 0.0010924055411736856) * v6 + -0.0033606849270918075) * v6
-    v16 = ((v15 + -0.015821126561746095) * v6 + -0.02027182271668206) * v6
-    v17 = ((v16 + 0.04190782104361015) * v6 + 0.20473126408010583) * v6 + 0.2669479140495345
-    e3 = torch.exp(w * 0.5)
-    w2 = torch.where(torch.abs(v5) < 1.0, v17 * v6, torch.tanh(v2) + v4)
-    w3 = torch.where(w < -2000.0, 0.0, torch.where(w < -64.0, e3 * (w + 1.0) * e3, w2))
-    return torch.where(mask, 1.0, w3)
+    xc = torch.clamp(x, max=1.152921504606847e18)
+    v = torch.clamp(xc, max=0.0)
+    v2 = torch.clamp(torch.clamp(v, min=-2000.0), min=-64.0)
+    e = torch.exp(-torch.abs(v2))
+    v3 = (4.0 + e) * e
+    v4 = v2 * 4.0
+    v5 = ((v3 + v4 + 6.0) * e + v4 + 4.0) * e / (((v3 + 8.0) * e + 8.0) * e + 4.0)
+    e2 = torch.exp(v * 0.5)
+    w = torch.where(v < -2000.0, 0.0, torch.where(v < -64.0, e2 * (v + 1.0) * e2, v5))
+    v6 = torch.clamp(xc, min=0.0)
+    e3 = torch.exp(-torch.abs(v6))
+    v7 = v6 * 4.0
+    v8 = (((8.0 + e3 * 4.0) * e3 + 8.0) * e3 + 4.0) * e3 + 1.0
+    v9 = ((((v7 + 4.0) * e3 + v7 + 6.0) * e3 + 4.0) * e3 + 1.0) / v8
+    return torch.where(xc >= 0.0, v9, w)
 
 
 def _second_derivative(x: Tensor) -> Tensor:
     xc = torch.clamp(x, max=0.0)
-    v = torch.clamp(torch.clamp(xc, min=-2000.0), min=-64.0)
+    v = torch.clamp(torch.clamp(xc, min=-2000.0), min=-40.0)
     e = torch.exp(-torch.abs(v))
-    v2 = torch.log1p(e) + torch.clamp(v, min=0.0)
-    e2 = torch.exp(torch.abs(v2) * -2.0)
-    v3 = 1.0 + e2
-    v4 = e2 * 4.0 / v3 / v3
-    v5 = torch.where(v >= 0.0, 1.0, e) / (1.0 + e)
-    v6 = v4 * v5 * v + v5 * (v4 * 2.0) - v5 * 2.0 * v5 * v4 * torch.tanh(v2) * v
-    v7 = v - 1.490571141242981
-    v8 = v7 - 3.824244750226317e-08
-    v9 = (1.0427169105275014e-07 * v8 + 5.0863597744798306e-08) * v8 + -8.769804610944292e-07
-    v10 = ((v9 * v8 + 1.1835174016482099e-06) * v8 + 2.589122407387575e-06) * v8
-    v11 = ((v10 + -1.1648590659988362e-05) * v8 + 9.505366740756295e-06) * v8
-    v12 = ((v11 + 4.3431123633735416e-05) * v8 + -0.0001371759318121766) * v8
-    v13 = ((v12 + 4.58500245393173e-05) * v8 + 0.0006082701346700853) * v8
-    v14 = ((v13 + -0.0014013096475001502) * v8 + -0.0002685218386850759) * v8
-    v15 = ((v14 + 0.007002748869418532) * v8 + -0.01153524888441694) * v8
-    v16 = ((v15 + -0.00893224429206103) * v8 + 0.059988881162763553) * v8
-    v17 = ((v16 + -0.06665173991852807) * v8 + -0.07970735516542529) * v8
-    v18 = ((v17 + 0.28127277803034306) * v8 + -0.23069451159746054) * v8
-    e3 = torch.exp(xc * 0.5)
-    w = torch.where(torch.abs(v7) < 0.5, v18, v6 - v5 * v5 * v4 * v)
-    w2 = torch.where(xc < -2000.0, 0.0, torch.where(xc < -64.0, e3 * (xc + 2.0) * e3, w))
+    v2 = v * 8.0
+    v3 = (((8.0 - v2) * e + 24.0 - v * 12.0) * e + v2 + 32.0) * e + v2 + 16.0
+    v4 = (((((6.0 + e) * e + 18.0) * e + 32.0) * e + 36.0) * e + 24.0) * e
+    e2 = torch.exp(xc * 0.5)
+    w = torch.where(xc < -40.0, e2 * (xc + 2.0) * e2, v3 * e / (v4 + 8.0))
     xc2 = torch.clamp(x, min=0.0)
-    v19 = torch.clamp(torch.clamp(xc2, max=1000.0), max=32.0)
-    v20 = -v19
-    v21 = torch.abs(v19)
-    e4 = torch.exp(-v21)
-    v22 = torch.log1p(e4) + torch.clamp(v20, min=0.0)
-    v23 = _add_low(v19, v22)
-    v24 = v19 + v22
-    e5 = torch.exp(torch.abs(v24) * -2.0)
-    v25 = e5 + e5 * (torch.where(v24 < 0.0, -v23, v23) * -2.0)
-    v26 = 1.0 + v25
-    v27 = v25 * 4.0 / v26 / v26
-    v28 = 1.0 + e4
-    v29 = torch.where(v20 >= 0.0, 1.0, e4) / v28
-    t = torch.tanh(v24)
-    v30 = v27 * 2.0
-    v31 = torch.where(v19 >= 0.0, 1.0, e4) / v28 * v30
-    v32 = v27 * 4.0 * v29 * t * v19 + v27 * v29 * v19 + v31 - v29 * 2.0 * v29 * v27 * t * v19
-    v33 = v19 - 1.490571141242981
-    v34 = v33 - 3.824244750226317e-08
-    v35 = (1.0427169105275014e-07 * v34 + 5.0863597744798306e-08) * v34
-    v36 = ((v35 + -8.769804610944292e-07) * v34 + 1.1835174016482099e-06) * v34
-    v37 = ((v36 + 2.589122407387575e-06) * v34 + -1.1648590659988362e-05) * v34
-    v38 = ((v37 + 9.505366740756295e-06) * v34 + 4.3431123633735416e-05) * v34
-    v39 = ((v38 + -0.0001371759318121766) * v34 + 4.58500245393173e-05) * v34
-    v40 = ((v39 + 0.0006082701346700853) * v34 + -0.0014013096475001502) * v34
-    v41 = ((v40 + -0.0002685218386850759) * v34 + 0.007002748869418532) * v34
-    v42 = ((v41 + -0.01153524888441694) * v34 + -0.00893224429206103) * v34
-    v43 = ((v42 + 0.059988881162763553) * v34 + -0.06665173991852807) * v34
-    v44 = ((v43 + -0.07970735516542529) * v34 + 0.28127277803034306) * v34
-    v45 = v32 - v30 * t * v19 - v29 * v29 * v27 * v19
-    w3 = torch.where(torch.abs(v33) < 0.5, (v44 + -0.23069451159746054) * v34, v45)
-    v46 = (2.1825922287089435e-06 * v19 + -1.775468479769246e-05) * v19 + 7.14276683729524e-05
-    v47 = (v46 * v19 + -0.00022458101725562906) * v19 + 0.0006224344254285563
-    v48 = (v47 * v19 + -0.0012346168189231047) * v19 + 0.001309034644451689
-    v49 = (v48 * v19 + -0.0005356668215806872) * v19 + 0.0012334445694968902
-    v50 = (v49 * v19 + -0.0029316773164656793) * v19 + -0.0030035795950097647
-    v51 = ((v50 * v19 + 0.008132589626458426) * v19 + 0.016929421896578933) * v19
-    v52 = ((v51 + -0.021295479882741088) * v19 + -0.07109885466624519) * v19
-    v53 = ((v52 + 0.03603410483933173) * v19 + 0.23456000174467367) * v19
-    v54 = ((v53 + -0.007466666731957375) * v19 + -0.5503999999987069) * v19
-    w4 = torch.where(v21 < 1.0, (v54 + -0.09600000000001017) * v19 + 0.64, w3)
-    e6 = torch.exp(xc2 * -2.0 * 0.5)
-    w5 = torch.where(xc2 > 32.0, e6 * 8.0 * (e6 * (1.0 - xc2)), w4)
-    return torch.where(x >= 0.0, torch.where(xc2 > 1000.0, 0.0, w5), w2)
+    v5 = torch.clamp(torch.clamp(xc2, max=1000.0), max=40.0)
+    v6 = torch.abs(v5)
+    e3 = torch.exp(-v6)
+    v7 = v5 * 8.0
+    v8 = (((v7 + 16.0) * e3 + v7 + 32.0) * e3 + 24.0 - v5 * 12.0) * e3 + 8.0
+    v9 = ((((24.0 + e3 * 8.0) * e3 + 36.0) * e3 + 32.0) * e3 + 18.0) * e3 + 6.0
+    v10 = v5 - 1.490571141242981
+    v11 = v10 - 3.824244750226317e-08
+    v12 = (1.0427169105275014e-07 * v11 + 5.0863597744798306e-08) * v11
+    v13 = ((v12 + -8.769804610944292e-07) * v11 + 1.1835174016482099e-06) * v11
+    v14 = ((v13 + 2.589122407387575e-06) * v11 + -1.1648590659988362e-05) * v11
+    v15 = ((v14 + 9.505366740756295e-06) * v11 + 4.3431123633735416e-05) * v11
+    v16 = ((v15 + -0.0001371759318121766) * v11 + 4.58500245393173e-05) * v11
+    v17 = ((v16 + 0.0006082701346700853) * v11 + -0.0014013096475001502) * v11
+    v18 = ((v17 + -0.0002685218386850759) * v11 + 0.007002748869418532) * v11
+    v19 = ((v18 + -0.01153524888441694) * v11 + -0.00893224429206103) * v11
+    v20 = ((v19 + 0.059988881162763553) * v11 + -0.06665173991852807) * v11
+    v21 = ((v20 + -0.07970735516542529) * v11 + 0.28127277803034306) * v11
+    v22 = (v8 - v7) * torch.exp(v6 * -2.0) / (v9 * e3 + 1.0)
+    w2 = torch.where(torch.abs(v10) < 0.5, (v21 + -0.23069451159746054) * v11, v22)
+    e4 = torch.exp(xc2 * -2.0 * 0.5)
+    w3 = torch.where(xc2 > 40.0, e4 * 8.0 * (e4 * (1.0 - xc2)), w2)
+    w4 = torch.where(xc2 > 1000.0, 0.0, w3)
+    return torch.where(x >= 0.0, w4, torch.where(xc < -2000.0, 0.0, w))
 
 
 def _vjp(x: Tensor, dy: Tensor) -> Tensor:

@@ -87,8 +87,7 @@ def _forward(x: Tensor) -> Tensor:
 
 def _derivative(x: Tensor) -> Tensor:
     e = torch.exp(-torch.abs(x))
-    v = 1.0 + e
-    return torch.where(-x >= 0.0, 1.0, e) / v * (torch.where(x >= 0.0, 1.0, e) / v)
+    return e / ((2.0 + e) * e + 1.0)
 
 
 def _second_derivative(x: Tensor) -> Tensor:

@@ -160,23 +160,16 @@ def _add_low(a: Any, b: Any) -> Tensor:
 
 def _forward(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v = x * beta
-    mask = threshold < v
-    mask2 = threshold >= v
-    mask3 = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & mask
-    mask4 = mask3 | (((mask2 & (v >= -2000.0)) & (v >= -64.0)) & (v <= 64.0))
-    w = torch.where(mask2, x, 1.0)
-    w2 = torch.where(mask4, w, 1.0)
-    v2 = _mul_low(beta, w2)
-    v3 = beta * w2
+    w = torch.where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
     e = torch.exp(-torch.abs(v3))
     v4 = torch.log1p(e + e * -torch.where(v3 < 0.0, -v2, v2)) + torch.clamp(v3, min=0.0)
-    w3 = torch.where(((beta > 64.0) & mask) | (mask2 & (v > 64.0)), w, v4 / beta)
-    e2 = torch.exp(beta * w * 0.5)
-    v5 = e2 + e2 * (_mul_low(beta, w) * 0.5)
-    mask5 = ((beta < -64.0) & mask) | (mask2 & (v < -64.0))
-    mask6 = ((beta < -2000.0) & mask) | (mask2 & (v < -2000.0))
-    w4 = torch.where(mask6, 0.0, torch.where(mask5, v5 * (1.0 / beta) * v5, w3))
-    return torch.where(torch.isnan(x), x, torch.where(mask, x, w4))
+    e2 = torch.exp(beta * x * 0.5)
+    v5 = e2 + e2 * (_mul_low(beta, x) * 0.5)
+    w2 = torch.where(v < -64.0, v5 * (1.0 / beta) * v5, torch.where(v > 64.0, x, v4 / beta))
+    w3 = torch.where(threshold < v, x, torch.where(v < -2000.0, 0.0, w2))
+    return torch.where(torch.isnan(x), x, w3)
 
 
 def _derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
@@ -192,97 +185,56 @@ def _derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
 
 def _second_derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v = torch.clamp(torch.clamp(x, min=-1.152921504606847e18), max=1.152921504606847e18)
-    v2 = _mul_low(beta, v)
-    v3 = beta * v
-    v4 = -v2
-    e = torch.exp(-torch.abs(v3))
-    v5 = e + e * -torch.where(v3 < 0.0, v4, v2)
-    v6 = -v3
-    v7 = e + e * -torch.where(v6 < 0.0, -v4, v4)
-    v8 = torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
-    v9 = beta * v
-    e2 = torch.exp(v3 * 0.5)
-    v10 = e2 + e2 * (v2 * 0.5)
-    v11 = v8 * (torch.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
-    w = torch.where(v9 < -2000.0, 0.0, torch.where(v9 < -64.0, v10 * beta * v10, v11))
-    e3 = torch.exp(v6 * 0.5)
-    v12 = e3 + e3 * (v4 * 0.5)
-    w2 = torch.where(v9 > 2000.0, 0.0, torch.where(v9 > 64.0, v12 * beta * v12, w))
-    return torch.where(threshold < v9, 0.0, w2)
+    v2 = beta * v
+    mask = (((v2 >= -2000.0) & (v2 >= -64.0)) & (v2 <= 64.0)) & (v2 <= 2000.0)
+    w = torch.where(mask, v, 1.0)
+    v3 = _mul_low(beta, w)
+    v4 = beta * w
+    e = torch.exp(-torch.abs(v4))
+    v5 = e + e * -torch.where(v4 < 0.0, -v3, v3)
+    v6 = _mul_low(beta, v)
+    v7 = beta * v
+    e2 = torch.exp(v7 * 0.5)
+    v8 = e2 + e2 * (v6 * 0.5)
+    w2 = torch.where(v2 < -64.0, v8 * beta * v8, beta * v5 / ((2.0 + v5) * v5 + 1.0))
+    e3 = torch.exp(-v7 * 0.5)
+    v9 = e3 + e3 * (-v6 * 0.5)
+    w3 = torch.where(v2 > 64.0, v9 * beta * v9, torch.where(v2 < -2000.0, 0.0, w2))
+    w4 = torch.where(threshold < v2, 0.0, torch.where(v2 > 2000.0, 0.0, w3))
+    return torch.where(torch.isnan(x), x, w4)
 
 
 def _grad_beta(x: Tensor, beta: Value, threshold: Value) -> Tensor:
-    mask = (((beta >= -2000.0) & (beta >= -64.0)) & (beta <= 64.0)) & (beta <= 2000.0)
     v = x * beta
-    mask2 = threshold < v
-    mask3 = mask & mask2
-    mask4 = threshold >= v
-    mask5 = v >= 0.0
-    mask6 = (v >= -2000.0) & (v >= -64.0)
-    mask7 = v <= 64.0
-    mask8 = v <= 2000.0
-    mask9 = v < 0.0
-    mask10 = mask3 | (mask4 & ((mask & mask5) | (((mask6 & mask7) & mask8) & mask9)))
-    w = torch.where(mask4, x, 1.0)
-    w2 = torch.where(((beta < 0.0) & mask2) | (mask4 & mask9), w, 1.0)
-    w3 = torch.where(mask10, w2, 1.0)
-    v2 = _mul_low(beta, w3)
-    v3 = beta * w3
+    w = torch.where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
+    v4 = -v2
     e = torch.exp(-torch.abs(v3))
-    v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
-    v5 = w3 * (torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)) / beta
-    mask11 = beta < -64.0
-    mask12 = mask11 & mask2
-    mask13 = v < -64.0
-    v6 = _mul_low(beta, w2)
-    v7 = beta * w2
-    e2 = torch.exp(v7 * 0.5)
-    v8 = e2 + e2 * (v6 * 0.5)
-    v9 = 1.0 / beta / beta
-    v10 = beta * w2
-    v11 = v5 - (torch.log1p(v4) + torch.clamp(v3, min=0.0)) / beta / beta
-    mask14 = mask12 | (mask4 & ((mask11 & mask5) | (mask13 & mask9)))
-    mask15 = beta < -2000.0
-    mask16 = mask15 & mask2
-    mask17 = v < -2000.0
-    mask18 = mask16 | (mask4 & ((mask15 & mask5) | (mask17 & mask9)))
-    w4 = torch.where(mask18, 0.0, torch.where(mask14, v8 * v9 * (v8 * (v10 - 1.0)), v11))
-    mask19 = beta > 64.0
-    mask20 = mask19 & mask2
-    mask21 = v > 64.0
-    e3 = torch.exp(-v7 * 0.5)
-    v12 = e3 + e3 * (-v6 * 0.5)
-    mask22 = mask20 | (mask4 & ((mask19 & mask5) | (mask21 & mask9)))
-    mask23 = beta > 2000.0
-    mask24 = mask23 & mask2
-    mask25 = v > 2000.0
-    mask26 = mask24 | (mask4 & ((mask23 & mask5) | (mask25 & mask9)))
-    w5 = torch.where(mask26, 0.0, torch.where(mask22, v12 * v9 * (v12 * (-v10 - 1.0)), w4))
-    mask27 = ((beta >= 0.0) & mask2) | (mask4 & mask5)
-    mask28 = mask3 | (mask4 & ((mask & mask9) | (((mask6 & mask5) & mask7) & mask8)))
-    w6 = torch.where(mask27, w, 1.0)
-    w7 = torch.where(mask28, w6, 1.0)
-    v13 = beta * w7
-    v14 = -v13
-    v15 = -_mul_low(beta, w7)
-    e4 = torch.exp(-torch.abs(v13))
-    v16 = e4 + e4 * -torch.where(v14 < 0.0, -v15, v15)
-    v17 = -(w7 * (torch.where(v14 >= 0.0, 1.0, v16) / (1.0 + v16)) / beta)
-    v18 = v17 - (torch.log1p(v16) + torch.clamp(v14, min=0.0)) / beta / beta
-    v19 = _mul_low(beta, w6)
-    v20 = beta * w6
-    e5 = torch.exp(v20 * 0.5)
-    v21 = e5 + e5 * (v19 * 0.5)
-    v22 = beta * w6
-    mask29 = mask12 | (mask4 & ((mask11 & mask9) | (mask5 & mask13)))
-    mask30 = mask16 | (mask4 & ((mask15 & mask9) | (mask5 & mask17)))
-    w8 = torch.where(mask30, 0.0, torch.where(mask29, v21 * v9 * (v21 * (v22 - 1.0)), v18))
-    e6 = torch.exp(-v20 * 0.5)
-    v23 = e6 + e6 * (-v19 * 0.5)
-    mask31 = mask20 | (mask4 & ((mask19 & mask9) | (mask5 & mask21)))
-    mask32 = mask24 | (mask4 & ((mask23 & mask9) | (mask5 & mask25)))
-    w9 = torch.where(mask32, 0.0, torch.where(mask31, v23 * v9 * (v23 * (-v22 - 1.0)), w8))
-    return torch.where(torch.isnan(x), x, torch.where(mask2, 0.0, torch.where(mask27, w9, w5)))
+    v5 = e + e * -torch.where(v3 < 0.0, v4, v2)
+    v6 = (torch.log1p(v5) + torch.clamp(v3, min=0.0)) / beta / beta
+    mask = v < -64.0
+    v7 = _mul_low(beta, x)
+    v8 = beta * x
+    e2 = torch.exp(v8 * 0.5)
+    v9 = e2 + e2 * (v7 * 0.5)
+    v10 = 1.0 / beta / beta
+    v11 = v9 * v10 * (v9 * (v - 1.0))
+    v12 = w * (torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / beta - v6
+    mask2 = v < -2000.0
+    mask3 = v > 64.0
+    e3 = torch.exp(-v8 * 0.5)
+    v13 = e3 + e3 * (-v7 * 0.5)
+    v14 = v13 * v10 * (v13 * (-v - 1.0))
+    w2 = torch.where(mask3, v14, torch.where(mask2, 0.0, torch.where(mask, v11, v12)))
+    mask4 = v > 2000.0
+    v15 = -v3
+    v16 = e + e * -torch.where(v15 < 0.0, -v4, v4)
+    v17 = -(w * (torch.where(v15 >= 0.0, 1.0, v16) / (1.0 + v16)) / beta)
+    v18 = v17 - (torch.log1p(v16) + torch.clamp(v15, min=0.0)) / beta / beta
+    w3 = torch.where(mask3, v14, torch.where(mask2, 0.0, torch.where(mask, v11, v18)))
+    w4 = torch.where(v >= 0.0, torch.where(mask4, 0.0, w3), torch.where(mask4, 0.0, w2))
+    return torch.where(torch.isnan(x), x, torch.where(threshold < v, 0.0, w4))
 
 
 def _grad_threshold(x: Tensor, beta: Value, threshold: Value) -> Tensor:

@@ -143,10 +143,13 @@ class Swiglu(nn.Module):
 
 def _forward(x: Tensor, y: Tensor) -> Tensor:
     e = torch.exp(-torch.abs(y))
+    mask = y < -64.0
     e2 = torch.exp(y * 0.25)
     v = torch.where(y >= 0.0, 1.0, e) / (1.0 + e) * x * y
-    w = torch.where(y < -64.0, e2 * x * (e2 * y) * e2 * e2, v)
-    return torch.where(y < -2000.0, torch.clamp(torch.abs(x), max=0.0), w)
+    v2 = torch.abs(x)
+    w = torch.where(mask, e2 * x * (e2 * y) * e2 * e2, v)
+    w2 = torch.where(y < -2000.0, torch.clamp(v2, max=0.0), w)
+    return torch.where(mask & (v2 == math.inf), y * x, w2)
 
 
 def _derivative_x(x: Tensor, y: Tensor) -> Tensor:
@@ -176,11 +179,14 @@ def _derivative_y(x: Tensor, y: Tensor) -> Tensor:
     v13 = ((v12 + 0.0007985218818274871) * v4 + 0.00012662741008053098) * v4
     v14 = ((v13 + -0.006606589138356043) * v4 + -0.015222655223188004) * v4
     v15 = ((v14 + 0.0188748142237823) * v4 + 0.1466487969969469) * v4 + 0.2178117057198001
+    mask2 = w < -64.0
     e2 = torch.exp(w * 0.25)
+    v16 = w + 1.0
     w2 = torch.where(torch.abs(v3) < 1.0, v15 * x * v4, v2 * x)
-    w3 = torch.where(w < -64.0, e2 * x * (e2 * (w + 1.0)) * e2 * e2, w2)
-    w4 = torch.where(w < -2000.0, torch.clamp(torch.abs(x), max=0.0), w3)
-    return torch.where(mask, x, w4)
+    v17 = torch.abs(x)
+    w3 = torch.where(mask2, e2 * x * (e2 * v16) * e2 * e2, w2)
+    w4 = torch.where(w < -2000.0, torch.clamp(v17, max=0.0), w3)
+    return torch.where(mask, x, torch.where((v17 == math.inf) & mask2, x * v16, w4))
 
 
 def _second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
@@ -191,31 +197,12 @@ def _second_derivative_xy(x: Tensor, y: Tensor) -> Tensor:
     mask = y == math.inf
     w = torch.where(mask, 1.0, y)
     e = torch.exp(-torch.abs(w))
-    mask2 = w >= 0.0
-    v = 1.0 + e
-    v2 = torch.where(mask2, 1.0, e) / v
-    v3 = w + 1.2784645557403564
-    mask3 = torch.abs(v3) < 1.0
-    v4 = v3 - 1.297928265020314e-08
-    v5 = (4.824747679022231e-13 * v4 + 5.481362797817524e-12) * v4 + 6.142598323951985e-12
-    v6 = ((v5 * v4 + -6.834378865774445e-11) * v4 + -2.277966985568104e-10) * v4
-    v7 = ((v6 + 2.2647071490530454e-10) * v4 + 2.9197559880951395e-09) * v4
-    v8 = ((v7 + 4.628882748200664e-09) * v4 + -1.8878489308897407e-08) * v4
-    v9 = ((v8 + -9.267242204444193e-08) * v4 + -3.051228778026809e-08) * v4
-    v10 = ((v9 + 8.599719956073225e-07) * v4 + 2.34602971352961e-06) * v4
-    v11 = ((v10 + -2.94263257513937e-06) * v4 + -2.9733542237562083e-05) * v4
-    v12 = ((v11 + -4.090534225456559e-05) * v4 + 0.0001857072436174311) * v4
-    v13 = ((v12 + 0.0007985218818274871) * v4 + 0.00012662741008053098) * v4
-    v14 = ((v13 + -0.006606589138356043) * v4 + -0.015222655223188004) * v4
-    v15 = ((v14 + 0.0188748142237823) * v4 + 0.1466487969969469) * v4 + 0.2178117057198001
-    v16 = v15 * v4
+    v = w + 1.0
+    v2 = (2.0 + e) * e + 1.0
     e2 = torch.exp(w * 0.25)
-    w2 = torch.where(mask3, v16, w * v2 + v2 - v2 * v2 * w)
-    w3 = torch.where(w < -64.0, e2 * (w + 1.0) * e2 * e2 * e2, w2)
-    v17 = torch.where(-w >= 0.0, 1.0, e) / v
-    w4 = torch.where(mask3, v16, w * v17 + v2 - v17 * v17 * w)
-    w5 = torch.where(mask, 1.0, torch.where(mask2, w4, torch.where(w < -2000.0, 0.0, w3)))
-    return torch.where(torch.isnan(x), x, w5)
+    w2 = torch.where(w < -64.0, e2 * v * e2 * e2 * e2, (v + e) * e / v2)
+    w3 = torch.where(w >= 0.0, (v * e + 1.0) / v2, torch.where(w < -2000.0, 0.0, w2))
+    return torch.where(torch.isnan(x), x, torch.where(mask, 1.0, w3))
 
 
 def _second_derivative_yy(x: Tensor, y: Tensor) -> Tensor:
@@ -255,13 +242,19 @@ def _second_derivative_yy(x: Tensor, y: Tensor) -> Tensor:
     v32 = ((v31 + -0.003862816776830254) * v20 + -0.001836670144762844) * v20
     v33 = ((v32 + 0.022487259234225326) * v20 + 0.07629586548655085) * v20
     w2 = torch.where(torch.abs(v19) < 1.0, (v33 + 0.09153052016419229) * x * v20, w)
+    mask = y > 64.0
     e2 = torch.exp(v2 * 0.25)
-    v34 = torch.clamp(torch.abs(x), max=0.0)
-    w3 = torch.where(y > 64.0, e2 * x * (e2 * (2.0 - y)) * e2 * e2, w2)
+    v34 = 2.0 - y
+    v35 = torch.abs(x)
+    v36 = torch.clamp(v35, max=0.0)
+    w3 = torch.where(y > 2000.0, v36, torch.where(mask, e2 * x * (e2 * v34) * e2 * e2, w2))
+    mask2 = v35 == math.inf
+    mask3 = y < -64.0
     e3 = torch.exp(y * 0.25)
-    v35 = e3 * x * (e3 * (y + 2.0)) * e3 * e3
-    w4 = torch.where(y < -64.0, v35, torch.where(y > 2000.0, v34, w3))
-    return torch.where(y < -2000.0, v34, w4)
+    v37 = y + 2.0
+    w4 = torch.where(mask & mask2, x * v34, w3)
+    w5 = torch.where(y < -2000.0, v36, torch.where(mask3, e3 * x * (e3 * v37) * e3 * e3, w4))
+    return torch.where(mask3 & mask2, x * v37, w5)
 
 
 def _vjp_x(x: Tensor, y: Tensor, dout: Tensor) -> Tensor:
