@@ -8,6 +8,7 @@ from typing import Any
 import sympy
 
 from . import emit, model, modules
+from .atoms import offset, shifted
 from .backends import Backend
 from .compiled import Compiled
 from .contract import promise
@@ -85,10 +86,9 @@ def _header(compiled: Compiled, backend: Backend, spec_file: str) -> dict[str, A
 
 def _contract(compiled: Compiled, backend: Backend) -> list[str]:
     """The contract, and which functions were found not to hold it."""
-    promised = f"{promise(backend.name, compiled.activation.is_row)}; {FINITE}"
     broken = [f.name for f in compiled.functions.values() if f.choice and not f.choice.held]
-    missed = f"NOT HELD on every input by {', '.join(broken)}. " if broken else ""
-    return wrap("Contract:", missed + promised)
+    words = f"{promise(backend.name, compiled.activation.is_row)}; {FINITE}"
+    return wrap("Contract:", f"NOT HELD by {', '.join(broken)}; {words}" if broken else words)
 
 
 _USAGE = {
@@ -113,8 +113,7 @@ _USAGE = {
 
 def _plain(expr: sympy.Expr) -> sympy.Expr:
     """Without what the compiler put in: shifted(u, v) and offset(u, v) are u − v."""
-    made = ("shifted", "offset")
-    return expr.replace(lambda e: type(e).__name__ in made, lambda e: e.args[0] - e.args[1])
+    return expr.replace(lambda e: isinstance(e, (shifted, offset)), lambda e: e.args[0] - e.args[1])
 
 
 def _label(name: str, act: Activation) -> str:

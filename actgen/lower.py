@@ -76,6 +76,7 @@ class _Builder:
         self.taken = set(taken)
         self.expand, self.wide, self.roots = expand, wide, roots
         self.lows: dict[Arg, Arg] = {}
+        self.last: dict[Expr, int] = {}
         self.pairs = Pairs(self.emit, self.lower, self.lows)
 
     def emit(self, op: str, *args: Arg) -> str:
@@ -113,6 +114,14 @@ class _Builder:
         if isinstance(expr, (sympy.Max, sympy.Min)):
             op = "maximum" if isinstance(expr, sympy.Max) else "minimum"
             return self._fold(op, sorted(expr.args, key=lambda a: bool(a.is_number)))
+        if (
+            self.expand
+            and isinstance(expr, Relational)
+            and expr.lhs.is_Symbol != expr.rhs.is_Symbol
+        ):
+            decided = self._compare(expr)
+            if decided is not None:
+                return decided
         if isinstance(expr, (Relational, sympy.And, sympy.Or)):
             return self._fold(_RELATIONS[type(expr)], expr.args)
         if isinstance(expr, sympy.ITE):
@@ -148,6 +157,24 @@ class _Builder:
         if isinstance(expr, AtomFunction):
             return self.lower(expr.atom.definition.subs(u, expr.args[0]))
         raise InternalError(f"cannot lower {type(expr).__name__}: {expr}")
+
+    def _compare(self, expr: Expr) -> Arg | None:
+        """β·x > t with the product's rounding error where it rounds to t; None for other forms."""
+        op = _RELATIONS[type(expr)]
+        product, bound = (expr.rhs, expr.lhs) if expr.lhs.is_Symbol else (expr.lhs, expr.rhs)
+        simple = product.is_Mul and all(f.is_Symbol for f in product.args)
+        if op not in ("lt", "gt", "le", "ge") or not simple or len(product.args) != 2:
+            return None
+        high, low = self.pairs.pair(product)
+        if low is None:
+            return None
+        first, last = self.lower(bound), sympy.Integer(0)
+        sides = ((high, first), (low, last))
+        if expr.lhs.is_Symbol:
+            sides = ((first, high), (last, low))
+        strict = self.emit(op[0] + "t", *sides[0])
+        tie = self.emit("and", self.emit("eq", *sides[0]), self.emit(op, *sides[1]))
+        return self.emit("or", strict, tie)
 
     def _argument(self, expr: Expr, exponential: bool) -> Arg:
         """An atom's argument; its low part is kept for exponentials of it, if there are any."""
@@ -262,8 +289,9 @@ class _Builder:
                 above += [base] * int(power)
             else:
                 above.append(factor)
-        # The inputs themselves last: a subnormal one is then rounded once.
-        above.sort(key=lambda f: (_growth(f), isinstance(f, Symbol)))
+        # The inputs themselves last, the first of them at the very end: if it is subnormal, then
+        # the product is rounded once.
+        above.sort(key=lambda f: (_growth(f), self.last.get(f, 0)))
         divisor = None
         negative = number.is_negative
         number = -number if negative else number
@@ -376,6 +404,7 @@ def lower(
     several = [exprs] if isinstance(exprs, sympy.Basic) else list(exprs)
     names = [s.name for s in inputs], [s.name for s in parameters]
     builder = _Builder([*names[0], *names[1]], expand, wide, roots)
+    builder.last = {s: len(names[0]) - i for i, s in enumerate(inputs)}
     outputs = tuple(builder.lower(e) for e in several)
     return validate(_prune(Program(tuple(names[0]), tuple(names[1]), tuple(builder.body), outputs)))
 

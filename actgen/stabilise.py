@@ -88,7 +88,7 @@ class Candidate:
         # Where every operation is correctly rounded on every backend, nothing need be kept back.
         exact = all(i.op in model.EXACT for i in self.program.body)
         level = next(
-            i for i, c in enumerate(CLASSES) if self.score.worst <= c * (1.5 if exact else 1)
+            i for i, c in enumerate(CLASSES) if self.score.worst <= c * (1.4 if exact else 1)
         )
         return (len(self.score.wrong), level, self.cost)
 

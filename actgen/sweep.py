@@ -137,7 +137,7 @@ def dask(jobs: Sequence[Job], address: str) -> Iterator[dict[str, Any]]:
     except ImportError:
         raise ActgenError(
             "--dask needs the package distributed, which is not installed\n"
-            "  pip install distributed"
+            "  pip install 'actgen[dask]'"
         ) from None
     with distributed.Client(address, set_as_default=False) as client:
         futures = client.map(measure, jobs, pure=False)

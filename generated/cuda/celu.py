@@ -128,7 +128,7 @@ def _device(real: Any) -> dict[str, Any]:
         v6 = (v5 * v + real(0.00019841269840183528)) * v + real(0.0013888888889056479)
         v7 = (v6 * v + real(0.008333333333335203)) * v + real(0.04166666666666515)
         v8 = ((v7 * v + real(0.16666666666666655)) * v + real(0.5)) * v + real(1.0)
-        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else alpha * math.expm1(v)
+        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else math.expm1(v) * alpha
 
     @cuda.jit(device=True)
     def _derivative(x, alpha):

@@ -97,7 +97,7 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward(x, alpha):
-        return x if x > real(0.0) else alpha * math.expm1(_minimum(x, real(0.0)))
+        return x if x > real(0.0) else math.expm1(_minimum(x, real(0.0))) * alpha
 
     @cuda.jit(device=True)
     def _derivative(x, alpha):

@@ -229,7 +229,7 @@ def _device(real: Any) -> dict[str, Any]:
         w4 = (v63 * yc + real(1.0)) * v51 if mask else v54 * yc * x
         w5 = _minimum(v55, real(0.0)) if yc < real(-63.25) else w3
         w6 = (w4 if v55 == real(math.inf) and mask2 else w5) if yc < real(0.0) else w
-        return y * x if y > real(1.152921504606847e18) else w6
+        return x * y if y > real(1.152921504606847e18) else w6
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):

@@ -184,11 +184,11 @@ def _device(real: Any) -> dict[str, Any]:
         v = _mul_high(x, x) * real(-0.5)
         v2 = _mul_low(x, x) * real(-0.5)
         e = math.exp(v)
-        v3 = e + e * v2
-        v4 = v3 * real(0.7978845608028654) - v3 * real(0.3989422804014327) * x * x
+        v3 = x * x
+        v4 = (real(1.0) - v3 * real(0.5)) * ((e + e * v2) * real(0.7978845608028654))
         e2 = math.exp(v * real(0.5))
         v5 = e2 + e2 * (v2 * real(0.5))
-        v6 = v5 * real(0.3989422804014327) * (v5 * (real(2.0) - x * x))
+        v6 = v5 * real(0.3989422804014327) * (v5 * (real(2.0) - v3))
         w = real(0.0) if x > real(63.25) else v6 if x > real(11.3125) else v4
         return real(0.0) if x < real(-63.25) else v6 if x < real(-11.3125) else w
 

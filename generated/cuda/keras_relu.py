@@ -204,7 +204,7 @@ def _device(real: Any) -> dict[str, Any]:
     def _forward(x, negative_slope, max_value, threshold):
         mask = x == real(-math.inf)
         w = real(1.0) if mask else x
-        w2 = w if threshold <= w else negative_slope * (w - threshold)
+        w2 = w if threshold <= w else (w - threshold) * negative_slope
         w3 = real(-math.inf) if negative_slope > real(0.0) else real(0.0)
         return w3 if mask else max_value if max_value <= w else w2
 

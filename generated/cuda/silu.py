@@ -99,18 +99,13 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        xc = _minimum(x, real(0.0))
-        v = _maximum(_maximum(xc, real(-2000.0)), real(-64.0))
-        e = math.exp(-abs(v))
-        v2 = ((real(3.0) + e) * e + real(3.0)) * e + real(1.0)
-        e2 = math.exp(xc * real(0.5))
-        v3 = ((real(2.0) - v) * e + v + real(2.0)) * e / v2
-        w = e2 * (xc + real(2.0)) * e2 if xc < real(-64.0) else v3
-        xc2 = _maximum(x, real(0.0))
-        v4 = _minimum(_minimum(xc2, real(2000.0)), real(64.0))
-        e3 = math.exp(-abs(v4))
-        v5 = ((real(3.0) + e3) * e3 + real(3.0)) * e3 + real(1.0)
-        v6 = v4 - real(2.399357318878174)
+        e = math.exp(-abs(x))
+        v = real(1.0) + e
+        v2 = -x
+        v3 = x * real(0.5)
+        v4 = (real(1.0) if v2 >= real(0.0) else e) / v
+        v5 = (real(1.0) if x >= real(0.0) else e) / v * v4 * (real(2.0) - x * math.tanh(v3))
+        v6 = x - real(2.399357318878174)
         v7 = v6 - real(-3.836270616029226e-08)
         v8 = real(1.4975057869097913e-15) * v7 + real(-1.8525242826140174e-14)
         v9 = (v8 * v7 + real(5.45056983215798e-14)) * v7 + real(8.559282235417885e-14)
@@ -125,12 +120,29 @@ def _device(real: Any) -> dict[str, Any]:
         v18 = (v17 * v7 + real(0.00011513070195845344)) * v7 + real(-0.001366369691236773)
         v19 = (v18 * v7 + real(0.003862816776830254)) * v7 + real(-0.001836670144762844)
         v20 = (v19 * v7 + real(-0.022487259234225326)) * v7 + real(0.07629586548655085)
-        v21 = ((v4 + real(2.0)) * e3 + real(2.0) - v4) * e3 / v5
-        w2 = (v20 * v7 + real(-0.09153052016419229)) * v7 if abs(v6) < real(1.0) else v21
-        e4 = math.exp(-xc2 * real(0.5))
-        w3 = e4 * (real(2.0) - xc2) * e4 if xc2 > real(64.0) else w2
-        w4 = real(0.0) if xc2 > real(2000.0) else w3
-        return w4 if x >= real(0.0) else real(0.0) if xc < real(-2000.0) else w
+        w = (v20 * v7 + real(-0.09153052016419229)) * v7 if abs(v6) < real(1.0) else v5
+        v21 = x + real(2.399357318878174)
+        v22 = v21 - real(3.836270616029226e-08)
+        v23 = real(-1.4975057869097913e-15) * v22 + real(-1.8525242826140174e-14)
+        v24 = (v23 * v22 + real(-5.45056983215798e-14)) * v22 + real(8.559282235417885e-14)
+        v25 = (v24 * v22 + real(1.0915674934971036e-12)) * v22 + real(3.4499968506633094e-12)
+        v26 = (v25 * v22 + real(8.021786827524068e-13)) * v22 + real(-4.120400514071561e-11)
+        v27 = (v26 * v22 + real(-1.9014754118800968e-10)) * v22 + real(-2.964187619070941e-10)
+        v28 = (v27 * v22 + real(1.1393109623654117e-09)) * v22 + real(8.622046529735554e-09)
+        v29 = (v28 * v22 + real(2.261809925579744e-08)) * v22 + real(-9.904143647556006e-09)
+        v30 = (v29 * v22 + real(-3.144649318815656e-07)) * v22 + real(-1.1904605147672274e-06)
+        v31 = (v30 * v22 + real(-1.2461615072658496e-06)) * v22 + real(8.432377564813492e-06)
+        v32 = (v31 * v22 + real(4.745074279281779e-05)) * v22 + real(9.64405929415381e-05)
+        v33 = (v32 * v22 + real(-0.00011513070195845344)) * v22 + real(-0.001366369691236773)
+        v34 = (v33 * v22 + real(-0.003862816776830254)) * v22 + real(-0.001836670144762844)
+        v35 = (v34 * v22 + real(0.022487259234225326)) * v22 + real(0.07629586548655085)
+        w2 = (v35 * v22 + real(0.09153052016419229)) * v22 if abs(v21) < real(1.0) else w
+        e2 = math.exp(v2 * real(0.5))
+        w3 = e2 * (real(2.0) - x) * e2 if x > real(64.0) else w2
+        e3 = math.exp(v3)
+        w4 = real(0.0) if x > real(2000.0) else w3
+        w5 = e3 * (x + real(2.0)) * e3 if x < real(-64.0) else w4
+        return real(0.0) if x < real(-2000.0) else w5
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

@@ -159,12 +159,14 @@ def _device(real: Any) -> dict[str, Any]:
         v3 = _mul_high(beta, w)
         e = math.exp(-abs(v3))
         v4 = math.log1p(e + e * -(-v2 if v3 < real(0.0) else v2)) + _maximum(v3, real(0.0))
-        e2 = math.exp(_mul_high(beta, x) * real(0.5))
-        v5 = e2 + e2 * (_mul_low(beta, x) * real(0.5))
+        v5 = _mul_low(beta, x)
+        v6 = _mul_high(beta, x)
+        e2 = math.exp(v6 * real(0.5))
+        v7 = e2 + e2 * (v5 * real(0.5))
         w2 = x if v > real(64.0) else v4 / beta
-        w3 = v5 * (real(1.0) / beta) * v5 if v < real(-64.0) else w2
-        w4 = x if threshold < v else real(0.0) if v < real(-2000.0) else w3
-        return x if math.isnan(x) else w4
+        w3 = v7 * (real(1.0) / beta) * v7 if v < real(-64.0) else w2
+        mask = threshold < v6 or threshold == v6 and real(0.0) < v5
+        return x if math.isnan(x) else x if mask else real(0.0) if v < real(-2000.0) else w3
 
     @cuda.jit(device=True)
     def _derivative(x, beta, threshold):
@@ -175,28 +177,28 @@ def _device(real: Any) -> dict[str, Any]:
         v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
         v5 = (real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)
         w = real(0.0) if beta > real(0.0) else real(0.5)
-        return w if x < real(-1.152921504606847e18) else real(1.0) if threshold < beta * v else v5
+        return w if x < real(-1.152921504606847e18) else real(1.0) if threshold < v * beta else v5
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta, threshold):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
-        v2 = beta * v
-        mask = v2 >= real(-2000.0) and v2 >= real(-64.0) and v2 <= real(64.0)
-        w = v if mask and v2 <= real(2000.0) else real(1.0)
-        v3 = _mul_low(beta, w)
-        v4 = _mul_high(beta, w)
-        e = math.exp(-abs(v4))
-        v5 = e + e * -(-v3 if v4 < real(0.0) else v3)
-        v6 = _mul_low(beta, v)
-        v7 = _mul_high(beta, v)
-        e2 = math.exp(v7 * real(0.5))
-        v8 = e2 + e2 * (v6 * real(0.5))
-        v9 = beta * v5 / ((real(2.0) + v5) * v5 + real(1.0))
-        w2 = real(0.0) if v2 < real(-2000.0) else v8 * beta * v8 if v2 < real(-64.0) else v9
-        e3 = math.exp(-v7 * real(0.5))
-        v10 = e3 + e3 * (-v6 * real(0.5))
-        w3 = real(0.0) if v2 > real(2000.0) else v10 * beta * v10 if v2 > real(64.0) else w2
-        return x if math.isnan(x) else real(0.0) if threshold < v2 else w3
+        v2 = _mul_low(beta, v)
+        v3 = _mul_high(beta, v)
+        v4 = -v2
+        e = math.exp(-abs(v3))
+        v5 = e + e * -(v4 if v3 < real(0.0) else v2)
+        v6 = -v3
+        v7 = e + e * -(-v4 if v6 < real(0.0) else v4)
+        v8 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)
+        v9 = v8 * ((real(1.0) if v6 >= real(0.0) else v7) / (real(1.0) + v7)) * beta
+        v10 = v * beta
+        e2 = math.exp(v3 * real(0.5))
+        v11 = e2 + e2 * (v2 * real(0.5))
+        w = real(0.0) if v10 < real(-2000.0) else v11 * beta * v11 if v10 < real(-64.0) else v9
+        e3 = math.exp(v6 * real(0.5))
+        v12 = e3 + e3 * (v4 * real(0.5))
+        w2 = real(0.0) if v10 > real(2000.0) else v12 * beta * v12 if v10 > real(64.0) else w
+        return real(0.0) if threshold < v10 else w2
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta, threshold):
@@ -230,7 +232,8 @@ def _device(real: Any) -> dict[str, Any]:
         v17 = -(v16 / beta) - (math.log1p(v15) + _maximum(v14, real(0.0))) / beta / beta
         w4 = v13 if mask4 else real(0.0) if mask3 else v11 if mask2 else v17
         w5 = (real(0.0) if mask5 else w4) if v >= real(0.0) else w3
-        return x if math.isnan(x) else real(0.0) if threshold < v else w5
+        w6 = real(0.0) if threshold < v8 or threshold == v8 and real(0.0) < v7 else w5
+        return x if math.isnan(x) else w6
 
     @cuda.jit(device=True)
     def _grad_threshold(x, beta, threshold):

@@ -131,14 +131,27 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward(x, y):
-        e = math.exp(-abs(y))
+        v = abs(y)
+        e = math.exp(-v)
+        v2 = (real(-3.2091321585806e-12) * y + real(-1.3691606584830363e-10)) * y
+        v3 = (v2 + real(1.6041328973858067e-11)) * y + real(2.0664451248735164e-09)
+        v4 = (v3 * y + real(-3.407784500139946e-11)) * y + real(-2.199489528384895e-08)
+        v5 = (v4 * y + real(4.007890222638417e-11)) * y + real(2.1908277747244236e-07)
+        v6 = (v5 * y + real(-2.848390720617007e-11)) * y + real(-2.1637983472526377e-06)
+        v7 = (v6 * y + real(1.2528367956522107e-11)) * y + real(2.1356899224704254e-05)
+        v8 = (v7 * y + real(-3.3545238487257884e-12)) * y + real(-0.00021081348788856843)
+        v9 = (v8 * y + real(5.158779637300548e-13)) * y + real(0.002083333332919516)
+        v10 = (v9 * y + real(-4.029053581341165e-14)) * y + real(-0.020833333333314528)
+        v11 = (v10 * y + real(1.2216067623518822e-15)) * y + real(0.24999999999999975)
+        v12 = x * y
+        v13 = (real(1.0) if y >= real(0.0) else e) / (real(1.0) + e) * y * x
         mask = y < real(-64.0)
         e2 = math.exp(y * real(0.25))
-        v = (real(1.0) if y >= real(0.0) else e) / (real(1.0) + e) * x * y
-        v2 = abs(x)
-        w = e2 * x * (e2 * y) * e2 * e2 if mask else v
-        w2 = _minimum(v2, real(0.0)) if y < real(-2000.0) else w
-        return y * x if mask and v2 == real(math.inf) else w2
+        w = (v11 * y + real(0.5)) * v12 if v < real(1.0) else v13
+        v14 = abs(x)
+        w2 = e2 * x * (e2 * y) * e2 * e2 if mask else w
+        w3 = _minimum(v14, real(0.0)) if y < real(-2000.0) else w2
+        return v12 if mask and v14 == real(math.inf) else w3
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):

@@ -170,24 +170,24 @@ def _device(real: Any) -> dict[str, Any]:
         v5 = -v2
         v6 = e + e * -(-v3 if v5 < real(0.0) else v3)
         v7 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
-        v8 = v7 * ((real(1.0) if v5 >= real(0.0) else v6) / (real(1.0) + v6))
-        v9 = v8 * (real(2.0) - math.tanh(beta * x * real(0.5)) * beta * x) * beta
-        v10 = x * beta
-        v11 = v5 - real(2.399357318878174) + v3 - real(-3.836270616029226e-08)
-        v12 = real(1.4975057869097913e-15) * v11 + real(-1.8525242826140174e-14)
-        v13 = (v12 * v11 + real(5.45056983215798e-14)) * v11 + real(8.559282235417885e-14)
-        v14 = (v13 * v11 + real(-1.0915674934971036e-12)) * v11 + real(3.4499968506633094e-12)
-        v15 = (v14 * v11 + real(-8.021786827524068e-13)) * v11 + real(-4.120400514071561e-11)
-        v16 = (v15 * v11 + real(1.9014754118800968e-10)) * v11 + real(-2.964187619070941e-10)
-        v17 = (v16 * v11 + real(-1.1393109623654117e-09)) * v11 + real(8.622046529735554e-09)
-        v18 = (v17 * v11 + real(-2.261809925579744e-08)) * v11 + real(-9.904143647556006e-09)
-        v19 = (v18 * v11 + real(3.144649318815656e-07)) * v11 + real(-1.1904605147672274e-06)
-        v20 = (v19 * v11 + real(1.2461615072658496e-06)) * v11 + real(8.432377564813492e-06)
-        v21 = (v20 * v11 + real(-4.745074279281779e-05)) * v11 + real(9.64405929415381e-05)
-        v22 = (v21 * v11 + real(0.00011513070195845344)) * v11 + real(-0.001366369691236773)
-        v23 = (v22 * v11 + real(0.003862816776830254)) * v11 + real(-0.001836670144762844)
-        v24 = (v23 * v11 + real(-0.022487259234225326)) * v11 + real(0.07629586548655085)
-        v25 = (v24 * v11 + real(-0.09153052016419229)) * beta * v11
+        v8 = v7 * ((real(1.0) if v5 >= real(0.0) else v6) / (real(1.0) + v6)) * beta
+        v9 = x * beta
+        v10 = v5 - real(2.399357318878174) + v3 - real(-3.836270616029226e-08)
+        v11 = real(1.4975057869097913e-15) * v10 + real(-1.8525242826140174e-14)
+        v12 = (v11 * v10 + real(5.45056983215798e-14)) * v10 + real(8.559282235417885e-14)
+        v13 = (v12 * v10 + real(-1.0915674934971036e-12)) * v10 + real(3.4499968506633094e-12)
+        v14 = (v13 * v10 + real(-8.021786827524068e-13)) * v10 + real(-4.120400514071561e-11)
+        v15 = (v14 * v10 + real(1.9014754118800968e-10)) * v10 + real(-2.964187619070941e-10)
+        v16 = (v15 * v10 + real(-1.1393109623654117e-09)) * v10 + real(8.622046529735554e-09)
+        v17 = (v16 * v10 + real(-2.261809925579744e-08)) * v10 + real(-9.904143647556006e-09)
+        v18 = (v17 * v10 + real(3.144649318815656e-07)) * v10 + real(-1.1904605147672274e-06)
+        v19 = (v18 * v10 + real(1.2461615072658496e-06)) * v10 + real(8.432377564813492e-06)
+        v20 = (v19 * v10 + real(-4.745074279281779e-05)) * v10 + real(9.64405929415381e-05)
+        v21 = (v20 * v10 + real(0.00011513070195845344)) * v10 + real(-0.001366369691236773)
+        v22 = (v21 * v10 + real(0.003862816776830254)) * v10 + real(-0.001836670144762844)
+        v23 = (v22 * v10 + real(-0.022487259234225326)) * v10 + real(0.07629586548655085)
+        v24 = v8 * (real(2.0) - math.tanh(beta * x * real(0.5)) * beta * x)
+        v25 = (v23 * v10 + real(-0.09153052016419229)) * beta * v10
         v26 = v5 + real(2.399357318878174) + v3 - real(3.836270616029226e-08)
         v27 = real(-1.4975057869097913e-15) * v26 + real(-1.8525242826140174e-14)
         v28 = (v27 * v26 + real(-5.45056983215798e-14)) * v26 + real(8.559282235417885e-14)
@@ -202,36 +202,37 @@ def _device(real: Any) -> dict[str, Any]:
         v37 = (v36 * v26 + real(-0.00011513070195845344)) * v26 + real(-0.001366369691236773)
         v38 = (v37 * v26 + real(-0.003862816776830254)) * v26 + real(-0.001836670144762844)
         v39 = (v38 * v26 + real(0.022487259234225326)) * v26 + real(0.07629586548655085)
-        w = v25 if abs(v10 + real(2.399357318878174)) < real(1.0) else v9
+        w = v25 if abs(v9 + real(2.399357318878174)) < real(1.0) else v24
         v40 = (v39 * v26 + real(0.09153052016419229)) * beta * v26
         e2 = math.exp(v5 * real(0.5))
         v41 = e2 + e2 * (v3 * real(0.5))
-        w2 = v40 if abs(v10 - real(2.399357318878174)) < real(1.0) else w
-        w3 = v41 * beta * (v41 * (real(2.0) - v10)) if v10 > real(64.0) else w2
+        w2 = v40 if abs(v9 - real(2.399357318878174)) < real(1.0) else w
+        w3 = v41 * beta * (v41 * (real(2.0) - v9)) if v9 > real(64.0) else w2
         e3 = math.exp(v2 * real(0.5))
         v42 = e3 + e3 * (v * real(0.5))
-        w4 = real(0.0) if v10 > real(2000.0) else w3
-        w5 = v42 * beta * (v42 * (v10 + real(2.0))) if v10 < real(-64.0) else w4
-        return real(0.0) if v10 < real(-2000.0) else w5
+        w4 = real(0.0) if v9 > real(2000.0) else w3
+        w5 = v42 * beta * (v42 * (v9 + real(2.0))) if v9 < real(-64.0) else w4
+        return real(0.0) if v9 < real(-2000.0) else w5
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
-        v = _mul_low(beta, x)
-        v2 = _mul_high(beta, x)
-        v3 = -v
-        e = math.exp(-abs(v2))
-        v4 = e + e * -(v3 if v2 < real(0.0) else v)
-        v5 = -v2
-        v6 = e + e * -(-v3 if v5 < real(0.0) else v3)
-        v7 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
-        v8 = v7 * ((real(1.0) if v5 >= real(0.0) else v6) / (real(1.0) + v6)) * x
-        v9 = x * beta
-        e2 = math.exp(v2 * real(0.5))
-        v10 = (e2 + e2 * (v * real(0.5))) * x
-        w = real(0.0) if v9 < real(-2000.0) else v10 * v10 if v9 < real(-64.0) else v8 * x
-        e3 = math.exp(v5 * real(0.5))
-        v11 = (e3 + e3 * (v3 * real(0.5))) * x
-        return real(0.0) if v9 > real(2000.0) else v11 * v11 if v9 > real(64.0) else w
+        v = x * beta
+        mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
+        w = x if mask else real(1.0)
+        v2 = _mul_low(beta, w)
+        v3 = _mul_high(beta, w)
+        e = math.exp(-abs(v3))
+        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
+        v5 = (x * x if mask else real(1.0)) * v4 / ((real(2.0) + v4) * v4 + real(1.0))
+        v6 = _mul_low(beta, x)
+        v7 = _mul_high(beta, x)
+        e2 = math.exp(v7 * real(0.5))
+        v8 = (e2 + e2 * (v6 * real(0.5))) * x
+        w2 = real(0.0) if v < real(-2000.0) else v8 * v8 if v < real(-64.0) else v5
+        e3 = math.exp(-v7 * real(0.5))
+        v9 = (e3 + e3 * (-v6 * real(0.5))) * x
+        w3 = real(0.0) if v > real(2000.0) else v9 * v9 if v > real(64.0) else w2
+        return x if math.isnan(x) else w3
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):

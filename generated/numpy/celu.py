@@ -92,7 +92,7 @@ def _forward(x: Array, alpha: Any) -> Array:
     v5 = ((v4 + 2.48015872203759e-05) * v + 0.00019841269840183528) * v
     v6 = ((v5 + 0.0013888888889056479) * v + 0.008333333333335203) * v + 0.04166666666666515
     v7 = (((v6 * v + 0.16666666666666655) * v + 0.5) * v + 1.0) * xc
-    return np.where(x > 0.0, x, np.where(np.abs(v) < 1.0, v7, alpha * np.expm1(v)))
+    return np.where(x > 0.0, x, np.where(np.abs(v) < 1.0, v7, np.expm1(v) * alpha))
 
 
 def _forward_lean(x: Array, alpha: Any) -> Array:

@@ -85,7 +85,7 @@ def elu_vjp_alpha(x: ArrayLike, dy: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
 
 
 def _forward(x: Array, alpha: Any) -> Array:
-    return np.where(x > 0.0, x, alpha * np.expm1(np.minimum(x, 0.0)))
+    return np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0)) * alpha)
 
 
 def _forward_lean(x: Array, alpha: Any) -> Array:

@@ -187,12 +187,12 @@ def _forward(x: Array, y: Array) -> Array:
     w3 = np.where(yc < -63.25, np.minimum(v53, 0.0), w2)
     w4 = np.where((v53 == np.inf) & mask2, np.where(mask, v60 * v49, v52 * yc * x), w3)
     w5 = np.where(yc < 0.0, w4, np.where(mask, v27, (2.0 - v17 * v3) * 0.5 * yc * x))
-    return np.where(y > 1.152921504606847e18, y * x, w5)
+    return np.where(y > 1.152921504606847e18, x * y, w5)
 
 
 def _forward_lean(x: Array, y: Array) -> Array:
     mask = np.abs(y) * 0.7978845608028654 < 7.275957614183426e-12
-    w = np.where(y > 7.5, -np.sign(y * x), 0.0)
+    w = np.where(y > 7.5, -np.sign(x * y), 0.0)
     return np.where(mask, np.abs(np.sign(y)) * np.sign(x), w)
 
 

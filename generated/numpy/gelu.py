@@ -150,11 +150,11 @@ def _second_derivative(x: Array) -> Array:
     v = x * x * -0.5
     v2 = _mul_low(x, x) * -0.5
     e = np.exp(v)
-    v3 = e + e * v2
+    v3 = x * x
     e2 = np.exp(v * 0.5)
     v4 = e2 + e2 * (v2 * 0.5)
-    v5 = v4 * 0.3989422804014327 * (v4 * (2.0 - x * x))
-    w = np.where(x > 11.3125, v5, v3 * 0.7978845608028654 - v3 * 0.3989422804014327 * x * x)
+    v5 = v4 * 0.3989422804014327 * (v4 * (2.0 - v3))
+    w = np.where(x > 11.3125, v5, (1.0 - v3 * 0.5) * ((e + e * v2) * 0.7978845608028654))
     return np.where(x < -63.25, 0.0, np.where(x < -11.3125, v5, np.where(x > 63.25, 0.0, w)))
 
 

@@ -184,7 +184,7 @@ def keras_relu_vjp_threshold(
 def _forward(x: Array, negative_slope: Any, max_value: Any, threshold: Any) -> Array:
     mask = x == -np.inf
     w = np.where(mask, 1.0, x)
-    w2 = np.where(threshold <= w, w, negative_slope * (w - threshold))
+    w2 = np.where(threshold <= w, w, (w - threshold) * negative_slope)
     w3 = np.where(negative_slope > 0.0, -np.inf, 0.0)
     return np.where(mask, w3, np.where(max_value <= w, max_value, w2))
 

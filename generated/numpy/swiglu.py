@@ -116,18 +116,30 @@ def swiglu_vjp(x: ArrayLike, y: ArrayLike, dout: ArrayLike) -> tuple[Array, ...]
 
 
 def _forward(x: Array, y: Array) -> Array:
-    e = np.exp(-np.abs(y))
+    v = np.abs(y)
+    e = np.exp(-v)
+    v2 = (-3.2091321585806e-12 * y + -1.3691606584830363e-10) * y + 1.6041328973858067e-11
+    v3 = ((v2 * y + 2.0664451248735164e-09) * y + -3.407784500139946e-11) * y
+    v4 = ((v3 + -2.199489528384895e-08) * y + 4.007890222638417e-11) * y
+    v5 = ((v4 + 2.1908277747244236e-07) * y + -2.848390720617007e-11) * y
+    v6 = ((v5 + -2.1637983472526377e-06) * y + 1.2528367956522107e-11) * y
+    v7 = ((v6 + 2.1356899224704254e-05) * y + -3.3545238487257884e-12) * y
+    v8 = ((v7 + -0.00021081348788856843) * y + 5.158779637300548e-13) * y
+    v9 = ((v8 + 0.002083333332919516) * y + -4.029053581341165e-14) * y
+    v10 = ((v9 + -0.020833333333314528) * y + 1.2216067623518822e-15) * y
+    v11 = x * y
+    v12 = np.where(y >= 0.0, 1.0, e) / (1.0 + e) * y * x
+    w = np.where(v < 1.0, ((v10 + 0.24999999999999975) * y + 0.5) * v11, v12)
     mask = y < -64.0
     e2 = np.exp(y * 0.25)
-    v = np.where(y >= 0.0, 1.0, e) / (1.0 + e) * x * y
-    v2 = np.abs(x)
-    w = np.where(mask, e2 * x * (e2 * y) * e2 * e2, v)
-    w2 = np.where(y < -2000.0, np.minimum(v2, 0.0), w)
-    return np.where(mask & (v2 == np.inf), y * x, w2)
+    v13 = np.abs(x)
+    w2 = np.where(mask, e2 * x * (e2 * y) * e2 * e2, w)
+    w3 = np.where(y < -2000.0, np.minimum(v13, 0.0), w2)
+    return np.where(mask & (v13 == np.inf), v11, w3)
 
 
 def _forward_lean(x: Array, y: Array) -> Array:
-    w = np.where(y > 28.0, -np.sign(y * x), 0.0)
+    w = np.where(y > 28.0, -np.sign(x * y), 0.0)
     return np.where(np.abs(y) < 1.4551915228366852e-11, np.abs(np.sign(y)) * np.sign(x), w)
 
 

@@ -146,7 +146,7 @@ def _second_derivative(x: Array, beta: Any) -> Array:
     v5 = -v2
     v6 = e + e * -np.where(v5 < 0.0, -v3, v3)
     v7 = np.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
-    v8 = v7 * (np.where(v5 >= 0.0, 1.0, v6) / (1.0 + v6))
+    v8 = v7 * (np.where(v5 >= 0.0, 1.0, v6) / (1.0 + v6)) * beta
     v9 = x * beta
     v10 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
     v11 = (1.4975057869097913e-15 * v10 + -1.8525242826140174e-14) * v10
@@ -162,7 +162,7 @@ def _second_derivative(x: Array, beta: Any) -> Array:
     v21 = ((v20 + 0.00011513070195845344) * v10 + -0.001366369691236773) * v10
     v22 = ((v21 + 0.003862816776830254) * v10 + -0.001836670144762844) * v10
     v23 = ((v22 + -0.022487259234225326) * v10 + 0.07629586548655085) * v10
-    v24 = v8 * (2.0 - np.tanh(beta * x * 0.5) * beta * x) * beta
+    v24 = v8 * (2.0 - np.tanh(beta * x * 0.5) * beta * x)
     v25 = (v23 + -0.09153052016419229) * beta * v10
     v26 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
     v27 = (-1.4975057869097913e-15 * v26 + -1.8525242826140174e-14) * v26
@@ -191,22 +191,22 @@ def _second_derivative(x: Array, beta: Any) -> Array:
 
 
 def _grad_beta(x: Array, beta: Any) -> Array:
-    v = _mul_low(beta, x)
-    v2 = beta * x
-    v3 = -v
-    e = np.exp(-np.abs(v2))
-    v4 = e + e * -np.where(v2 < 0.0, v3, v)
-    v5 = -v2
-    v6 = e + e * -np.where(v5 < 0.0, -v3, v3)
-    v7 = np.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
-    v8 = x * beta
-    e2 = np.exp(v2 * 0.5)
-    v9 = (e2 + e2 * (v * 0.5)) * x
-    v10 = v7 * (np.where(v5 >= 0.0, 1.0, v6) / (1.0 + v6)) * x * x
-    e3 = np.exp(v5 * 0.5)
-    v11 = (e3 + e3 * (v3 * 0.5)) * x
-    w = np.where(v8 < -2000.0, 0.0, np.where(v8 < -64.0, v9 * v9, v10))
-    return np.where(v8 > 2000.0, 0.0, np.where(v8 > 64.0, v11 * v11, w))
+    v = x * beta
+    mask = (((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0)
+    w = np.where(mask, x, 1.0)
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
+    e = np.exp(-np.abs(v3))
+    v4 = e + e * -np.where(v3 < 0.0, -v2, v2)
+    v5 = _mul_low(beta, x)
+    v6 = beta * x
+    e2 = np.exp(v6 * 0.5)
+    v7 = (e2 + e2 * (v5 * 0.5)) * x
+    v8 = np.where(mask, x * x, 1.0) * v4 / ((2.0 + v4) * v4 + 1.0)
+    e3 = np.exp(-v6 * 0.5)
+    v9 = (e3 + e3 * (-v5 * 0.5)) * x
+    w2 = np.where(v < -2000.0, 0.0, np.where(v < -64.0, v7 * v7, v8))
+    return np.where(np.isnan(x), x, np.where(v > 2000.0, 0.0, np.where(v > 64.0, v9 * v9, w2)))
 
 
 def _grad_beta_lean(x: Array, beta: Any) -> Array:

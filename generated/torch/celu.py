@@ -136,7 +136,7 @@ def _forward(x: Tensor, alpha: Value) -> Tensor:
     v5 = ((v4 + 2.48015872203759e-05) * v + 0.00019841269840183528) * v
     v6 = ((v5 + 0.0013888888889056479) * v + 0.008333333333335203) * v + 0.04166666666666515
     v7 = (((v6 * v + 0.16666666666666655) * v + 0.5) * v + 1.0) * xc
-    return torch.where(x > 0.0, x, torch.where(torch.abs(v) < 1.0, v7, alpha * torch.expm1(v)))
+    return torch.where(x > 0.0, x, torch.where(torch.abs(v) < 1.0, v7, torch.expm1(v) * alpha))
 
 
 def _derivative(x: Tensor, alpha: Value) -> Tensor:

@@ -103,7 +103,7 @@ class ELU(nn.Module):
 
 
 def _forward(x: Tensor, alpha: Value) -> Tensor:
-    return torch.where(x > 0.0, x, alpha * torch.expm1(torch.clamp(x, max=0.0)))
+    return torch.where(x > 0.0, x, torch.expm1(torch.clamp(x, max=0.0)) * alpha)
 
 
 def _derivative(x: Tensor, alpha: Value) -> Tensor:

@@ -239,7 +239,7 @@ def _forward(x: Tensor, y: Tensor) -> Tensor:
     w4 = torch.where(mask, v60 * v49, v52 * yc * x)
     w5 = torch.where(mask, v27, (2.0 - v17 * v3) * 0.5 * yc * x)
     w6 = torch.where(yc < 0.0, torch.where((v53 == math.inf) & mask2, w4, w3), w5)
-    return torch.where(y > 1.152921504606847e18, y * x, w6)
+    return torch.where(y > 1.152921504606847e18, x * y, w6)
 
 
 def _derivative_x(x: Tensor, y: Tensor) -> Tensor:

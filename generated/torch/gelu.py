@@ -195,13 +195,13 @@ def _second_derivative(x: Tensor) -> Tensor:
     v = x * x * -0.5
     v2 = _mul_low(x, x) * -0.5
     e = torch.exp(v)
-    v3 = e + e * v2
+    v3 = x * x
     e2 = torch.exp(v * 0.5)
     v4 = e2 + e2 * (v2 * 0.5)
-    v5 = v4 * 0.3989422804014327 * (v4 * (2.0 - x * x))
-    v6 = v3 * 0.7978845608028654 - v3 * 0.3989422804014327 * x * x
-    w = torch.where(x > 63.25, 0.0, torch.where(x > 11.3125, v5, v6))
-    return torch.where(x < -63.25, 0.0, torch.where(x < -11.3125, v5, w))
+    v5 = v4 * 0.3989422804014327 * (v4 * (2.0 - v3))
+    w = torch.where(x > 11.3125, v5, (1.0 - v3 * 0.5) * ((e + e * v2) * 0.7978845608028654))
+    w2 = torch.where(x < -11.3125, v5, torch.where(x > 63.25, 0.0, w))
+    return torch.where(x < -63.25, 0.0, w2)
 
 
 def _vjp(x: Tensor, dy: Tensor) -> Tensor:

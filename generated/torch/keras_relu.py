@@ -187,7 +187,7 @@ class KerasRelu(nn.Module):
 def _forward(x: Tensor, negative_slope: Value, max_value: Value, threshold: Value) -> Tensor:
     mask = x == -math.inf
     w = torch.where(mask, 1.0, x)
-    w2 = torch.where(threshold <= w, w, negative_slope * (w - threshold))
+    w2 = torch.where(threshold <= w, w, (w - threshold) * negative_slope)
     w3 = torch.where(negative_slope > 0.0, -math.inf * torch.ones_like(x), 0.0)
     return torch.where(mask, w3, torch.where(max_value <= w, max_value, w2))
 

@@ -165,10 +165,13 @@ def _forward(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v3 = beta * w
     e = torch.exp(-torch.abs(v3))
     v4 = torch.log1p(e + e * -torch.where(v3 < 0.0, -v2, v2)) + torch.clamp(v3, min=0.0)
-    e2 = torch.exp(beta * x * 0.5)
-    v5 = e2 + e2 * (_mul_low(beta, x) * 0.5)
-    w2 = torch.where(v < -64.0, v5 * (1.0 / beta) * v5, torch.where(v > 64.0, x, v4 / beta))
-    w3 = torch.where(threshold < v, x, torch.where(v < -2000.0, 0.0, w2))
+    v5 = _mul_low(beta, x)
+    v6 = beta * x
+    e2 = torch.exp(v6 * 0.5)
+    v7 = e2 + e2 * (v5 * 0.5)
+    w2 = torch.where(v < -64.0, v7 * (1.0 / beta) * v7, torch.where(v > 64.0, x, v4 / beta))
+    mask = (threshold < v6) | ((threshold == v6) & (0.0 < v5))
+    w3 = torch.where(mask, x, torch.where(v < -2000.0, 0.0, w2))
     return torch.where(torch.isnan(x), x, w3)
 
 
@@ -178,30 +181,30 @@ def _derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v3 = beta * v
     e = torch.exp(-torch.abs(v3))
     v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
-    w = torch.where(threshold < beta * v, 1.0, torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
+    w = torch.where(threshold < v * beta, 1.0, torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
     w2 = torch.where(beta > 0.0, 0.0 * torch.ones_like(x), 0.5)
     return torch.where(x < -1.152921504606847e18, w2, w)
 
 
 def _second_derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v = torch.clamp(torch.clamp(x, min=-1.152921504606847e18), max=1.152921504606847e18)
-    v2 = beta * v
-    mask = (((v2 >= -2000.0) & (v2 >= -64.0)) & (v2 <= 64.0)) & (v2 <= 2000.0)
-    w = torch.where(mask, v, 1.0)
-    v3 = _mul_low(beta, w)
-    v4 = beta * w
-    e = torch.exp(-torch.abs(v4))
-    v5 = e + e * -torch.where(v4 < 0.0, -v3, v3)
-    v6 = _mul_low(beta, v)
-    v7 = beta * v
-    e2 = torch.exp(v7 * 0.5)
-    v8 = e2 + e2 * (v6 * 0.5)
-    w2 = torch.where(v2 < -64.0, v8 * beta * v8, beta * v5 / ((2.0 + v5) * v5 + 1.0))
-    e3 = torch.exp(-v7 * 0.5)
-    v9 = e3 + e3 * (-v6 * 0.5)
-    w3 = torch.where(v2 > 64.0, v9 * beta * v9, torch.where(v2 < -2000.0, 0.0, w2))
-    w4 = torch.where(threshold < v2, 0.0, torch.where(v2 > 2000.0, 0.0, w3))
-    return torch.where(torch.isnan(x), x, w4)
+    v2 = _mul_low(beta, v)
+    v3 = beta * v
+    v4 = -v2
+    e = torch.exp(-torch.abs(v3))
+    v5 = e + e * -torch.where(v3 < 0.0, v4, v2)
+    v6 = -v3
+    v7 = e + e * -torch.where(v6 < 0.0, -v4, v4)
+    v8 = torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
+    v9 = v * beta
+    e2 = torch.exp(v3 * 0.5)
+    v10 = e2 + e2 * (v2 * 0.5)
+    v11 = v8 * (torch.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
+    w = torch.where(v9 < -2000.0, 0.0, torch.where(v9 < -64.0, v10 * beta * v10, v11))
+    e3 = torch.exp(v6 * 0.5)
+    v12 = e3 + e3 * (v4 * 0.5)
+    w2 = torch.where(v9 > 2000.0, 0.0, torch.where(v9 > 64.0, v12 * beta * v12, w))
+    return torch.where(threshold < v9, 0.0, w2)
 
 
 def _grad_beta(x: Tensor, beta: Value, threshold: Value) -> Tensor:
@@ -234,7 +237,8 @@ def _grad_beta(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v18 = v17 - (torch.log1p(v16) + torch.clamp(v15, min=0.0)) / beta / beta
     w3 = torch.where(mask3, v14, torch.where(mask2, 0.0, torch.where(mask, v11, v18)))
     w4 = torch.where(v >= 0.0, torch.where(mask4, 0.0, w3), torch.where(mask4, 0.0, w2))
-    return torch.where(torch.isnan(x), x, torch.where(threshold < v, 0.0, w4))
+    w5 = torch.where((threshold < v8) | ((threshold == v8) & (0.0 < v7)), 0.0, w4)
+    return torch.where(torch.isnan(x), x, w5)
 
 
 def _grad_threshold(x: Tensor, beta: Value, threshold: Value) -> Tensor:

@@ -142,14 +142,26 @@ class Swiglu(nn.Module):
 
 
 def _forward(x: Tensor, y: Tensor) -> Tensor:
-    e = torch.exp(-torch.abs(y))
+    v = torch.abs(y)
+    e = torch.exp(-v)
+    v2 = (-3.2091321585806e-12 * y + -1.3691606584830363e-10) * y + 1.6041328973858067e-11
+    v3 = ((v2 * y + 2.0664451248735164e-09) * y + -3.407784500139946e-11) * y
+    v4 = ((v3 + -2.199489528384895e-08) * y + 4.007890222638417e-11) * y
+    v5 = ((v4 + 2.1908277747244236e-07) * y + -2.848390720617007e-11) * y
+    v6 = ((v5 + -2.1637983472526377e-06) * y + 1.2528367956522107e-11) * y
+    v7 = ((v6 + 2.1356899224704254e-05) * y + -3.3545238487257884e-12) * y
+    v8 = ((v7 + -0.00021081348788856843) * y + 5.158779637300548e-13) * y
+    v9 = ((v8 + 0.002083333332919516) * y + -4.029053581341165e-14) * y
+    v10 = ((v9 + -0.020833333333314528) * y + 1.2216067623518822e-15) * y
+    v11 = x * y
+    v12 = torch.where(y >= 0.0, 1.0, e) / (1.0 + e) * y * x
+    w = torch.where(v < 1.0, ((v10 + 0.24999999999999975) * y + 0.5) * v11, v12)
     mask = y < -64.0
     e2 = torch.exp(y * 0.25)
-    v = torch.where(y >= 0.0, 1.0, e) / (1.0 + e) * x * y
-    v2 = torch.abs(x)
-    w = torch.where(mask, e2 * x * (e2 * y) * e2 * e2, v)
-    w2 = torch.where(y < -2000.0, torch.clamp(v2, max=0.0), w)
-    return torch.where(mask & (v2 == math.inf), y * x, w2)
+    v13 = torch.abs(x)
+    w2 = torch.where(mask, e2 * x * (e2 * y) * e2 * e2, w)
+    w3 = torch.where(y < -2000.0, torch.clamp(v13, max=0.0), w2)
+    return torch.where(mask & (v13 == math.inf), v11, w3)
 
 
 def _derivative_x(x: Tensor, y: Tensor) -> Tensor:

@@ -185,7 +185,7 @@ def _second_derivative(x: Tensor, beta: Value) -> Tensor:
     v5 = -v2
     v6 = e + e * -torch.where(v5 < 0.0, -v3, v3)
     v7 = torch.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
-    v8 = v7 * (torch.where(v5 >= 0.0, 1.0, v6) / (1.0 + v6))
+    v8 = v7 * (torch.where(v5 >= 0.0, 1.0, v6) / (1.0 + v6)) * beta
     v9 = x * beta
     v10 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
     v11 = (1.4975057869097913e-15 * v10 + -1.8525242826140174e-14) * v10
@@ -201,7 +201,7 @@ def _second_derivative(x: Tensor, beta: Value) -> Tensor:
     v21 = ((v20 + 0.00011513070195845344) * v10 + -0.001366369691236773) * v10
     v22 = ((v21 + 0.003862816776830254) * v10 + -0.001836670144762844) * v10
     v23 = ((v22 + -0.022487259234225326) * v10 + 0.07629586548655085) * v10
-    v24 = v8 * (2.0 - torch.tanh(beta * x * 0.5) * beta * x) * beta
+    v24 = v8 * (2.0 - torch.tanh(beta * x * 0.5) * beta * x)
     v25 = (v23 + -0.09153052016419229) * beta * v10
     v26 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
     v27 = (-1.4975057869097913e-15 * v26 + -1.8525242826140174e-14) * v26
@@ -231,22 +231,23 @@ def _second_derivative(x: Tensor, beta: Value) -> Tensor:
 
 
 def _grad_beta(x: Tensor, beta: Value) -> Tensor:
-    v = _mul_low(beta, x)
-    v2 = beta * x
-    v3 = -v
-    e = torch.exp(-torch.abs(v2))
-    v4 = e + e * -torch.where(v2 < 0.0, v3, v)
-    v5 = -v2
-    v6 = e + e * -torch.where(v5 < 0.0, -v3, v3)
-    v7 = torch.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
-    v8 = x * beta
-    e2 = torch.exp(v2 * 0.5)
-    v9 = (e2 + e2 * (v * 0.5)) * x
-    v10 = v7 * (torch.where(v5 >= 0.0, 1.0, v6) / (1.0 + v6)) * x * x
-    w = torch.where(v8 < -2000.0, 0.0, torch.where(v8 < -64.0, v9 * v9, v10))
-    e3 = torch.exp(v5 * 0.5)
-    v11 = (e3 + e3 * (v3 * 0.5)) * x
-    return torch.where(v8 > 2000.0, 0.0, torch.where(v8 > 64.0, v11 * v11, w))
+    v = x * beta
+    mask = (((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0)
+    w = torch.where(mask, x, 1.0)
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
+    e = torch.exp(-torch.abs(v3))
+    v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
+    v5 = _mul_low(beta, x)
+    v6 = beta * x
+    e2 = torch.exp(v6 * 0.5)
+    v7 = (e2 + e2 * (v5 * 0.5)) * x
+    v8 = torch.where(mask, x * x, 1.0) * v4 / ((2.0 + v4) * v4 + 1.0)
+    w2 = torch.where(v < -2000.0, 0.0, torch.where(v < -64.0, v7 * v7, v8))
+    e3 = torch.exp(-v6 * 0.5)
+    v9 = (e3 + e3 * (-v5 * 0.5)) * x
+    w3 = torch.where(v > 2000.0, 0.0, torch.where(v > 64.0, v9 * v9, w2))
+    return torch.where(torch.isnan(x), x, w3)
 
 
 def _vjp(x: Tensor, dy: Tensor, beta: Value) -> Tensor:
