@@ -74,12 +74,10 @@ def build(
     """Write the generated files of activations (all by default); the paths that changed.
 
     A full build also removes files that no spec accounts for. Nothing is written unless
-    everything could be generated; a build that is killed leaves generated/ as it was. Raises
-    ContractError, with the input, where a function is over the accuracy contract.
+    everything could be generated; a build that is killed leaves generated/ as it was.
     """
     chosen, kinds = _resolve(names, targets)
     files = texts(chosen, kinds, progress)
-    hold(map(registry.load, chosen))
     stale = frozenset() if names else frozenset(_unaccounted(files, kinds))
     return replace_tree(folder(), files, stale)
 

@@ -69,8 +69,7 @@ def _introduce(act: Activation) -> list[str]:
 
 
 def write(made: Made) -> list[str]:
-    """Write the spec and the generated files; their paths. ContractError: nothing was written."""
-    build.hold([made.activation])
+    """Write the spec and the generated files; their paths."""
     name, root = made.activation.name, project_root()
     path = f"specs/{name}.py"
     write_atomic(root / path, made.spec)

@@ -34,6 +34,9 @@ from .variants import forms
 CLASSES = (1.0, 1.2, 1.35, 1.5, 2.0, 3.0, 5.0, 12.0, 100.0, 1e4, math.inf)
 #: Rounds of repairs, and how many forms they are tried on.
 ROUNDS, FORMS_REPAIRED = 3, 3
+#: Candidates of one function after which no more repairs are tried: with parameters each is
+#: measured at many settings.
+TRIES = {False: 1200, True: 200}
 #: How many treatments of wrong results are tried on one plan.
 TREATMENTS = 16
 #: An exponential tail takes over where what it leaves out is exp(-border) times smaller.
@@ -256,12 +259,15 @@ class _Search:
     def repair(self, plan: Plan) -> None:
         """Greedily, the repair that leaves the fewest inputs failing; then without what is idle."""
         now = self.best_of(plan)
+        most = TRIES[bool(self.act.parameters)]
         for _ in range(ROUNDS):
-            if now is None or now.passes:
+            if now is None or now.passes or len(self.tried) > most:
                 break
             following: list[tuple[Any, int, Plan, Candidate]] = []
             options = dict.fromkeys(self.repairs(plan, now))
             for other in sorted(options, key=lambda p: -len(p.tails) - len(p.patches) - p.wide):
+                if len(self.tried) > most:
+                    break
                 done = self.best_of(other)
                 if done is not None and done.progress < now.progress:
                     following.append((done.progress, len(following), other, done))
