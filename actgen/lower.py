@@ -168,13 +168,12 @@ class _Builder:
         high, low = self.pairs.pair(product)
         if low is None:
             return None
-        first, last = self.lower(bound), sympy.Integer(0)
-        sides = ((high, first), (low, last))
-        if expr.lhs.is_Symbol:
-            sides = ((first, high), (last, low))
-        strict = self.emit(op[0] + "t", *sides[0])
-        tie = self.emit("and", self.emit("eq", *sides[0]), self.emit(op, *sides[1]))
-        return self.emit("or", strict, tie)
+        if expr.lhs.is_Symbol:  # t < β·x is β·x > t
+            op = ("g" if op[0] == "l" else "l") + op[1]
+        at = self.lower(bound)
+        beside = self.emit(op, low, sympy.Integer(0))
+        tie = self.emit("and", self.emit("eq", high, at), beside)
+        return self.emit("or", self.emit(op[0] + "t", high, at), tie)
 
     def _argument(self, expr: Expr, exponential: bool) -> Arg:
         """An atom's argument; its low part is kept for exponentials of it, if there are any."""

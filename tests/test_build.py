@@ -21,7 +21,7 @@ from actgen.lang import exp, symbol, tanh, x
 from actgen.spec import Activation, Parameter
 
 a = symbol("a")
-first = Activation("first", x * tanh(exp(a * x)), parameters=(Parameter("a", 1.0),))
+first = Activation("first", a * tanh(x), parameters=(Parameter("a", 1.0),))
 second = Activation("second", x / (1 + exp(-x)))
 """
 

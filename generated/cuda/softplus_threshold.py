@@ -165,7 +165,7 @@ def _device(real: Any) -> dict[str, Any]:
         v7 = e2 + e2 * (v5 * real(0.5))
         w2 = x if v > real(64.0) else v4 / beta
         w3 = v7 * (real(1.0) / beta) * v7 if v < real(-64.0) else w2
-        mask = threshold < v6 or threshold == v6 and real(0.0) < v5
+        mask = v6 > threshold or v6 == threshold and v5 > real(0.0)
         return x if math.isnan(x) else x if mask else real(0.0) if v < real(-2000.0) else w3
 
     @cuda.jit(device=True)
@@ -232,7 +232,7 @@ def _device(real: Any) -> dict[str, Any]:
         v17 = -(v16 / beta) - (math.log1p(v15) + _maximum(v14, real(0.0))) / beta / beta
         w4 = v13 if mask4 else real(0.0) if mask3 else v11 if mask2 else v17
         w5 = (real(0.0) if mask5 else w4) if v >= real(0.0) else w3
-        w6 = real(0.0) if threshold < v8 or threshold == v8 and real(0.0) < v7 else w5
+        w6 = real(0.0) if v8 > threshold or v8 == threshold and v7 > real(0.0) else w5
         return x if math.isnan(x) else w6
 
     @cuda.jit(device=True)

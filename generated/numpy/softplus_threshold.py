@@ -134,7 +134,7 @@ def _forward(x: Array, beta: Any, threshold: Any) -> Array:
     e2 = np.exp(v6 * 0.5)
     v7 = e2 + e2 * (v5 * 0.5)
     w2 = np.where(v < -64.0, v7 * (1.0 / beta) * v7, np.where(v > 64.0, x, v4 / beta))
-    mask = (threshold < v6) | ((threshold == v6) & (0.0 < v5))
+    mask = (v6 > threshold) | ((v6 == threshold) & (v5 > 0.0))
     return np.where(np.isnan(x), x, np.where(mask, x, np.where(v < -2000.0, 0.0, w2)))
 
 
@@ -198,7 +198,7 @@ def _grad_beta(x: Array, beta: Any, threshold: Any) -> Array:
     v16 = -(w * (np.where(v14 >= 0.0, 1.0, v15) / (1.0 + v15)) / beta)
     w4 = np.where(mask, v11, v16 - (np.log1p(v15) + np.maximum(v14, 0.0)) / beta / beta)
     w5 = np.where(mask4, 0.0, np.where(mask3, v13, np.where(mask2, 0.0, w4)))
-    mask5 = (threshold < v8) | ((threshold == v8) & (0.0 < v7))
+    mask5 = (v8 > threshold) | ((v8 == threshold) & (v7 > 0.0))
     return np.where(np.isnan(x), x, np.where(mask5, 0.0, np.where(v >= 0.0, w5, w3)))
 
 

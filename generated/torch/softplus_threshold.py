@@ -170,7 +170,7 @@ def _forward(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     e2 = torch.exp(v6 * 0.5)
     v7 = e2 + e2 * (v5 * 0.5)
     w2 = torch.where(v < -64.0, v7 * (1.0 / beta) * v7, torch.where(v > 64.0, x, v4 / beta))
-    mask = (threshold < v6) | ((threshold == v6) & (0.0 < v5))
+    mask = (v6 > threshold) | ((v6 == threshold) & (v5 > 0.0))
     w3 = torch.where(mask, x, torch.where(v < -2000.0, 0.0, w2))
     return torch.where(torch.isnan(x), x, w3)
 
@@ -237,7 +237,7 @@ def _grad_beta(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v18 = v17 - (torch.log1p(v16) + torch.clamp(v15, min=0.0)) / beta / beta
     w3 = torch.where(mask3, v14, torch.where(mask2, 0.0, torch.where(mask, v11, v18)))
     w4 = torch.where(v >= 0.0, torch.where(mask4, 0.0, w3), torch.where(mask4, 0.0, w2))
-    w5 = torch.where((threshold < v8) | ((threshold == v8) & (0.0 < v7)), 0.0, w4)
+    w5 = torch.where((v8 > threshold) | ((v8 == threshold) & (v7 > 0.0)), 0.0, w4)
     return torch.where(torch.isnan(x), x, w5)
 
 
