@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
 from . import calculus, contract, model
-from .accuracy import FORMATS, Format, hard_points, neighbours, to_format, ulp_of
+from .accuracy import FORMATS, Format, corners, hard_points, neighbours, to_format, ulp_of
 from .oracle import Oracle, Undecided, from_float, shared
 from .program import Program
 from .spec import Activation, Parameter, exact
@@ -178,15 +177,11 @@ def _around(
     """The least and greatest value at the corners of the box of half an ulp around the point."""
     if not all(map(math.isfinite, point)):
         return value, value
-    with flint.ctx.workprec(2200):  # so that x ± half an ulp is exact
-        sides = [
-            [from_float(x) + s * ulp_of(from_float(x), fmt) / 2 for s in (-1, 1)] for x in point
-        ]
     try:
-        corners = [oracle.exact(list(c), 60) for c in itertools.product(*sides)]
+        found = [oracle.exact(corner, 60) for corner in corners(point, fmt)]
     except Undecided:
         return value, value
-    numbers = [float(c) for c in corners if c.is_finite()] + [value]
+    numbers = [float(v) for v in found if v.is_finite()] + [value]
     return min(numbers), max(numbers)
 
 
