@@ -14,7 +14,7 @@ from flint import arb
 from numpy.typing import NDArray
 
 import actgen
-from actgen import compiler, measuring, reference, stabilise, zones
+from actgen import compiler, measuring, reference, trial, zones
 from actgen.accuracy import FORMATS, errors, rounded, to_format
 from actgen.lang import exp, x
 from actgen.oracle import OPS, Undecided, from_float
@@ -51,7 +51,7 @@ def some_points(inputs: int, seed: int) -> NDArray[np.float64]:
 def test_enclosures_hold_the_truth(name: str) -> None:
     act = actgen.load(name)
     compiled = compiler.compile_activation(act)
-    for i, setting in enumerate(stabilise.settings(act)):
+    for i, setting in enumerate(trial.settings(act)):
         kinks = np.array([[k] * len(act.inputs) for k in breaks(act, setting)[0]])
         points = some_points(len(act.inputs), i)
         for function, r in references(compiled, setting).items():
