@@ -156,15 +156,19 @@ class Truth:
         """Put one value."""
         self.high[i], self.low[i], self.slack[i], self.lift[i], self.silent[i] = row
 
+    @property
+    def arrays(self) -> list[Floats]:
+        """The fields, in order."""
+        return [self.high, self.low, self.slack, self.lift, self.silent]
+
     def take(self, which: Any) -> Truth:
-        """Some of the values."""
-        return Truth(
-            self.high[which],
-            self.low[which],
-            self.slack[which],
-            self.lift[which],
-            self.silent[which],
-        )
+        """A copy of some of the values."""
+        return Truth(*(array[which].copy() for array in self.arrays))
+
+    @classmethod
+    def join(cls, parts: Sequence[Truth]) -> Truth:
+        """One after the other."""
+        return cls(*(np.concatenate(a) for a in zip(*(p.arrays for p in parts), strict=True)))
 
 
 def quantum(magnitude: Any, fmt: Format, lift: Any = 0) -> Floats:

@@ -8,7 +8,9 @@ dominates, tails.by_sign splits by their signs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import sympy
 from sympy import Abs, Eq, Expr, Integer, Piecewise, Rational, Symbol, exp, log, oo
@@ -54,10 +56,34 @@ _FLAT: dict[str, tuple[Expr | None, Expr | None]] = {
 }
 
 
+_T = TypeVar("_T")
+
+
+def _remembered(method: Callable[[_Expander, Expr], _T]) -> Callable[[_Expander, Expr], _T]:
+    """The method, asked once for each expression; what it raised is raised again."""
+
+    @functools.wraps(method)
+    def ask(self: _Expander, expr: Expr) -> _T:
+        key = method.__name__, expr
+        if key not in self.known:
+            try:
+                self.known[key] = method(self, expr)
+            except (NoTail, tails.UnknownSign) as nothing:
+                self.known[key] = nothing
+        found: _T | Exception = self.known[key]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return ask
+
+
 class _Expander:
     def __init__(self, x: Symbol, side: int, signs: Signs) -> None:
         self.x, self.side, self.signs = x, side, signs
+        self.known: dict[tuple[str, Expr], Any] = {}
 
+    @_remembered
     def growth(self, v: Expr) -> int:
         """1 for v → +oo, -1 for v → -oo, 0 where it stays bounded."""
         if self.x not in v.free_symbols:
@@ -93,6 +119,7 @@ class _Expander:
     def mul(self, a: Terms, b: Terms) -> Terms:
         return self.collect([(sympy.expand(v + w), p * q) for v, p in a for w, q in b])
 
+    @_remembered
     def expand(self, expr: Expr) -> Terms:
         if self.x not in expr.free_symbols or expr == self.x:
             return [(Integer(0), expr)] if expr != 0 else []
@@ -213,9 +240,14 @@ class _Expander:
         return self.collect([(Integer(0), f0), *self.times(small, f1), *second])
 
 
+@functools.lru_cache(maxsize=64)
+def _expander(x: Symbol, side: int, signs: frozenset[tuple[Expr, int]]) -> _Expander:
+    return _Expander(x, side, dict(signs))
+
+
 def terms(expr: Expr, x: Symbol, side: int, signs: Signs) -> Terms:
     """The expansion of an expression without branches; NoTail, UnknownSign where there is none."""
-    return _Expander(x, side, signs).expand(expr)
+    return _expander(x, side, frozenset(signs.items())).expand(expr)
 
 
 def exponential_tails(
@@ -268,7 +300,7 @@ def _pieces(
 
     The conditions bound an exponent, or x: they need no word about the signs.
     """
-    expander = _Expander(x, side, signs)
+    expander = _expander(x, side, frozenset(signs.items()))
     try:
         terms = expander.expand(expr)
         if not terms:

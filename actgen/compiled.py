@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
+from . import cases
 from .program import Program
+from .reference import Reference
 from .spec import Activation
 from .stabilise import Choice
 
@@ -34,3 +37,12 @@ class Compiled:
 
     activation: Activation
     functions: dict[str, Function]
+
+    @property
+    def truths(self) -> dict[str, tuple[Expr, Expr]]:
+        """The formula as written and the lifted one of each function."""
+        return {f.name: (f.truth, f.expr) for f in self.functions.values()}
+
+    def references(self, setting: Mapping[Symbol, Expr]) -> dict[str, Reference]:
+        """The truth of every function at a parameter setting."""
+        return cases.references(self.activation, self.truths, setting)

@@ -23,6 +23,7 @@ from .rows import lift_rows
 from .spec import Activation
 from .stabilise import stabilise
 from .ties import leaning
+from .trial import benches
 from .variants import lift
 
 
@@ -100,8 +101,10 @@ def _compile(act: Activation) -> Compiled:
             functions[name] = Function(name, truth, expr, program)
     else:
         symbols = [p.symbol for p in act.parameters]
-        for name, expr, truth in derived(act):
-            choice = stabilise(expr, truth, act)
+        every = list(derived(act))
+        bench = benches(act, {name: (truth, expr) for name, expr, truth in every})
+        for name, expr, truth in every:
+            choice = stabilise(expr, act, bench[name])
             side = leaning(truth, act.inputs)
             lean = None if side is None else lower(side, act.inputs, symbols)
             functions[name] = Function(name, truth, expr, choice.program, choice, lean)

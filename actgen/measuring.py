@@ -45,6 +45,10 @@ class Case:
     near: Array | None = None
     exhaustive: bool = False
 
+    def take(self, which: Array) -> Case:
+        """Some of the points, of a format wider than 16 bits."""
+        return replace(self, points=self.points[which], truth=self.truth.take(which))
+
 
 def make_case(
     reference: Reference,
@@ -81,34 +85,57 @@ def round_truth(reference: Reference, points: Array, truth: Truth, fmt: Format) 
     return np.where(np.isnan(truth.high), np.nan, result)
 
 
-def mixed_errors(
-    y: Array, points: Array, plain: Array, case: Case, truth: Truth, fmt: Format
-) -> Array:
-    """An upper bound of the mixed ulp error of each result, from the corners of its box."""
-    finite = np.isfinite(points).all(axis=1) & np.isfinite(y)
-    result = plain.copy()
-    which = np.flatnonzero(finite)
-    if not len(which):
+@dataclass(frozen=True)
+class Corners:
+    """The truth at points and at the corners of the boxes of half an ulp around them.
+
+    `joined` is where the function takes the values between these: no branches meet in the box.
+    """
+
+    truths: Sequence[Truth]
+    joined: Array
+
+    @classmethod
+    def join(cls, parts: Sequence[Corners]) -> Corners:
+        """One after the other."""
+        truths = [Truth.join(column) for column in zip(*(p.truths for p in parts), strict=True)]
+        return cls(truths, np.concatenate([p.joined for p in parts]))
+
+    def mixed(self, y: Array, plain: Array, fmt: Format) -> Array:
+        """An upper bound of the mixed ulp error of each result."""
+        found = np.min([errors(y, t, fmt) for t in self.truths], axis=0)
+        with np.errstate(all="ignore"):
+            sides = np.array([_side(y, t) for t in self.truths])
+        between = (sides <= 0).any(axis=0) & (sides >= 0).any(axis=0) & self.joined
+        found = np.where(between, 0.0, found)
+        silent = np.any([t.silent for t in self.truths], axis=0)
+        result: Array = np.where(silent | ~np.isfinite(y), plain, np.minimum(found, plain))
         return result
-    y, points, truths = y[which], points[which], [truth.take(which)]
-    half = quantum(np.abs(points), fmt) / 2
+
+
+def corners_of(case: Case, points: Array, truth: Truth, fmt: Format) -> Corners:
+    """The corners of some points of a case; those of infinite points are the points."""
+    finite = np.isfinite(points).all(axis=1)
+    inside = points[finite]
+    half = quantum(np.abs(inside), fmt) / 2
+    found: list[Truth] = []
     if fmt.name == "float64":
-        boxes = [corners(p, fmt) for p in points.tolist()]
-        truths += [case.reference.exact(list(corner)) for corner in zip(*boxes, strict=True)]
+        boxes = [corners(p, fmt) for p in inside.tolist()]
+        found += [case.reference.exact(list(corner)) for corner in zip(*boxes, strict=True)]
     else:
         for signs in itertools.product((-1.0, 1.0), repeat=points.shape[1]):
-            truths.append(case.reference.truth(points + half * np.array(signs), fmt))
-    found = np.min([errors(y, t, fmt) for t in truths], axis=0)
-    with np.errstate(all="ignore"):
-        sides = np.array([_side(y, t) for t in truths])
-    between = (sides <= 0).any(axis=0) & (sides >= 0).any(axis=0)
+            found.append(case.reference.truth(inside + half * np.array(signs), fmt))
+    truths = [truth]
+    for corner in found:
+        whole = truth.take(slice(None))
+        for old, new in zip(whole.arrays, corner.arrays, strict=True):
+            old[finite] = new
+        truths.append(whole)
+    joined = np.ones(len(points), bool)
     for column, breaks in enumerate(case.breaks):
         for at in breaks:
-            between &= np.abs(points[:, column] - at) > half[:, column]
-    found = np.where(between, 0.0, found)
-    silent = np.any([t.silent for t in truths], axis=0)
-    result[which] = np.where(silent, plain[which], np.minimum(found, plain[which]))
-    return result
+            joined[finite] &= np.abs(inside[:, column] - at) > half[:, column]
+    return Corners(truths, joined)
 
 
 def _side(y: Array, truth: Truth) -> Array:
@@ -136,7 +163,8 @@ def measure(
     mixed = plain.copy()
     over = np.flatnonzero((plain > most) & np.isfinite(plain))
     if len(over) and limit.measure != "rounded":
-        mixed[over] = mixed_errors(y[over], points[over], plain[over], case, truth.take(over), fmt)
+        box = corners_of(case, points[over], truth.take(over), fmt)
+        mixed[over] = box.mixed(y[over], plain[over], fmt)
     wrong = np.isinf(plain)
     far = wrong & ((np.abs(points) > 1e30) & np.isfinite(points)).any(axis=1)
     wrong &= ~far

@@ -22,13 +22,13 @@ from rich.table import Table
 
 from .accuracy import FORMATS, Floats, Format, error, to_format, ulp_of
 from .build import folder
+from .cases import point_sets
 from .compiler import compile
 from .kernel import Kernel
 from .oracle import Oracle, Undecided, from_float, shared
 from .peers import LIBRARIES, Library, Pair, flushes, missing
 from .registry import load
 from .spec import Activation
-from .trial import point_sets
 
 #: Our backends that are measured beside the libraries.
 OURS = ("torch", "numpy")

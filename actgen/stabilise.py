@@ -86,14 +86,14 @@ class Candidate:
     score: Score
 
     @property
-    def rank(self) -> tuple[int, int, int]:
+    def rank(self) -> tuple[float, int, int]:
         """Lower is better: non-finite results first, then the class of the error, then cost."""
         # Where every operation is correctly rounded on every backend, nothing need be kept back.
         exact = all(i.op in model.EXACT for i in self.program.body)
         level = next(
             i for i, c in enumerate(CLASSES) if self.score.worst <= c * (1.4 if exact else 1)
         )
-        return (len(self.score.wrong), level, self.cost)
+        return (self.score.rates[0], level, self.cost)
 
     @property
     def passes(self) -> bool:
@@ -101,9 +101,9 @@ class Candidate:
         return self.rank[:2] == (0, 0)
 
     @property
-    def progress(self) -> tuple[int, int, float]:
+    def progress(self) -> tuple[float, float, float]:
         """What a repair has to lower."""
-        return (len(self.score.wrong), len(self.score.failing), self.score.worst)
+        return (*self.score.rates, self.score.worst)
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ def _with_nan(program: Program, act: Activation) -> Program:
 
 
 class _Search:
-    def __init__(self, act: Activation, truth: Expr) -> None:
-        self.act, self.bench = act, Bench(act, truth)
+    def __init__(self, act: Activation, bench: Bench) -> None:
+        self.act, self.bench = act, bench
         self.tried: list[Candidate] = []
         self.plans: dict[Plan, Candidate | None] = {}
 
@@ -285,9 +285,9 @@ class _Search:
             plan = kept
 
 
-def stabilise(lifted: Expr, truth: Expr, act: Activation) -> Choice:
-    """The best program for the lifted expression `lifted`, judged by the formula `truth`."""
-    search = _Search(act, truth)
+def stabilise(lifted: Expr, act: Activation, bench: Bench) -> Choice:
+    """The best program for the lifted expression `lifted`, judged on a bench."""
+    search = _Search(act, bench)
     plans: list[tuple[Any, int, Plan]] = []
     for form, expr in forms(lifted):
         plan = Plan(form, expr)

@@ -22,13 +22,13 @@ import numpy as np
 
 from . import contract, measuring, model
 from .accuracy import FORMATS, Measurement
+from .cases import breaks
 from .compiler import compile_activation, source
 from .errors import ActgenError
 from .project import project_root
 from .reference import Reference
 from .registry import load
 from .running import Runner, runner
-from .verify import breaks, references
 
 CHUNK, BLOCK = 1 << 22, 1 << 17
 
@@ -73,7 +73,7 @@ def _prepared(name: str, backend: str) -> tuple[Runner, dict[str, Reference], li
     act = load(name)
     compiled = compile_activation(act)
     defaults = act.defaults
-    return runner(compiled, backend), references(compiled, defaults), breaks(act, defaults)
+    return runner(compiled, backend), compiled.references(defaults), breaks(act, defaults)
 
 
 def measure(job: Job) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Where parameters decide the direction and their sign is not known, the answer is
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 import sympy
@@ -179,6 +180,7 @@ def _of_growing(expr: Expr, ends: tuple[Expr | None, Expr | None] | None, sign: 
     return end
 
 
+@functools.lru_cache(maxsize=4096)
 def leading(expr: Expr, x: Symbol) -> tuple[Expr, int] | None:
     """(c, n) with expr ~ c·xⁿ as |x| → oo, for a ratio of polynomials in x; None for others."""
     numerator, denominator = sympy.fraction(sympy.together(expr))
@@ -202,6 +204,7 @@ def sign_of(expr: Expr, signs: Signs) -> int:
     return result
 
 
+@functools.lru_cache(maxsize=4096)
 def _factored(expr: Expr) -> Expr:
     try:
         return sympy.factor(expr)

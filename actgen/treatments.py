@@ -9,9 +9,9 @@ import sympy
 from sympy import Expr, Symbol
 
 from . import guards, tails
+from .cases import settings
 from .oracle import Oracle, Undecided, shared
 from .spec import Activation, exact
-from .trial import settings
 
 #: Beyond it the algebraic form of a tail takes over, tried from the greatest: cubes of the first
 #: still fit float32, exponentials of the last but one do.

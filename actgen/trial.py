@@ -1,200 +1,50 @@
-"""How a candidate program is judged: hard inputs, the truth there, and the distance from it."""
+"""How a candidate program is judged: the points of verification, the truth there, the errors.
+
+A candidate is measured on some of the points first, and where it does well there, on all of them.
+"""
 
 from __future__ import annotations
 
-import math
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import flint
 import numpy as np
-import sympy
 from numpy.typing import NDArray
-from sympy import Expr, Symbol
 
-from . import calculus, contract, model
-from .accuracy import FORMATS, Format, corners, hard_points, neighbours, to_format, ulp_of
-from .oracle import Oracle, Undecided, from_float, shared
+from . import contract, measuring, model
+from .accuracy import FORMATS, Format, Truth, errors
+from .cases import Functions, cases, settings
+from .measuring import Case
 from .program import Program
-from .spec import Activation, Parameter, exact
+from .spec import Activation
 
 Floats = NDArray[np.float64]
 #: What a candidate may err by in the model, whose operations are all correctly rounded, in mixed
 #: ulp of float32 and float64: the rest of the contract's 4 is for the operations of a backend.
-MIXED = 2.7
+MIXED = 3.1
 #: And in float32 when computed in float64 and rounded once.
 ROUNDED = 0.75
-
-
-def samples(parameter: Parameter) -> list[Expr]:
-    """Values of a parameter at which a candidate has to work: default, others, tiny, large, edges.
-
-    All are exact in float32, so that every backend is given the same.
-    """
-    value = parameter.value
-    if not value.is_finite:
-        return [value, sympy.Integer(6)]
-    low, high = (None if v is None else sympy.sympify(v) for v in (parameter.low, parameter.high))
-    unit = value if value else sympy.Integer(1)
-    wanted = [value, *(unit * exact(f) for f in (4, 0.25, 3.3, 0.7, 1e-5, 1e5))]
-    wanted += [-unit, *(edge for edge in (low, high) if edge is not None)]
-    wanted = [sympy.Rational(float(np.float32(float(v)))) if v != value else v for v in wanted]
-    wanted = [v for v in wanted if (low is None or v >= low) and (high is None or v <= high)]
-    return list(dict.fromkeys(wanted))
-
-
-def settings(act: Activation) -> list[dict[Symbol, Expr]]:
-    """Parameter settings to measure at: the defaults, then one parameter changed at a time.
-
-    A kernel is given a float, so the default is the float64 nearest to it.
-    """
-    base = {s: exact(float(v)) if v.is_finite else v for s, v in act.defaults.items()}
-    rows = [base]
-    for p in act.parameters:
-        rows += [{**base, p.symbol: v} for v in samples(p) if v != p.value]
-    return rows
-
-
-def point_sets(act: Activation, fmt: Format, count: int = 120) -> Sequence[tuple[float, ...]]:
-    """Hard inputs of an activation: floats, or pairs of them for a gated one."""
-    special = [
-        float(p.subs(act.defaults))
-        for p in calculus.break_points(act.formula, act.inputs[0], act.defaults)
-    ]
-    points = hard_points(fmt, special, count)
-    if not act.is_gated:
-        return [(p,) for p in points]
-    rng = np.random.default_rng(7)
-    few = [p for p in points if not math.isinf(p)]
-    others = rng.permutation(few)
-    pairs = [(a, float(b)) for a, b in zip(few, others, strict=True)]
-    # A gate of ordinary size under values of every size, and the other way about.
-    middle = [p for p in few if 1e-3 < abs(p) < 1e3]
-    near = rng.choice(middle, len(few))
-    pairs += [(a, float(b)) for a, b in zip(few, near, strict=True)]
-    pairs += [(float(a), b) for a, b in zip(near, few, strict=True)]
-    ends = [(s * math.inf, v) for s in (1, -1) for v in (1.5, -1.5, 0.25, 0.0)]
-    return pairs + ends + [(b, a) for a, b in ends]
-
-
-def zeros(oracle: Oracle, at: tuple[float, ...], index: int) -> list[float]:
-    """Where the function changes sign as input `index` goes from -64 to 64, to float64."""
-    grid = sorted(s * 2.0 ** (k / 3) for s in (-1, 1) for k in range(-12, 19))
-
-    def value(p: float) -> float:
-        try:
-            return float(
-                oracle.exact([from_float(q) for q in (*at[:index], p, *at[index + 1 :])], 20)
-            )
-        except Undecided:
-            return math.nan
-
-    found = []
-    values = [value(p) for p in grid]
-    for a, b, fa, fb in zip(grid, grid[1:], values, values[1:], strict=False):
-        if fa * fb < 0:
-            low, high = a, b
-            for _ in range(60):
-                middle = (low + high) / 2
-                if value(middle) * fa > 0:
-                    low = middle
-                else:
-                    high = middle
-            found.append(high)
-    return found[:4]
-
-
-def around(root: float, fmt: Format, count: int) -> list[float]:
-    """Floats near a zero, ever closer to it: `count` an octave on each side."""
-    parts = [2 ** ((k + 0.3) / count) for k in range(count)]
-    near = [root * (1 + s * m * 2.0**-k) for k in range(2, 26) for s in (1, -1) for m in parts]
-    return [*(float(v) for v in to_format(near, fmt)), *neighbours(root, fmt, 4)]
-
-
-def dense(fmt: Format, more: int) -> list[float]:
-    """Points all along where a function is neither its tails nor its values near 0."""
-    steps = 40 * 2**more
-    tops = (6.0, 120.0 if fmt.name == "float32" else 800.0)
-    values = [top * ((k + 0.37) / steps) ** 2 for top in tops for k in range(steps)]
-    return [float(v) for p in values for v in to_format([p, -p], fmt)]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The truth at some points in a format: high + low parts, its ulp, and the values around.
-
-    `least` and `most` are what the formula takes within half an ulp of the inputs.
-    """
-
-    points: Floats
-    high: Floats
-    low: Floats
-    unit: Floats
-    least: Floats
-    most: Floats
-
-    def ulps(self, y: Floats) -> Floats:
-        """|y − truth| in ulp."""
-        return np.asarray(np.abs((y - self.high) - self.low) / self.unit)
-
-    def mixed(self, y: Floats) -> Floats:
-        """The distance of y from the values around, in ulp; no more than `ulps`."""
-        outside = np.maximum(np.maximum(self.least - y, y - self.most), 0.0) / self.unit
-        return np.asarray(np.minimum(outside, self.ulps(y)))
-
-
-def truth(oracle: Oracle, points: Sequence[tuple[float, ...]], fmt: Format) -> Truth:
-    """The truth where the formula says something."""
-    rows = []
-    for point in points:
-        try:
-            value = oracle(*point)
-        except Undecided:
-            continue
-        if value.is_nan() and not any(map(math.isnan, point)):
-            continue
-        if value == 0 and 0.0 in point and any(map(math.isinf, point)):
-            continue  # 0·oo: its limit is 0 along one path only
-        high = float(value)
-        if math.isfinite(high) and abs(high) > fmt.max:
-            high = math.copysign(math.inf, high)
-        if not math.isfinite(high):
-            rows.append((*point, high, 0.0, 1.0, high, high))
-            continue
-        with flint.ctx.workprec(160):
-            low = float(value - from_float(high))
-        unit = max(float(ulp_of(value, fmt)), 5e-324)
-        rows.append((*point, high, low, unit, *_around(oracle, point, fmt, high)))
-    width = len(oracle.inputs)
-    table = np.array(rows, np.float64).reshape(len(rows), width + 5).T
-    return Truth(table[:width].T, *table[width:])
-
-
-def _around(
-    oracle: Oracle, point: tuple[float, ...], fmt: Format, value: float
-) -> tuple[float, float]:
-    """The least and greatest value at the corners of the box of half an ulp around the point."""
-    if not all(map(math.isfinite, point)):
-        return value, value
-    try:
-        found = [oracle.exact(corner, 60) for corner in corners(point, fmt)]
-    except Undecided:
-        return value, value
-    numbers = [float(v) for v in found if v.is_finite()] + [value]
-    return min(numbers), max(numbers)
+#: Every so many of the points are looked at first, in (float32, float64); the rest where the
+#: candidate's worst error is no more than this.
+THIN, PROMISING = {"float32": (16, 8), "float64": (2, 4)}, 1.6
+#: So many points of each kind are kept in a score.
+KEPT = 400
 
 
 @dataclass(frozen=True)
 class Score:
     """How a program did: points wrongly NaN or infinite, points that err too much, worst errors.
 
-    `single` and `double` are in mixed ulp, computed in float32 and in float64; `rounded` is in
-    ulp of float32, computed in float64 and rounded once.
+    `rates` are the shares of both kinds of points, of which no more than KEPT are kept. `single`
+    and `double` are in mixed ulp, computed in float32 and in float64; `rounded` is in ulp of
+    float32, computed in float64 and rounded once.
     """
 
     wrong: tuple[tuple[float, ...], ...]
     failing: tuple[tuple[float, ...], ...]
+    rates: tuple[float, float]
     single: float
     double: float
     rounded: float
@@ -211,62 +61,113 @@ class Score:
         return not self.wrong and within and self.rounded <= contract.SINGLE.most
 
 
+@dataclass(frozen=True)
+class Points:
+    """Points in one format with the parameters they are at (further columns), and the truth."""
+
+    fmt: Format
+    cases: tuple[Case, ...]
+    parameters: Floats
+
+    @functools.cached_property
+    def table(self) -> Floats:
+        """The inputs, a row each."""
+        return np.concatenate([case.points for case in self.cases])
+
+    @functools.cached_property
+    def truth(self) -> Truth:
+        """The truth at the inputs."""
+        return Truth.join([case.truth for case in self.cases])
+
+    @functools.cached_property
+    def corners(self) -> measuring.Corners:
+        """The truth at the corners of the box of half an ulp around each."""
+        return measuring.Corners.join(
+            [measuring.corners_of(c, c.points, c.truth, self.fmt) for c in self.cases]
+        )
+
+    def mixed(self, y: Floats, plain: Floats) -> Floats:
+        """Mixed errors of results whose plain errors are known."""
+        return self.corners.mixed(y, plain, self.fmt)
+
+
+def _collect(act: Activation, fmt: Format, found: Sequence[Case], thin: bool) -> Points:
+    few, rows = [], []
+    for i, (case, setting) in enumerate(zip(found, settings(act), strict=True)):
+        step = THIN[fmt.name][i > 0] if thin else 1
+        infinite = np.isinf(case.points).any(axis=1)
+        which = np.flatnonzero(infinite | (np.arange(len(case.points)) % step == 0))
+        few.append(case.take(which))
+        values = [float(model.constant(v)) for v in setting.values()]
+        rows.append(np.tile(np.array(values), (len(which), 1)))
+    return Points(fmt, tuple(few), np.concatenate(rows))
+
+
 class Bench:
     """The truth for one function of one activation, against which candidates are measured."""
 
-    def __init__(self, act: Activation, expr: Expr) -> None:
+    def __init__(self, act: Activation, found: dict[str, Sequence[Case]]) -> None:
         self.act = act
-        self.cases = []
-        for fmt in (FORMATS["float32"], FORMATS["float64"]):
-            for i, setting in enumerate(settings(act)):
-                points = list(point_sets(act, fmt, 40 if i else 120))
-                if not act.is_gated:
-                    points += [(p,) for p in dense(fmt, 0 if i else 4)]
-                oracle = shared(expr, act.inputs, setting)
-                base = (1.37,) * len(act.inputs)
-                for k in range(len(base)):
-                    for p in (
-                        p
-                        for root in zeros(oracle, base, k)
-                        for p in around(root, fmt, 4 if i else 20)
-                    ):
-                        points.append((*base[:k], p, *base[k + 1 :]))
-                self.cases.append((fmt, setting, truth(oracle, points, fmt)))
+        self.stages = [
+            [_collect(act, FORMATS[dtype], several, thin) for dtype, several in found.items()]
+            for thin in (True, False)
+        ]
 
     def measure(self, program: Program) -> Score:
-        """The program against the truth in every case."""
-        wrong: list[tuple[float, ...]] = []
-        failing: list[tuple[float, ...]] = []
-        worst = [0.0, 0.0, 0.0]
-        single, double = FORMATS["float32"], FORMATS["float64"]
-        for fmt, setting, true in self.cases:
-            runs = [(fmt, 0 if fmt is single else 1, MIXED)]
-            if fmt is single:
-                runs.append((double, 2, ROUNDED))
-            for work, slot, allowed in runs:
-                y = self._run(program, setting, true.points, work, fmt)
-                bad = (np.isfinite(y) != np.isfinite(true.high)) | (
-                    np.isnan(y) != np.isnan(true.high)
-                )
-                bad |= np.isinf(true.high) & (y != true.high)
-                wrong += [tuple(p) for p in true.points[bad].tolist()]
-                with np.errstate(all="ignore"):
-                    ulps = true.ulps(y) if slot == 2 else true.mixed(y)
-                ulps = np.where(bad | ~np.isfinite(true.high), 0.0, ulps)
-                failing += [tuple(p) for p in true.points[ulps > allowed].tolist()]
-                worst[slot] = max(worst[slot], float(ulps.max(initial=0.0)))
-        return Score(tuple(wrong), tuple(failing), *worst)
+        """The program against the truth: on some of the points, and on all if it does well."""
+        first, every = self.stages
+        score = self._measure(program, first)
+        if score.wrong or score.worst > PROMISING:
+            return score
+        return self._measure(program, every)
 
-    def _run(
-        self,
-        program: Program,
-        setting: dict[Symbol, Expr],
-        points: Floats,
-        work: Format,
-        to: Format,
-    ) -> Floats:
-        values: dict[str, Any] = {s.name: model.constant(v) for s, v in setting.items()}
-        values |= {s.name: points[:, i] for i, s in enumerate(self.act.inputs)}
+    def _measure(self, program: Program, stage: Sequence[Points]) -> Score:
+        wrong: list[Floats] = []
+        failing: list[Floats] = []
+        worst = [0.0, 0.0, 0.0]
+        count = 0
+        for points in stage:
+            single = points.fmt.name == "float32"
+            runs = [(points.fmt, 0 if single else 1, MIXED)]
+            if single:
+                runs.append((FORMATS["float64"], 2, ROUNDED))
+            for work, slot, allowed in runs:
+                y = self._run(program, points, work)
+                ulps = errors(y, points.truth, points.fmt)
+                bad = np.isinf(ulps)
+                if slot < 2 and (ulps > allowed).any():
+                    ulps = points.mixed(y, ulps)
+                ulps = np.where(bad, 0.0, ulps)
+                wrong.append(points.table[bad])
+                failing.append(points.table[ulps > allowed])
+                worst[slot] = float(ulps.max(initial=0.0))
+                count += len(y)
+        parts = [np.concatenate(p) for p in (wrong, failing)]
+        rates = len(parts[0]) / count, len(parts[1]) / count
+        return Score(_few(parts[0]), _few(parts[1]), rates, *worst)
+
+    def _run(self, program: Program, points: Points, work: Format) -> Floats:
+        values: dict[str, Any] = {s.name: points.table[:, i] for i, s in enumerate(self.act.inputs)}
+        for p, column in zip(self.act.parameters, points.parameters.T, strict=True):
+            values[p.name] = column if len(np.unique(column)) > 1 else float(column[0])
         with np.errstate(all="ignore"):
             y = model.evaluate(program, values, work)[0]
-            return np.asarray(y.astype(to.dtype).astype(np.float64))
+            y = y.astype(points.fmt.dtype).astype(np.float64)
+        return np.broadcast_to(y, len(points.table))
+
+
+def _few(points: Floats) -> tuple[tuple[float, ...], ...]:
+    """The points, or KEPT of them."""
+    if len(points) > KEPT:
+        points = points[np.linspace(0, len(points) - 1, KEPT).astype(int)]
+    return tuple(tuple(row) for row in points.tolist())
+
+
+def benches(act: Activation, functions: Functions) -> dict[str, Bench]:
+    """A bench for each function."""
+    found: dict[str, dict[str, list[Case]]] = {name: {} for name in functions}
+    for dtype in ("float32", "float64"):
+        for i in range(len(settings(act))):
+            for name, case in cases(act, functions, FORMATS[dtype], i).items():
+                found[name].setdefault(dtype, []).append(case)
+    return {name: Bench(act, dict(several)) for name, several in found.items()}

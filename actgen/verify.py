@@ -13,18 +13,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sympy import Expr, Symbol
-
-from . import calculus, contract, measuring, model, row_errors, zones
+from . import contract, measuring, model, row_errors
 from .accuracy import FORMATS, Format, Measurement
+from .cases import cases, settings
 from .compiled import Compiled, Function
 from .compiler import compile_activation
 from .measuring import Case
-from .reference import Reference
 from .registry import load
 from .running import Runner, runner
 from .spec import Activation
-from .trial import point_sets, settings
 
 
 class Measurements(list[Measurement]):
@@ -82,7 +79,7 @@ def _measure_elements(
     names = [s.name for s in compiled.activation.inputs]
     limit = contract.limit(labels["backend"], fmt.name)
     for i, setting in enumerate(settings(compiled.activation)):
-        case = cases(compiled, fmt, i)[f.name]
+        case = kept(compiled, fmt, i)[f.name]
         values = {s.name: model.constant(v) for s, v in setting.items()}
         computed = run(f, list(case.points.T), values, fmt)
         found = measuring.measure(computed, case, fmt, limit, names, function=f.name, **labels)
@@ -97,52 +94,12 @@ def _measure_elements(
 _CASES: dict[tuple[Activation, str], dict[int, dict[str, Case]]] = {}
 
 
-def cases(compiled: Compiled, fmt: Format, index: int) -> dict[str, Case]:
+def kept(compiled: Compiled, fmt: Format, index: int) -> dict[str, Case]:
     """A case for each function at one parameter setting; kept until another kernel is measured."""
     key = compiled.activation, fmt.name
     if key not in _CASES:
         _CASES.clear()
         _CASES[key] = {}
     if index not in _CASES[key]:
-        _CASES[key][index] = _cases(compiled, fmt, index)
+        _CASES[key][index] = cases(compiled.activation, compiled.truths, fmt, index)
     return _CASES[key][index]
-
-
-def references(compiled: Compiled, setting: Mapping[Symbol, Expr]) -> dict[str, Reference]:
-    """The truth of every function at a parameter setting."""
-    act = compiled.activation
-    special = [] if act.is_gated else breaks(act, setting)[0]
-    return {
-        f.name: Reference(f.truth, f.expr, act.inputs, setting, special)
-        for f in compiled.functions.values()
-    }
-
-
-def breaks(act: Activation, setting: Mapping[Symbol, Expr]) -> list[list[float]]:
-    """Where branches of the formula may meet, for each input."""
-    return [
-        sorted(
-            {float(p.subs(setting)) for p in calculus.break_points(act.formula, s, dict(setting))}
-        )
-        for s in act.inputs
-    ]
-
-
-def _cases(compiled: Compiled, fmt: Format, index: int) -> dict[str, Case]:
-    act = compiled.activation
-    setting = settings(act)[index]
-    truths, kinks = references(compiled, setting), breaks(act, setting)
-    inputs = len(act.inputs)
-    if fmt.precision < 16:
-        table, length = zones.every_point(fmt, inputs)
-        return {
-            name: measuring.make_case(r, table, fmt, kinks, length) for name, r in truths.items()
-        }
-    if act.is_gated:
-        tables = zones.gated_points(list(truths.values()), fmt, point_sets(act, fmt), inputs)
-    else:
-        tables = zones.scalar_points(list(truths.values()), fmt, kinks[0], index == 0)
-    return {
-        name: measuring.make_case(r, table, fmt, kinks)
-        for (name, r), table in zip(truths.items(), tables, strict=True)
-    }

@@ -20,6 +20,7 @@ from sympy import Expr, Symbol
 
 from . import contract, measuring, model, zones
 from .accuracy import FORMATS, Format, Measurement, Truth, around, to_format
+from .cases import breaks, settings
 from .compiled import Compiled
 from .compiler import compile_activation
 from .measuring import Case
@@ -28,8 +29,6 @@ from .project import project_root, write_atomic
 from .reference import Reference
 from .running import runner
 from .spec import Activation, exact
-from .trial import settings
-from .verify import breaks, references
 
 CAP = 8
 
@@ -177,7 +176,7 @@ def _case(
     setting: Mapping[Symbol, Expr],
     fmt: Format,
 ) -> Case:
-    reference = references(compiled, setting)[function]
+    reference = compiled.references(setting)[function]
     points = np.array([[from_bits(b, fmt) for b in row.input.split()] for row in rows])
     stored = np.array([from_bits(row.output, fmt) for row in rows])
     kinks = breaks(compiled.activation, setting)

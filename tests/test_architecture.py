@@ -26,6 +26,8 @@ accuracy
 model guards tails reference contract
 variants
 asymptotics patches registry zones
+measuring
+cases
 trial ties
 treatments
 stabilise rows
@@ -41,7 +43,7 @@ facts
 files formula scaffold
 kernel
 compiler
-running measuring
+running
 row_errors
 verify build plots
 worst_cases sweep peers

@@ -36,11 +36,11 @@ from actgen.accuracy import (
     quantum,
     to_format,
 )
+from actgen.cases import cases
 from actgen.compiler import compile_activation
 from actgen.contract import Limit
 from actgen.lang import x
 from actgen.reference import Reference
-from actgen.verify import references
 
 LABELS = {"activation": "a", "function": "f", "backend": "torch", "dtype": "float32"}
 ULP = Limit("ulp", 1.0)
@@ -49,9 +49,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def case_of(name: str, dtype: str, function: str = "forward") -> measuring.Case:
-    from actgen.verify import cases
-
-    return cases(compile_activation(actgen.load(name)), FORMATS[dtype], 0)[function]
+    act = actgen.load(name)
+    return cases(act, compile_activation(act).truths, FORMATS[dtype], 0)[function]
 
 
 def right(case: measuring.Case, fmt: Format) -> NDArray[Any]:
@@ -135,7 +134,7 @@ def test_mixed_errors_forgive_the_input_and_no_more() -> None:
     case = measuring.Case(r, points, r.truth(points, fmt), [[]])
     y = np.array([0.0, 1e-3, -1 + 3 * 2.0**-24, 7.0 + 40 * 2.0**-21])
     plain = errors(y, case.truth, fmt)
-    mixed = measuring.mixed_errors(y, points, plain, case, case.truth, fmt)
+    mixed = measuring.corners_of(case, points, case.truth, fmt).mixed(y, plain, fmt)
     assert plain[0] > 1e6 and mixed[0] == 0.0
     assert mixed[1] > 100
     assert mixed[2] <= 1 < plain[2]
@@ -146,11 +145,13 @@ def test_mixed_errors_do_not_bridge_a_jump() -> None:
     """Halfway up the step of heaviside is no value of it."""
     act = actgen.load("heaviside")
     fmt = FORMATS["float32"]
-    r = references(compile_activation(act), act.defaults)["forward"]
+    r = compile_activation(act).references(act.defaults)["forward"]
     points = np.array([[0.0]])
     case = measuring.Case(r, points, r.truth(points, fmt), [[0.0]])
     y = np.array([0.25])
-    mixed = measuring.mixed_errors(y, points, errors(y, case.truth, fmt), case, case.truth, fmt)
+    mixed = measuring.corners_of(case, points, case.truth, fmt).mixed(
+        y, errors(y, case.truth, fmt), fmt
+    )
     assert mixed[0] > 1e6
 
 
@@ -158,7 +159,7 @@ def test_mixed_errors_move_every_input() -> None:
     """silu(y)·x near the root of ∂/∂y: only y can explain what is off."""
     act = actgen.load("swiglu")
     fmt = FORMATS["float32"]
-    r = references(compile_activation(act), act.defaults)["derivative_y"]
+    r = compile_activation(act).references(act.defaults)["derivative_y"]
     points = np.array([[1.0, float(np.float32(-1.2784645))]])
     case = measuring.Case(r, points, r.truth(points, fmt), [[], []])
     true = float(case.truth.high[0])
@@ -166,10 +167,12 @@ def test_mixed_errors_move_every_input() -> None:
     y = np.array([float(np.float32(true + slope / 2))])
     plain = errors(y, case.truth, fmt)
     assert plain[0] > 4
-    assert measuring.mixed_errors(y, points, plain, case, case.truth, fmt)[0] <= 1
+    assert measuring.corners_of(case, points, case.truth, fmt).mixed(y, plain, fmt)[0] <= 1
     y = y + 1e-5
     assert (
-        measuring.mixed_errors(y, points, errors(y, case.truth, fmt), case, case.truth, fmt)[0]
+        measuring.corners_of(case, points, case.truth, fmt).mixed(
+            y, errors(y, case.truth, fmt), fmt
+        )[0]
         > 100
     )
 
@@ -184,7 +187,7 @@ def test_zones_cover_roots_and_borders() -> None:
         assert at in points
     forward = case_of("silu", "float32").points[:, 0]
     forward = forward[~np.isnan(forward)]
-    r = references(compile_activation(act), {})["forward"]
+    r = compile_activation(act).references({})["forward"]
     kind = zones.kinds(r.truth(np.sort(forward)[:, None], fmt), fmt)
     border = np.flatnonzero(np.abs(np.diff(np.abs(kind))) > 0)
     ordered_points = ordered(to_format(np.sort(forward), fmt), fmt)

@@ -14,13 +14,13 @@ from flint import arb
 from numpy.typing import NDArray
 
 import actgen
-from actgen import compiler, measuring, reference, trial, zones
+from actgen import compiler, measuring, reference, zones
 from actgen.accuracy import FORMATS, errors, rounded, to_format
+from actgen.cases import breaks, settings
 from actgen.lang import exp, x
 from actgen.oracle import OPS, Undecided, from_float
 from actgen.reference import Reference
 from actgen.registry import names
-from actgen.verify import breaks, references
 
 ELEMENTS = [n for n in names() if not actgen.load(n).is_row]
 
@@ -51,10 +51,10 @@ def some_points(inputs: int, seed: int) -> NDArray[np.float64]:
 def test_enclosures_hold_the_truth(name: str) -> None:
     act = actgen.load(name)
     compiled = compiler.compile_activation(act)
-    for i, setting in enumerate(trial.settings(act)):
+    for i, setting in enumerate(settings(act)):
         kinks = np.array([[k] * len(act.inputs) for k in breaks(act, setting)[0]])
         points = some_points(len(act.inputs), i)
-        for function, r in references(compiled, setting).items():
+        for function, r in compiled.references(setting).items():
             assert holes(r, points) == [], function
             if len(kinks):  # there the truth's own branch counts
                 for p, t in zip(
@@ -127,7 +127,7 @@ def test_rounded_truth_against_arb(dtype: str) -> None:
     """silu(x) = x/2 + x²/4 − …: among subnormals it lies beside a tie, closer than float64 tells."""
     fmt = FORMATS[dtype]
     act = actgen.load("silu")
-    r = references(compiler.compile_activation(act), {})["forward"]
+    r = compiler.compile_activation(act).references({})["forward"]
     values = zones.all_values(fmt)
     values = values[np.isfinite(values)]
     points = np.concatenate([values[::97], values[np.abs(values) < 200 * fmt.tiny]])[:, None]

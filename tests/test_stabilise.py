@@ -23,7 +23,7 @@ from actgen.oracle import OPS, Oracle, from_float, number
 from actgen.program import interpret
 from actgen.registry import names
 from actgen.ties import leaning
-from actgen.trial import Bench
+from actgen.trial import benches
 
 ELEMENTWISE = [n for n in names() if not actgen.load(n).is_row]
 
@@ -119,7 +119,7 @@ def test_wide_exponents_keep_their_digits() -> None:
 def test_a_planted_error_is_seen() -> None:
     act = actgen.load("silu")
     program = compiler.compile_activation(act).functions["forward"].program
-    bench = Bench(act, act.formula)
+    bench = benches(act, {"forward": (act.formula, act.formula)})["forward"]
     assert not bench.measure(program).failing
     for i, instr in enumerate(program.body):
         if instr.op == "add" and not isinstance(instr.args[0], str):

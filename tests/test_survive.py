@@ -11,8 +11,8 @@ import pytest
 import actgen
 from actgen import compiler, contract, guards, model
 from actgen.accuracy import FORMATS
+from actgen.cases import settings
 from actgen.registry import names
-from actgen.trial import settings
 
 DTYPES = list(FORMATS)
 
@@ -65,10 +65,10 @@ def test_relu_like_nan(dtype: type) -> None:
 def test_a_guard_that_is_left_out_is_found() -> None:
     """The check itself can fail: naive silu, lowered as it stands, is wrong far out."""
     from actgen.lower import lower
-    from actgen.trial import Bench
+    from actgen.trial import benches
 
     act = actgen.load("silu")
-    bench = Bench(act, act.derivative())
+    bench = benches(act, {"derivative": (act.derivative(), act.derivative())})["derivative"]
     naive = lower(act.derivative(), act.inputs, [])
     wrong = bench.measure(naive).wrong
     assert len(wrong) > 10 and any(p[0] < -89 for p in wrong)
