@@ -14,8 +14,21 @@ from sympy import Expr, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from .atoms import AtomFunction, decay, gauss, offset, polynomial, shifted, u
-from .doubleword import Pairs, split_constant
+from .atoms import (
+    AtomFunction,
+    above_oo,
+    below_oo,
+    decay,
+    finite,
+    gauss,
+    maximum,
+    minimum,
+    offset,
+    polynomial,
+    shifted,
+    u,
+)
+from .doubleword import Pair, Pairs, split_constant
 from .errors import InternalError
 from .lang import RowPick, RowTop
 from .program import Arg, Instr, Program, validate
@@ -65,16 +78,26 @@ _DECAYING = ("decay", "sigmoid", "gauss", "sech", "sech2", "exp", "erfc", "RowPi
 _BOUNDED = ("erfcx", "tanh", "erf", "sign", "sin", "cos", "atan")
 
 
+#: What moves an input without rounding it.
+_CLAMPS = (minimum, maximum, finite, above_oo, below_oo)
+
+
+#: So many of the last steps of a fine polynomial are pairs.
+FINE_STEPS = 2
+
+
 class _Builder:
     """Value numbering: one instruction for each different (operation, arguments)."""
 
-    def __init__(self, taken: Iterable[str], expand: bool, wide: bool, roots: int) -> None:
+    def __init__(
+        self, taken: Iterable[str], expand: bool, wide: bool, fine: bool, roots: int
+    ) -> None:
         self.body: list[Instr] = []
         self.numbers: dict[tuple[str, tuple[Arg, ...]], str] = {}
         self.memo: dict[Expr, Arg] = {}
         self.negated: dict[Arg, Arg] = {}
         self.taken = set(taken)
-        self.expand, self.wide, self.roots = expand, wide, roots
+        self.expand, self.wide, self.fine, self.roots = expand, wide, fine, roots
         self.lows: dict[Arg, Arg] = {}
         self.last: dict[Expr, int] = {}
         self.pairs = Pairs(self.emit, self.lower, self.lows)
@@ -104,7 +127,7 @@ class _Builder:
         if isinstance(expr, sympy.Expr) and expr.is_number and (self.expand or not expr.args):
             return expr
         if isinstance(expr, sympy.Add):
-            return self._sum(expr)
+            return self._rounded(expr) if self.fine else self._sum(expr)
         if isinstance(expr, sympy.Mul):
             return self._product(expr)
         if isinstance(expr, sympy.Pow) and not isinstance(expr, sympy.exp):
@@ -159,10 +182,13 @@ class _Builder:
         raise InternalError(f"cannot lower {type(expr).__name__}: {expr}")
 
     def _compare(self, expr: Expr) -> Arg | None:
-        """β·x > t with the product's rounding error where it rounds to t; None for other forms."""
+        """β·x > t with the product's rounding error where it rounds to t; None for other forms.
+
+        x may be clamped.
+        """
         op = _RELATIONS[type(expr)]
         product, bound = (expr.rhs, expr.lhs) if expr.lhs.is_Symbol else (expr.lhs, expr.rhs)
-        simple = product.is_Mul and all(f.is_Symbol for f in product.args)
+        simple = product.is_Mul and all(isinstance(f, (Symbol, *_CLAMPS)) for f in product.args)
         if op not in ("lt", "gt", "le", "ge") or not simple or len(product.args) != 2:
             return None
         high, low = self.pairs.pair(product)
@@ -204,10 +230,17 @@ class _Builder:
         """factor·w^order·P(w^step), the power last: only the result itself can underflow."""
         at, (first, *rest) = self.lower(w), coefficients
         t = self._integer_power(at, int(step))
+        fine = rest[-FINE_STEPS:] if self.fine else []
         result: Arg = first
-        for c in rest:
+        for c in rest[: len(rest) - len(fine)]:
             result = self.emit("mul", result, t)
             result = self.emit("add", result, c) if c != 0 else result
+        if fine:
+            power = t, self.emit("mul_low", at, at) if step == 2 else None
+            pair: Pair = (result, None)
+            for c in fine:
+                pair = self.pairs.add(self.pairs.mul(pair, power), split_constant(c))
+            result = self.emit("add", *pair)
         if factor != 1:
             result = self.emit("mul", result, self.lower(factor))
         for _ in range(int(order)):
@@ -254,6 +287,11 @@ class _Builder:
             result = self.emit(op, result, self.lower(arg))
         return result
 
+    def _rounded(self, expr: Expr) -> Arg:
+        """An expression of pairs, rounded at the end."""
+        high, low = self.pairs.pair(expr)
+        return high if low is None else self.emit("add", high, low)
+
     def _sum(self, expr: Expr) -> Arg:
         terms = [(t.could_extract_minus_sign(), t) for t in expr.as_ordered_terms()]
         terms.sort(key=lambda pair: pair[0])
@@ -283,7 +321,8 @@ class _Builder:
                 else (factor, sympy.Integer(1))
             )
             if power.is_Rational and power < 0:
-                below += [base] * int(-power) if power.is_Integer and power > -4 else [base**-power]
+                apart = power.is_Integer and power > -4 and not (self.fine and base.is_Add)
+                below += [base] * int(-power) if apart else [base**-power]
             elif power.is_Integer and 1 < power < 4:
                 above += [base] * int(power)
             else:
@@ -332,6 +371,8 @@ class _Builder:
                 inverse = self.emit("div", sympy.Integer(1), self.lower(base))
                 return self._integer_power(inverse, int(-power))
             return self.emit("div", sympy.Integer(1), self.lower(base**-power))
+        if self.fine and base.is_Add and power.is_Integer and 1 < power < 5:
+            return self._rounded(base**power)
         if power.is_Integer and power <= 64:
             return self._integer_power(self.lower(base), int(power))
         if power.is_Rational and power.q == 2 and power.p <= 64:
@@ -391,18 +432,20 @@ def lower(
     *,
     expand: bool = True,
     wide: bool = False,
+    fine: bool = False,
     roots: int = 2,
 ) -> Program:
     """The program of one or several expressions.
 
     `expand` writes atoms out by their expansions and keeps numbers whole; without it the formula
     is taken literally (atoms by definition, numbers such as sqrt(2) as operations), as the oracle
-    wants it. `wide` keeps the rounding errors of the arguments of exponentials (see doubleword.py);
-    `roots` is how many factors exp(v/roots) a decaying exponential is multiplied in by.
+    wants it. `wide` keeps the rounding errors of the arguments of exponentials (see doubleword.py),
+    `fine` those of all sums; `roots` is how many factors exp(v/roots) a decaying exponential is
+    multiplied in by.
     """
     several = [exprs] if isinstance(exprs, sympy.Basic) else list(exprs)
     names = [s.name for s in inputs], [s.name for s in parameters]
-    builder = _Builder([*names[0], *names[1]], expand, wide, roots)
+    builder = _Builder([*names[0], *names[1]], expand, wide, fine, roots)
     builder.last = {s: len(names[0]) - i for i, s in enumerate(inputs)}
     outputs = tuple(builder.lower(e) for e in several)
     return validate(_prune(Program(tuple(names[0]), tuple(names[1]), tuple(builder.body), outputs)))

@@ -1,9 +1,10 @@
 """From a formula to the program that survives: candidates, each measured, the cheapest good one.
 
 A plan is an algebraic form of the lifted formula with repairs: exponential tails, a polynomial
-where it cancels, arguments of exponentials with their rounding errors. Each candidate is evaluated
-in float32 and float64 on hard inputs and compared with the oracle on the formula as it was
-written. `Choice` keeps the whole list, so that `show --stage stable` can print it.
+where it cancels, arguments of exponentials (wide) and all sums (fine) with their rounding errors.
+Each candidate is evaluated in float32 and float64 on hard inputs and compared with the oracle on
+the formula as it was written. `Choice` keeps the whole list, so that `show --stage stable` can
+print it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import sympy
 from sympy import Expr, Symbol
 
-from . import guards, model
+from . import contract, guards, model
 from .accuracy import FORMATS
 from .asymptotics import exponential_tails
 from .atoms import COSTS
@@ -27,18 +28,22 @@ from .patches import ENOUGH, RADII, centres, patched
 from .program import Program
 from .spec import Activation
 from .treatments import signs, treatments
-from .trial import Bench, Score
+from .trial import MIXED, Bench, Score
 from .variants import forms
 
 #: Candidates are ranked by the first of these that their worst error stays below, then by cost.
-CLASSES = (1.0, 1.2, 1.35, 1.5, 2.0, 3.0, 5.0, 12.0, 100.0, 1e4, math.inf)
+CLASSES = (1.0, 1.1, 1.2, 1.29, 1.5, 2.0, 3.0, 5.0, 12.0, 100.0, 1e4, math.inf)
 #: Rounds of repairs, and how many forms they are tried on.
 ROUNDS, FORMS_REPAIRED = 3, 3
-#: Candidates of one function after which no more repairs are tried: with parameters each is
-#: measured at many settings.
-TRIES = {False: 1200, True: 200}
+#: Repairs in these ways in turn, the cheapest first, until some candidate is in that class.
+WAYS = (("plain", 0), ("fine", 1), ("loose", 3))
+#: Candidates in one go after which no more repairs are tried; the second where each takes longer,
+#: with parameters or several inputs.
+TRIES = (400, 150)
 #: How many treatments of wrong results are tried on one plan.
 TREATMENTS = 16
+#: A plan that errs on so great a share of the inputs is not worth one.
+HOPELESS = 0.05
 #: An exponential tail takes over where what it leaves out is exp(-border) times smaller.
 BORDERS = (64, 40)
 
@@ -53,6 +58,7 @@ class Plan:
     border: int = 0
     patches: tuple[tuple[Symbol, Expr, Expr], ...] = ()
     wide: bool = False
+    fine: bool = False
     loose: bool = False
 
     @property
@@ -60,7 +66,8 @@ class Plan:
         """What is done to the form, in words."""
         words = [f"exp tail at {'-' if side < 0 else ''}{x}" for x, side in self.tails]
         words += [f"polynomial within {r} of {float(c):.5g}" for _, c, r in self.patches]
-        return "; ".join([*words, *(["wide"] if self.wide else [])])
+        words += [name for name in ("wide", "fine") if getattr(self, name)]
+        return "; ".join(words)
 
     def build(self, act: Activation) -> Expr | None:
         """The expression; None where a repair does not apply."""
@@ -90,9 +97,8 @@ class Candidate:
         """Lower is better: non-finite results first, then the class of the error, then cost."""
         # Where every operation is correctly rounded on every backend, nothing need be kept back.
         exact = all(i.op in model.EXACT for i in self.program.body)
-        level = next(
-            i for i, c in enumerate(CLASSES) if self.score.worst <= c * (1.4 if exact else 1)
-        )
+        worst = self.score.worst * (CLASSES[1] * MIXED / contract.MIXED.most if exact else 1)
+        level = next(i for i, c in enumerate(CLASSES) if worst <= c)
         return (self.score.rates[0], level, self.cost)
 
     @property
@@ -172,7 +178,7 @@ def _with_nan(program: Program, act: Activation) -> Program:
 class _Search:
     def __init__(self, act: Activation, bench: Bench) -> None:
         self.act, self.bench = act, bench
-        self.tried: list[Candidate] = []
+        self.tried: dict[Program, Candidate] = {}
         self.plans: dict[Plan, Candidate | None] = {}
 
     def consider(self, plan: Plan, tail: str, expr: Expr) -> Candidate:
@@ -181,14 +187,16 @@ class _Search:
             self.act.inputs,
             [p.symbol for p in self.act.parameters],
             wide=plan.wide,
+            fine=plan.fine,
             roots=4 if self.act.is_gated else 2,
         )
         program = _with_nan(program, self.act)
-        score = self.bench.measure(program)
-        label = "; ".join(filter(None, (plan.label, tail))) or "as it is"
-        done = Candidate(plan.form, label, expr, program, _program_cost(program), score)
-        self.tried.append(done)
-        return done
+        if program not in self.tried:
+            score = self.bench.measure(program)
+            label = "; ".join(filter(None, (plan.label, tail))) or "as it is"
+            cost = _program_cost(program)
+            self.tried[program] = Candidate(plan.form, label, expr, program, cost, score)
+        return self.tried[program]
 
     def best_of(self, plan: Plan) -> Candidate | None:
         """The plan as it is, or with its tails made right where results are not finite."""
@@ -201,7 +209,7 @@ class _Search:
         if expr is None:
             return None
         best = self.consider(plan, "", guards.guard_branches(expr, self.act.inputs[0]))
-        if best.score.wrong:
+        if best.score.wrong and best.score.rates[1] < HOPELESS:
             offered = treatments(expr, self.act, best.score.wrong)
             for tail, treated in itertools.islice(offered, TREATMENTS):
                 far = any(abs(v) > 1e5 for p in best.score.failing for v in p)
@@ -212,25 +220,27 @@ class _Search:
     def repairs(self, plan: Plan, now: Candidate) -> Iterator[Plan]:
         """What could be done next, where results fail; all of it together first."""
         bad = [*now.score.failing, *now.score.wrong]
-        ends = {
-            (x, side)
-            for i, x in enumerate(self.act.inputs)
-            for side in (-1, 1)
-            if any(side * p[i] > 4 for p in bad)
-        }
-        new = sorted(ends - set(plan.tails), key=str)
-        new = [e for e in new if replace(plan, tails=(e,), border=64).build(self.act) is not None]
-        patches = [p for i, x in enumerate(self.act.inputs) for p in self.patches(plan, x, i, bad)]
+        inputs = list(enumerate(self.act.inputs))
+        ends = [(i, (x, side)) for i, x in inputs for side in (-1, 1)]
+        ends = [(i, e) for i, e in ends if e not in plan.tails and self.has_tail(plan, e)]
+        far = [(i, e) for i, e in ends if any(e[1] * p[i] > 4 for p in bad)]
+        patches = [p for i, x in inputs for p in self.patches(plan, x, i, bad)]
+        zeros = [p for p in patches if p[1] != 0]
+        # The rounding errors of what overflows are no numbers: fine sums want all the tails.
+        new = tuple(e for _, e in (ends if plan.fine else far))
         for border in BORDERS if new else BORDERS[:1]:
-            more = replace(plan, tails=(*plan.tails, *new), border=border)
-            zeros = [p for p in patches if p[1] != 0]
-            for some in dict.fromkeys(((), tuple(patches), tuple(zeros), *((p,) for p in patches))):
+            more = replace(plan, tails=plan.tails + new, border=border)
+            several = ((), tuple(patches), tuple(zeros), *((p,) for p in patches))
+            for some in dict.fromkeys(several):
                 for wide in (True, False):
                     yield replace(more, wide=wide, patches=(*plan.patches, *some))
         for x, centre, radius in patches:
             yield from (
                 replace(plan, patches=(*plan.patches, (x, centre, radius / k))) for k in (2, 4, 8)
             )
+
+    def has_tail(self, plan: Plan, end: tuple[Symbol, int]) -> bool:
+        return replace(plan, tails=(end,), border=BORDERS[0]).build(self.act) is not None
 
     def patches(
         self, plan: Plan, x: Symbol, i: int, bad: list[tuple[float, ...]]
@@ -248,7 +258,9 @@ class _Search:
                         break
 
     def simpler(self, plan: Plan) -> Iterator[Plan]:
-        """The plan without one of its repairs."""
+        """The plan without one of its repairs, the dearest first."""
+        if plan.fine:
+            yield replace(plan, fine=False)
         for i in range(len(plan.tails)):
             yield replace(plan, tails=plan.tails[:i] + plan.tails[i + 1 :])
         for i in range(len(plan.patches)):
@@ -259,7 +271,7 @@ class _Search:
     def repair(self, plan: Plan) -> None:
         """Greedily, the repair that leaves the fewest inputs failing; then without what is idle."""
         now = self.best_of(plan)
-        most = TRIES[bool(self.act.parameters)]
+        most = len(self.tried) + TRIES[bool(self.act.parameters) or self.act.is_gated]
         for _ in range(ROUNDS):
             if now is None or now.passes or len(self.tried) > most:
                 break
@@ -296,14 +308,12 @@ def stabilise(lifted: Expr, act: Activation, bench: Bench) -> Choice:
             plans.append((done.progress, len(plans), plan))
             if form == "lifted" and done.passes and len(done.program.body) < 4:
                 break
-    if not any(c.passes for c in search.tried):
+    if not any(c.passes for c in search.tried.values()):
         best = [plan for _, _, plan in sorted(plans)[:FORMS_REPAIRED]]
-        for plan in best:
-            if not any(c.passes for c in search.tried):
-                search.repair(plan)
-        for plan in best:
-            if not any(c.score.held for c in search.tried):
-                search.repair(replace(plan, loose=True))
-    chosen = min(search.tried, key=lambda c: c.rank)
+        for way, enough in WAYS:
+            for plan in best:
+                if min(c.rank[:2] for c in search.tried.values()) > (0, enough):
+                    search.repair(replace(plan, fine=way == "fine", loose=way == "loose"))
+    chosen = min(search.tried.values(), key=lambda c: c.rank)
     few = replace(chosen.score, wrong=chosen.score.wrong[:9], failing=chosen.score.failing[:9])
-    return Choice(replace(chosen, score=few), tuple(map(_tried, search.tried)))
+    return Choice(replace(chosen, score=few), tuple(map(_tried, search.tried.values())))
