@@ -176,8 +176,9 @@ def _device(real: Any) -> dict[str, Any]:
         e = math.exp(-abs(v3))
         v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
         v5 = (real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)
-        w = real(0.0) if beta > real(0.0) else real(0.5)
-        return w if x < real(-1.152921504606847e18) else real(1.0) if threshold < v * beta else v5
+        w = real(1.0) if v3 > threshold or v3 == threshold and v2 > real(0.0) else v5
+        w2 = real(0.0) if beta > real(0.0) else real(0.5)
+        return w2 if x < real(-1.152921504606847e18) else w
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta, threshold):
@@ -198,7 +199,7 @@ def _device(real: Any) -> dict[str, Any]:
         e3 = math.exp(v6 * real(0.5))
         v12 = e3 + e3 * (v4 * real(0.5))
         w2 = real(0.0) if v10 > real(2000.0) else v12 * beta * v12 if v10 > real(64.0) else w
-        return real(0.0) if threshold < v10 else w2
+        return real(0.0) if v3 > threshold or v3 == threshold and v2 > real(0.0) else w2
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta, threshold):

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda
+from numba.cuda import libdevice
 
 __all__ = [
     "softsign",
@@ -71,8 +72,38 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _maximum(a, b):
+        return b if a < b else a  # NaN in a stays, unlike with max
+
+    @cuda.jit(device=True)
+    def _minimum(a, b):
+        return b if a > b else a  # NaN in a stays, unlike with min
+
+    @cuda.jit(device=True)
     def _sign(a):
         return real(1.0) if a > real(0.0) else real(-1.0) if a < real(0.0) else a
+
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
 
     @cuda.jit(device=True)
     def _forward(x):
@@ -87,8 +118,20 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        v = abs(x) + real(1.0)
-        return -(_sign(x) * real(2.0) / v / v / v)
+        xc = _maximum(x, real(-1.152921504606847e18))
+        v = _minimum(xc, real(1.152921504606847e18))
+        v2 = abs(v)
+        v3 = _add_low(v2, real(1.0))
+        v4 = v2 + real(1.0)
+        v5 = v2 / v4
+        v6 = (v2 - _mul_high(v5, v4) - _mul_low(v5, v4) - v5 * v3) / v4
+        v7 = (v5 + real(-1.0) + (v6 + _add_low(v5, real(-1.0)))) * (_sign(v) * real(2.0))
+        v8 = v4 * v3
+        v9 = _mul_low(v4, v4) + v8 + v8
+        v10 = _mul_high(v4, v4)
+        v11 = v7 / (v10 + v9 + _add_low(v10, v9))
+        w = -(real(2.0) / xc / xc / xc) if xc > real(1.152921504606847e18) else v11
+        return -(real(2.0) / x / x / x) if x < real(-1.152921504606847e18) else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

@@ -167,30 +167,38 @@ def _device(real: Any) -> dict[str, Any]:
         w = real(1.0) if mask else y
         e = math.exp(-abs(w))
         v = real(1.0) + e
-        v2 = w * ((real(1.0) if -w >= real(0.0) else e) / v) + real(1.0)
-        v3 = w + real(1.2784645557403564)
-        v4 = v3 - real(1.297928265020314e-08)
-        v5 = (real(4.824747679022231e-13) * v4 + real(5.481362797817524e-12)) * v4
-        v6 = (v5 + real(6.142598323951985e-12)) * v4 + real(-6.834378865774445e-11)
-        v7 = (v6 * v4 + real(-2.277966985568104e-10)) * v4 + real(2.2647071490530454e-10)
-        v8 = (v7 * v4 + real(2.9197559880951395e-09)) * v4 + real(4.628882748200664e-09)
-        v9 = (v8 * v4 + real(-1.8878489308897407e-08)) * v4 + real(-9.267242204444193e-08)
-        v10 = (v9 * v4 + real(-3.051228778026809e-08)) * v4 + real(8.599719956073225e-07)
-        v11 = (v10 * v4 + real(2.34602971352961e-06)) * v4 + real(-2.94263257513937e-06)
-        v12 = (v11 * v4 + real(-2.9733542237562083e-05)) * v4 + real(-4.090534225456559e-05)
-        v13 = (v12 * v4 + real(0.0001857072436174311)) * v4 + real(0.0007985218818274871)
-        v14 = (v13 * v4 + real(0.00012662741008053098)) * v4 + real(-0.006606589138356043)
-        v15 = (v14 * v4 + real(-0.015222655223188004)) * v4 + real(0.0188748142237823)
-        v16 = (v15 * v4 + real(0.1466487969969469)) * v4 + real(0.2178117057198001)
-        v17 = (real(1.0) if w >= real(0.0) else e) / v * v2 * x
-        mask2 = w < real(-64.0)
+        v2 = (real(1.0) if -w >= real(0.0) else e) / v
+        v3 = (real(1.0) if w >= real(0.0) else e) / v
+        mask2 = abs(x) == real(math.inf)
+        w2 = real(1.0) if mask2 else x
+        v4 = w + real(1.2784645557403564)
+        v5 = v4 - real(1.297928265020314e-08)
+        v6 = (real(4.824747679022231e-13) * v5 + real(5.481362797817524e-12)) * v5
+        v7 = (v6 + real(6.142598323951985e-12)) * v5 + real(-6.834378865774445e-11)
+        v8 = (v7 * v5 + real(-2.277966985568104e-10)) * v5 + real(2.2647071490530454e-10)
+        v9 = (v8 * v5 + real(2.9197559880951395e-09)) * v5 + real(4.628882748200664e-09)
+        v10 = (v9 * v5 + real(-1.8878489308897407e-08)) * v5 + real(-9.267242204444193e-08)
+        v11 = (v10 * v5 + real(-3.051228778026809e-08)) * v5 + real(8.599719956073225e-07)
+        v12 = (v11 * v5 + real(2.34602971352961e-06)) * v5 + real(-2.94263257513937e-06)
+        v13 = (v12 * v5 + real(-2.9733542237562083e-05)) * v5 + real(-4.090534225456559e-05)
+        v14 = (v13 * v5 + real(0.0001857072436174311)) * v5 + real(0.0007985218818274871)
+        v15 = (v14 * v5 + real(0.00012662741008053098)) * v5 + real(-0.006606589138356043)
+        v16 = (v15 * v5 + real(-0.015222655223188004)) * v5 + real(0.0188748142237823)
+        v17 = (v16 * v5 + real(0.1466487969969469)) * v5 + real(0.2178117057198001)
+        w3 = v17 * w2 * v5 if abs(v4) < real(1.0) else v2 * v3 * w * w2 + w2 * v3
+        mask3 = w < real(-64.0)
         e2 = math.exp(w * real(0.25))
         v18 = w + real(1.0)
-        w2 = v16 * x * v4 if abs(v3) < real(1.0) else v17
-        v19 = abs(x)
-        w3 = e2 * x * (e2 * v18) * e2 * e2 if mask2 else w2
-        w4 = _minimum(v19, real(0.0)) if w < real(-2000.0) else w3
-        return x if mask else x * v18 if v19 == real(math.inf) and mask2 else w4
+        w4 = e2 * v18 * (e2 * w2) * e2 * e2 if mask3 else w3
+        w5 = _minimum(abs(w2), real(0.0)) if w < real(-2000.0) else w4
+        mask4 = w < real(0.0)
+        mask5 = w * v2 > real(-1.0)
+        w6 = (real(-math.inf) if mask5 else real(math.inf)) if mask4 else real(-math.inf)
+        mask6 = w > real(0.0)
+        w7 = w2 * v18 if mask2 and mask3 else w5
+        w8 = (real(-math.inf) if mask6 else w6) if x == real(-math.inf) else w7
+        w9 = (real(math.inf) if mask5 else real(-math.inf)) if mask4 else real(math.inf)
+        return x if mask else (real(math.inf) if mask6 else w9) if x == real(math.inf) else w8
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):

@@ -144,7 +144,8 @@ def _derivative(x: Array, beta: Any, threshold: Any) -> Array:
     v3 = beta * v
     e = np.exp(-np.abs(v3))
     v4 = e + e * -np.where(v3 < 0.0, -v2, v2)
-    w = np.where(threshold < v * beta, 1.0, np.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
+    mask = (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0))
+    w = np.where(mask, 1.0, np.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
     return np.where(x < -1.152921504606847e18, np.where(beta > 0.0, 0.0, 0.5), w)
 
 
@@ -166,7 +167,7 @@ def _second_derivative(x: Array, beta: Any, threshold: Any) -> Array:
     e3 = np.exp(v6 * 0.5)
     v12 = e3 + e3 * (v4 * 0.5)
     w2 = np.where(v9 > 2000.0, 0.0, np.where(v9 > 64.0, v12 * beta * v12, w))
-    return np.where(threshold < v9, 0.0, w2)
+    return np.where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 0.0, w2)
 
 
 def _grad_beta(x: Array, beta: Any, threshold: Any) -> Array:

@@ -73,8 +73,19 @@ def _derivative(x: Array) -> Array:
 
 
 def _second_derivative(x: Array) -> Array:
-    v = np.abs(x) + 1.0
-    return -(np.sign(x) * 2.0 / v / v / v)
+    xc = np.maximum(x, -1.152921504606847e18)
+    v = np.minimum(xc, 1.152921504606847e18)
+    v2 = np.abs(v)
+    v3 = _add_low(v2, 1.0)
+    v4 = v2 + 1.0
+    v5 = v2 / v4
+    v6 = (v2 - v5 * v4 - _mul_low(v5, v4) - v5 * v3) / v4 + _add_low(v5, -1.0)
+    v7 = v4 * v3
+    v8 = _mul_low(v4, v4) + v7 + v7
+    v9 = v4 * v4
+    v10 = (v5 + -1.0 + v6) * (np.sign(v) * 2.0) / (v9 + v8 + _add_low(v9, v8))
+    w = np.where(xc > 1.152921504606847e18, -(2.0 / xc / xc / xc), v10)
+    return np.where(x < -1.152921504606847e18, -(2.0 / x / x / x), w)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
@@ -83,6 +94,21 @@ def _vjp(x: Array, dy: Array) -> Array:
 
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:

@@ -181,7 +181,8 @@ def _derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v3 = beta * v
     e = torch.exp(-torch.abs(v3))
     v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
-    w = torch.where(threshold < v * beta, 1.0, torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
+    mask = (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0))
+    w = torch.where(mask, 1.0, torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
     w2 = torch.where(beta > 0.0, 0.0 * torch.ones_like(x), 0.5)
     return torch.where(x < -1.152921504606847e18, w2, w)
 
@@ -204,7 +205,7 @@ def _second_derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     e3 = torch.exp(v6 * 0.5)
     v12 = e3 + e3 * (v4 * 0.5)
     w2 = torch.where(v9 > 2000.0, 0.0, torch.where(v9 > 64.0, v12 * beta * v12, w))
-    return torch.where(threshold < v9, 0.0, w2)
+    return torch.where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 0.0, w2)
 
 
 def _grad_beta(x: Tensor, beta: Value, threshold: Value) -> Tensor:

@@ -81,6 +81,31 @@ class Softsign(nn.Module):
 # Composites: plain operations, safe to differentiate.
 
 
+def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two values as tensors, a number in the dtype of the other."""
+    if not isinstance(a, Tensor):
+        a = b.new_full((), a)
+    return a, b if isinstance(b, Tensor) else a.new_full((), b)
+
+
+def _mul_low(a: Any, b: Any) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    a, b = _both(a, b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Any, b: Any) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    a, b = _both(a, b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor) -> Tensor:
     w = torch.where(torch.abs(x) == math.inf, 1.0, x)
     w2 = torch.where(x == -math.inf, -1.0, w / (torch.abs(w) + 1.0))
@@ -93,9 +118,20 @@ def _derivative(x: Tensor) -> Tensor:
 
 
 def _second_derivative(x: Tensor) -> Tensor:
-    v = torch.where(torch.isnan(x), x, torch.sign(x))
-    v2 = torch.abs(x) + 1.0
-    return -(v * 2.0 / v2 / v2 / v2)
+    xc = torch.clamp(x, min=-1.152921504606847e18)
+    v = torch.clamp(xc, max=1.152921504606847e18)
+    v2 = torch.where(torch.isnan(v), v, torch.sign(v))
+    v3 = torch.abs(v)
+    v4 = _add_low(v3, 1.0)
+    v5 = v3 + 1.0
+    v6 = v3 / v5
+    v7 = (v3 - v6 * v5 - _mul_low(v6, v5) - v6 * v4) / v5 + _add_low(v6, -1.0)
+    v8 = v5 * v4
+    v9 = _mul_low(v5, v5) + v8 + v8
+    v10 = v5 * v5
+    v11 = (v6 + -1.0 + v7) * (v2 * 2.0) / (v10 + v9 + _add_low(v10, v9))
+    w = torch.where(xc > 1.152921504606847e18, -(2.0 / xc / xc / xc), v11)
+    return torch.where(x < -1.152921504606847e18, -(2.0 / x / x / x), w)
 
 
 def _vjp(x: Tensor, dy: Tensor) -> Tensor:
