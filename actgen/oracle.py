@@ -261,6 +261,11 @@ def limit_of(values: Sequence[arb]) -> arb:
         return arb.pos_inf() if last > 0 else arb.neg_inf()
     if all(b > a * arb(2) ** 12 for a, b in zip(sizes, sizes[1:], strict=False)):
         return arb.pos_inf() if last > 0 else arb.neg_inf()  # small as it may still be
+    bounds = [size.upper() for size in sizes]
+    if last.contains(0) and all(
+        b > a * arb(2) ** 12 for a, b in zip(bounds, bounds[1:], strict=False)
+    ):
+        return arb.nan()  # a growing ball around 0: what is in it may be 0 or grow
     falling = all(b < a for a, b in zip(sizes, sizes[1:], strict=False))
     if abs(last) < TINY or (falling and abs(last) < abs(before) * arb(2) ** -12):
         return arb(0)

@@ -369,10 +369,17 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+def _nearest(y: Array, dtype: np.dtype[Any]) -> Array:
+    """The nearest float of the dtype, what overflows being the one after the greatest."""
+    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
+    beyond = 2.0**128 if dtype.kind == "V" else 2.0**16
+    return np.where(np.isinf(near), np.copysign(beyond, y), near)
+
+
 def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     """What is half-way between two floats of the dtype, moved to the side of the true value."""
-    near = np.asarray(_narrow(y, dtype)).astype(dtype).astype(np.float64)
-    other = np.asarray(_narrow(2.0 * y - near, dtype)).astype(dtype).astype(np.float64)
+    near = _nearest(y, dtype)
+    other = _nearest(2.0 * y - near, dtype)
     middle = 0.5 * (near + other)
     tie = (near != other) & (np.abs(y - middle) <= 2.0**-50 * np.abs(y))
     beside = np.where(side == 0.0, middle, np.nextafter(middle, np.copysign(np.inf, side)))
