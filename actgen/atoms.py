@@ -57,11 +57,11 @@ def _function(name: str, arity: int = 1, positive: bool | None = None) -> type[A
     return type(name, (AtomFunction,), {"nargs": arity, "is_positive": positive})
 
 
-sigmoid, softplus, erfc, erfcx, gauss, sech, sech2, hypot1, expasinh, decay = (
+sigmoid, softplus, erfc, erfcx, gauss, sech, sech2, hypot1, expasinh, acot, decay = (
     _function(name, positive=True)
     for name in (
         *("sigmoid", "softplus", "erfc", "erfcx", "gauss", "sech", "sech2", "hypot1", "expasinh"),
-        "decay",
+        *("acot", "decay"),
     )
 )
 expm1, log1p, logcosh = map(_function, ("expm1", "log1p", "logcosh"))
@@ -70,6 +70,8 @@ finite, below_oo, above_oo = map(_function, ("finite", "below_oo", "above_oo"))
 minimum, maximum = _function("minimum", 2), _function("maximum", 2)
 # u − v, and 0 where they are equal, infinities too: the distance from the top of a row.
 shifted = _function("shifted", 2)
+# sqrt(u² + v²), of which neither square overflows or underflows.
+hypot = _function("hypot", 2, positive=True)
 # u·v less what it is rounded to.
 product_error = _function("product_error", 2)
 
@@ -225,6 +227,15 @@ ATOMS: tuple[Atom, ...] = (
         Piecewise((u + hypot1(u), u >= 0), (1 / (hypot1(u) - u), True)),
         (None, None),
         14,
+    ),
+    # π/2 − atan(u), continuous at 0, which cancels for u > 0.
+    Atom(
+        acot,
+        sympy.pi / 2 - sympy.atan(u),
+        -1 / (1 + u**2),
+        Piecewise((sympy.atan(1 / maximum(u, _one)), u > 1), (sympy.pi / 2 - sympy.atan(u), True)),
+        (None, None),
+        17,
     ),
     # The argument itself, and 1 where it is infinite (on one side): for programs that give the
     # limit there otherwise.

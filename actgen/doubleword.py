@@ -81,6 +81,8 @@ class Pairs:
             if a[1] is None and b[1] is None:
                 return self.emit(name, a[0], b[0]), None
             return self._where(self.emit("lt" if name == "maximum" else "gt", a[0], b[0]), b, a)
+        if name == "hypot":
+            return self._hypot(*map(self.lower, expr.args))
         if name == "shifted":
             # Nothing is rounded at the top, and far below it exp is 0 whatever was.
             at, top, high = *map(self.lower, expr.args), self.lower(expr)
@@ -165,6 +167,21 @@ class Pairs:
         if b[1] is not None:
             rest = self.emit("sub", rest, self.emit("mul", high, b[1]))
         return high, self.emit("div", rest, b[0])
+
+    def _hypot(self, a: Arg, b: Arg) -> Pair:
+        """sqrt(a² + b²) as most·sqrt(1 + (least/most)²)."""
+        sizes = self.emit("abs", a), self.emit("abs", b)
+        most, least = self.emit("maximum", *sizes), self.emit("minimum", *sizes)
+        none = self.emit("eq", most, sympy.Integer(0))
+        by = self.emit("where", none, sympy.Integer(1), most)
+        ratio = self.div((least, None), (by, None))
+        square, low = self.add((sympy.Integer(1), None), self.mul(ratio, ratio))
+        root = self.emit("sqrt", square)
+        rest: Arg = self.emit("sub", square, self.emit("mul_high", root, root))
+        rest = self.emit("sub", rest, self.emit("mul_low", root, root))
+        rest = rest if low is None else self.emit("add", rest, low)
+        rest = self.emit("div", rest, self.emit("mul", root, sympy.Integer(2)))
+        return self.mul((root, rest), (most, None))
 
     def _abs(self, a: Pair) -> Pair:
         high = self.emit("abs", a[0])

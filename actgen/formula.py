@@ -42,6 +42,9 @@ def _where(*args: Any) -> Expr:
     return sympy.Piecewise((yes, condition), (no, True))
 
 
+#: A parameter of which nothing but its default is said lies beyond this share of it.
+NEAREST_TO_ZERO = 2.0**-20
+
 FUNCTIONS: dict[str, Function] = {
     **{
         name: Function(getattr(lang, name))
@@ -440,8 +443,9 @@ def parse(
                 cure=f"write {key}=1.0",
             )
         else:
-            # Of the default's sign, unless a Parameter says otherwise.
-            low, high = (0 if value > 0 else None), (0 if value < 0 else None)
+            # Of the default's sign and not 0, unless a Parameter says otherwise.
+            edge = float(value) * NEAREST_TO_ZERO
+            low, high = (edge if value > 0 else None), (edge if value < 0 else None)
             declared.append(Parameter(key, float(value), low, high))
     names = {"x": lang.x, "y": lang.y, **{p.name: p.symbol for p in declared}}
     formula = read_formula(text, names)

@@ -229,6 +229,7 @@ FUNCTIONS: dict[str, Callable[[Interval], Interval]] = {
     "sinh": _odd(arb.sinh, -_inf, _inf),
     "asinh": _odd(arb.asinh, -_inf, _inf),
     "atan": _odd(arb.atan, lambda: -arb.pi() / 2, lambda: arb.pi() / 2),
+    "acot": _monotone(lambda v: arb.pi() / 2 - v.atan(), arb.pi(), 0, nonzero=True, falling=True),
     "expasinh": _monotone(_expasinh, 0, _inf, nonzero=True),
     "cosh": _of_size(_monotone(arb.cosh, 1, _inf)),
     "sech": _of_size(_monotone(lambda v: 1 / v.cosh(), 1, 0, nonzero=True, falling=True)),

@@ -21,6 +21,7 @@ from .atoms import (
     decay,
     finite,
     gauss,
+    hypot,
     maximum,
     minimum,
     offset,
@@ -30,6 +31,7 @@ from .atoms import (
 )
 from .doubleword import Pair, Pairs, split_constant
 from .errors import InternalError
+from .growth import ROOTED, SMALL, growth
 from .lang import RowPick, RowTop
 from .program import Arg, Instr, Program, validate
 
@@ -72,11 +74,6 @@ _FUNCTIONS = {
     "RowSum": "row_sum",
     "RowMax": "row_max",
 }
-
-#: How a factor behaves far out: the first decay or are bounded, the rest may grow.
-_DECAYING = ("decay", "sigmoid", "gauss", "sech", "sech2", "exp", "erfc", "RowPick")
-_BOUNDED = ("erfcx", "tanh", "erf", "sign", "sin", "cos", "atan")
-
 
 #: What moves an input without rounding it.
 _CLAMPS = (minimum, maximum, finite, above_oo, below_oo)
@@ -167,6 +164,8 @@ class _Builder:
             a, b = map(self.lower, expr.args)
             same = self.emit("eq", a, b)
             return self.emit("where", same, sympy.Integer(0), self.emit("sub", a, b))
+        if isinstance(expr, hypot):
+            return self._rounded(expr) if self.fine else self._hypot(*expr.args)
         if isinstance(expr, offset):
             return self._offset(*expr.args)
         if isinstance(expr, RowTop):
@@ -217,6 +216,16 @@ class _Builder:
         power = self.emit("exp", high)
         return power if low is None else self.emit("add", power, self.emit("mul", power, low))
 
+    def _hypot(self, a: Expr, b: Expr) -> Arg:
+        if not self.expand:
+            return self.lower(sympy.sqrt(a**2 + b**2))
+        one, sizes = sympy.Integer(1), [self.emit("abs", self.lower(v)) for v in (a, b)]
+        most, least = self.emit("maximum", *sizes), self.emit("minimum", *sizes)
+        by = self.emit("where", self.emit("eq", most, sympy.Integer(0)), one, most)
+        ratio = self.emit("div", least, by)
+        square = self.emit("add", self.emit("mul", ratio, ratio), one)
+        return self.emit("mul", self.emit("sqrt", square), most)
+
     def _offset(self, expr: Expr, number: Expr) -> Arg:
         """expr − number: the leading parts cancel exactly, then the rest of both comes in."""
         high, low = self.pairs.pair(expr)
@@ -259,7 +268,7 @@ class _Builder:
             base, power = factor.as_base_exp()
             if isinstance(base, decay) and power.is_Integer and power > 0:
                 roots += [self._exp(base.args[0], self.roots)] * (self.roots * int(power))
-            elif power.is_Integer and 0 < power < 5 and _growth(base) == 2:
+            elif power.is_Integer and 0 < power < 5 and growth(base) == 2:
                 others += [base] * int(power)
             else:
                 rest.append(factor)
@@ -304,6 +313,9 @@ class _Builder:
         return result
 
     def _product(self, expr: Expr) -> Arg:
+        alone = all(f.is_number or type(f).__name__ in SMALL for f in expr.args)
+        if self.wide and self.fine and not alone:
+            expr = expr.func(*(ROOTED.get(type(f), lambda f: f)(f) for f in expr.args))
         if self.expand and any(isinstance(f, decay) for f in expr.args):
             return self._decaying(expr)
         number, rest = sympy.Integer(1), []
@@ -321,15 +333,18 @@ class _Builder:
                 else (factor, sympy.Integer(1))
             )
             if power.is_Rational and power < 0:
-                apart = power.is_Integer and power > -4 and not (self.fine and base.is_Add)
-                below += [base] * int(-power) if apart else [base**-power]
+                apart = power.is_Integer and power > -4 and not self._is_fine(base)
+                if power.q == 2 and -5 <= power.p < -1:  # whose power may overflow
+                    below += [base] * int(-power) + [sympy.sqrt(base)]
+                else:
+                    below += [base] * int(-power) if apart else [base**-power]
             elif power.is_Integer and 1 < power < 4:
                 above += [base] * int(power)
             else:
                 above.append(factor)
         # The inputs themselves last, the first of them at the very end: if it is subnormal, then
         # the product is rounded once.
-        above.sort(key=lambda f: (_growth(f), self.last.get(f, 0)))
+        above.sort(key=lambda f: (growth(f), self.last.get(f, 0)))
         divisor = None
         negative = number.is_negative
         number = -number if negative else number
@@ -342,7 +357,7 @@ class _Builder:
             if negative and not below:
                 number, negative = -number, False
             # Into a bounded factor, if there is one: 2·x would overflow where x·erfc(x)/2 does not.
-            at = 0 if above and _growth(above[0]) < 2 else len(values)
+            at = 0 if above and growth(above[0]) < 2 else len(values)
             if at:
                 values.append(number)
             else:
@@ -358,7 +373,13 @@ class _Builder:
             result = self.emit("div", result, divisor)
         return self.emit("neg", result) if negative else result
 
+    def _is_fine(self, base: Expr) -> bool:
+        return self.fine and isinstance(base, (sympy.Add, hypot))
+
     def _power(self, base: Expr, power: Expr) -> Arg:
+        if power.is_Integer and 1 < abs(power) < 6 and self._is_fine(base):
+            whole = self._rounded(base ** abs(power))
+            return whole if power > 0 else self.emit("div", sympy.Integer(1), whole)
         if power.is_Rational and power < 0:
             # Where a^(n−1) overflows, a^-n is 0; beyond n = 4 the reciprocal comes first, whose
             # powers may underflow, but never overflow on the way.
@@ -371,8 +392,6 @@ class _Builder:
                 inverse = self.emit("div", sympy.Integer(1), self.lower(base))
                 return self._integer_power(inverse, int(-power))
             return self.emit("div", sympy.Integer(1), self.lower(base**-power))
-        if self.fine and base.is_Add and power.is_Integer and 1 < power < 5:
-            return self._rounded(base**power)
         if power.is_Integer and power <= 64:
             return self._integer_power(self.lower(base), int(power))
         if power.is_Rational and power.q == 2 and power.p <= 64:
@@ -407,22 +426,6 @@ class _Builder:
             else:
                 result = self.emit("where", self.lower(cond), self.lower(value), result)
         return result
-
-
-def _growth(expr: Expr) -> int:
-    """0 for what decays or stays small on one side, 1 for what is bounded, 2 for what may grow."""
-    name = type(expr).__name__
-    if name in _DECAYING:
-        return 0
-    if expr.is_number or name in _BOUNDED:
-        return 1
-    if isinstance(expr, sympy.Add):
-        return max(map(_growth, expr.args))
-    if isinstance(expr, sympy.Mul):
-        return 0 if any(_growth(arg) == 0 for arg in expr.args) else max(map(_growth, expr.args))
-    if isinstance(expr, sympy.Pow) and expr.exp.is_positive:
-        return _growth(expr.base)
-    return 2
 
 
 def lower(

@@ -78,7 +78,7 @@ def _value(function: Expr, centre: Expr) -> Value:
 def zeros(function: Expr) -> tuple[Expr, ...]:
     """The simple zeros of F(w) found between points from -64 to 64, to 200 bits, but not 0."""
     value = Oracle(tails.definition(function), [W])
-    grid = [s * 2.0 ** (k / 4) for s in (-1, 1) for k in range(-20, 25)]
+    grid = [s * 2.0 ** (k / 4) for s in (-1, 1) for k in range(-80, 25)]
     grid = sorted(grid)
     found: list[Expr] = []
     try:

@@ -35,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     Rule("exp(−k·u²)", exp(M * U**2), gauss(sqrt(-M) * U)),
     # logarithms
     Rule("log(1 + exp u)", log(1 + exp(U)), softplus(U)),
+    Rule("(1 + exp u)^v", (1 + exp(U)) ** V, exp(V * softplus(U))),
     Rule("log σ(u)", log(sigmoid(U)), -softplus(-U)),
     Rule("log cosh u", log(cosh(U)), logcosh(U)),
     Rule("log(k·cosh u)", log(K * cosh(U)), log(K) + logcosh(U)),

@@ -35,15 +35,15 @@ from .variants import forms
 CLASSES = (1.0, 1.1, 1.2, 1.29, 1.5, 2.0, 3.0, 5.0, 12.0, 100.0, 1e4, math.inf)
 #: Rounds of repairs, and how many forms they are tried on.
 ROUNDS, FORMS_REPAIRED = 3, 3
-#: Repairs in these ways in turn, the cheapest first, until some candidate is in that class.
+#: Repairs in these ways in turn, each with those before it, until some candidate is in that class.
 WAYS = (("plain", 0), ("fine", 1), ("loose", 3))
 #: Candidates in one go after which no more repairs are tried; the second where each takes longer,
 #: with parameters or several inputs.
 TRIES = (400, 150)
 #: How many treatments of wrong results are tried on one plan.
 TREATMENTS = 16
-#: A plan that errs on so great a share of the inputs is not worth one.
-HOPELESS = 0.05
+#: A plan that errs on so great a share of the inputs is worth FEW of them.
+HOPELESS, FEW = 0.05, 4
 #: An exponential tail takes over where what it leaves out is exp(-border) times smaller.
 BORDERS = (64, 40)
 
@@ -180,6 +180,7 @@ class _Search:
         self.act, self.bench = act, bench
         self.tried: dict[Program, Candidate] = {}
         self.plans: dict[Plan, Candidate | None] = {}
+        self.right: list[str] = []
 
     def consider(self, plan: Plan, tail: str, expr: Expr) -> Candidate:
         program = lower(
@@ -209,13 +210,28 @@ class _Search:
         if expr is None:
             return None
         best = self.consider(plan, "", guards.guard_branches(expr, self.act.inputs[0]))
-        if best.score.wrong and best.score.rates[1] < HOPELESS:
-            offered = treatments(expr, self.act, best.score.wrong)
-            for tail, treated in itertools.islice(offered, TREATMENTS):
+        if best.score.wrong:
+            most = TREATMENTS if best.score.rates[1] < HOPELESS else FEW
+            offered = list(itertools.islice(treatments(expr, self.act, best.score.wrong), most))
+            # What was right for another plan may well be for this one.
+            offered.sort(key=lambda row: self.right.index(row[0]) if row[0] in self.right else 99)
+            for tail, make in offered:
                 far = any(abs(v) > 1e5 for p in best.score.failing for v in p)
                 if best.score.wrong or far:
-                    best = min(best, self.consider(plan, tail, treated), key=lambda c: c.rank)
+                    treated = make()
+                    done = best if treated is None else self.consider(plan, tail, treated)
+                    if done.rank < best.rank:
+                        best = done
+                        self.right = [tail, *(t for t in self.right if t != tail)]
         return best
+
+    def leaders(self) -> list[Plan]:
+        """The best plan of each of the best forms."""
+        done = [(c.progress, i, p) for i, (p, c) in enumerate(self.plans.items()) if c is not None]
+        best: dict[str, Plan] = {}
+        for _, _, plan in sorted(done):
+            best.setdefault(plan.form, plan)
+        return list(best.values())[:FORMS_REPAIRED]
 
     def repairs(self, plan: Plan, now: Candidate) -> Iterator[Plan]:
         """What could be done next, where results fail; all of it together first."""
@@ -300,20 +316,17 @@ class _Search:
 def stabilise(lifted: Expr, act: Activation, bench: Bench) -> Choice:
     """The best program for the lifted expression `lifted`, judged on a bench."""
     search = _Search(act, bench)
-    plans: list[tuple[Any, int, Plan]] = []
     for form, expr in forms(lifted):
-        plan = Plan(form, expr)
-        done = search.best_of(plan)
-        if done is not None:
-            plans.append((done.progress, len(plans), plan))
-            if form == "lifted" and done.passes and len(done.program.body) < 4:
-                break
+        done = search.best_of(Plan(form, expr))
+        if form == "lifted" and done and done.passes and len(done.program.body) < 4:
+            break
     if not any(c.passes for c in search.tried.values()):
-        best = [plan for _, _, plan in sorted(plans)[:FORMS_REPAIRED]]
         for way, enough in WAYS:
-            for plan in best:
+            for plan in search.leaders():
                 if min(c.rank[:2] for c in search.tried.values()) > (0, enough):
-                    search.repair(replace(plan, fine=way == "fine", loose=way == "loose"))
+                    if way == "loose":  # which allows wider polynomials
+                        plan = replace(plan, loose=True, patches=())
+                    search.repair(replace(plan, fine=way != "plain"))
     chosen = min(search.tried.values(), key=lambda c: c.rank)
     few = replace(chosen.score, wrong=chosen.score.wrong[:9], failing=chosen.score.failing[:9])
     return Choice(replace(chosen, score=few), tuple(map(_tried, search.tried.values())))

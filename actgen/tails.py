@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import sympy
 from sympy import Expr, Integer, Piecewise, Symbol, oo
 
-from .atoms import AtomFunction, u
+from .atoms import AtomFunction, hypot, u
 from .calculus import branch_at
 from .limits import TimeLimit, time_limit
 
@@ -60,7 +60,7 @@ def tail(
     `values` are the parameters' defaults (to choose branches), `signs` the known signs of
     symbols.
     """
-    branch = branch_at(expr, x, side * FAR, values)
+    branch = branch_at(_without_hypot(expr), x, side * FAR, values)
     return by_sign(lambda e, known: _tail(e, x, side, known), branch, signs)
 
 
@@ -68,7 +68,7 @@ def limit(
     expr: Expr, x: Symbol, side: int, values: Mapping[Symbol, Expr], signs: Signs
 ) -> Expr | None:
     """The limit for x → side·oo as an expression of the parameters; None where not found."""
-    branch = branch_at(expr, x, side * FAR, values)
+    branch = branch_at(_without_hypot(expr), x, side * FAR, values)
     return by_sign(lambda e, known: _limit(_tail(e, x, side, known), x, side, known), branch, signs)
 
 
@@ -258,9 +258,14 @@ def _limit(form: Expr, x: Symbol, side: int, signs: Signs) -> Expr:
 
 def definition(expr: Expr) -> Expr:
     """`expr` with atoms written out by what they mean."""
+    expr = _without_hypot(expr)
     while atoms := [a for a in expr.atoms(AtomFunction) if hasattr(a, "atom")]:
         expr = expr.xreplace({a: a.atom.definition.subs(u, a.args[0]) for a in atoms})
     return expr
+
+
+def _without_hypot(expr: Expr) -> Expr:
+    return expr.replace(hypot, lambda a, b: sympy.sqrt(a**2 + b**2))
 
 
 def dominant(form: Expr, x: Symbol, side: int, signs: Signs) -> Expr:

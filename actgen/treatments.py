@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import sympy
 from sympy import Expr, Symbol
@@ -13,6 +14,7 @@ from .cases import settings
 from .oracle import Oracle, Undecided, shared
 from .spec import Activation, exact
 
+Treatment = tuple[str, Callable[[], Expr | None]]
 #: Beyond it the algebraic form of a tail takes over, tried from the greatest: cubes of the first
 #: still fit float32, exponentials of the last but one do.
 BORDERS = tuple(sympy.Integer(2) ** power for power in (60, 40, 30, 20, 10, 6, 5))
@@ -31,8 +33,11 @@ def signs(act: Activation) -> dict[Symbol, int]:
 
 def treatments(
     expr: Expr, act: Activation, wrong: Sequence[tuple[float, ...]]
-) -> Iterator[tuple[str, Expr]]:
-    """Ways to make the tails right where `wrong` says that they are not, cheapest first."""
+) -> Iterator[Treatment]:
+    """Ways to make the tails right where `wrong` says that they are not, cheapest first.
+
+    Each is what it is called, and the expression on demand: None where it changes nothing.
+    """
     sides = _failing_sides(act, wrong)
     if all(any(map(math.isinf, p)) for p in wrong):
         yield from _limits(expr, act, sides)
@@ -42,9 +47,7 @@ def treatments(
         yield from _treat(expr, act, chosen)
 
 
-def _treat(
-    expr: Expr, act: Activation, sides: list[tuple[Symbol, int]]
-) -> Iterator[tuple[str, Expr]]:
+def _treat(expr: Expr, act: Activation, sides: list[tuple[Symbol, int]]) -> Iterator[Treatment]:
     known = signs(act)
     values = {**act.defaults, **{s: sympy.Integer(1) for s in act.inputs[1:]}}
     rows: list[tuple[Symbol, int, Expr]] = []
@@ -58,25 +61,32 @@ def _treat(
     # that the branches of the others see the true x.
     rows.sort(key=lambda row: not _is_flat(row[2], row[0]))
     guarded = guards.guard_branches(expr, act.inputs[0])
-    for near, far in _borders(bool(rows) and len({side for _, side, _ in rows}) > 1):
-        result = guarded
-        for x, side, form in rows:
-            border = near if side > 0 else far
-            low, high = (None, border) if side > 0 else (-border, None)
-            result = guards.clip(result, x, low, high)
-            if not _is_flat(form, x):
-                beyond = x > border if side > 0 else x < -border
-                result = sympy.Piecewise((form, beyond), (result, True))
-        if result != guarded:
-            powers = "/".join(str(int(sympy.log(b, 2))) for b in dict.fromkeys((near, far)))
-            yield f"tails beyond 2**{powers}", result
+    for near, far in _borders(len({side for _, side, _ in rows}) > 1) if rows else ():
+        powers = "/".join(str(int(sympy.log(b, 2))) for b in dict.fromkeys((near, far)))
+        yield f"tails beyond 2**{powers}", functools.partial(_beyond, guarded, rows, near, far)
     yield from _limits(expr, act, sides)
 
 
-def _limits(
-    expr: Expr, act: Activation, sides: list[tuple[Symbol, int]]
-) -> Iterator[tuple[str, Expr]]:
+def _beyond(
+    guarded: Expr, rows: Sequence[tuple[Symbol, int, Expr]], near: Expr, far: Expr
+) -> Expr | None:
+    result = guarded
+    for x, side, form in rows:
+        border = near if side > 0 else far
+        low, high = (None, border) if side > 0 else (-border, None)
+        result = guards.clip(result, x, low, high)
+        if not _is_flat(form, x):
+            beyond = x > border if side > 0 else x < -border
+            result = sympy.Piecewise((form, beyond), (result, True))
+    return result if result != guarded else None
+
+
+def _limits(expr: Expr, act: Activation, sides: list[tuple[Symbol, int]]) -> Iterator[Treatment]:
     """The limits at infinity, said in so many words."""
+    yield "limits at infinity", functools.partial(_at_infinity, expr, act, sides)
+
+
+def _at_infinity(expr: Expr, act: Activation, sides: list[tuple[Symbol, int]]) -> Expr | None:
     known = signs(act)
     values = {**act.defaults, **{s: sympy.Integer(1) for s in act.inputs[1:]}}
     result = guarded = guards.guard_branches(expr, act.inputs[0])
@@ -89,8 +99,7 @@ def _limits(
                 limits[side] = value
         if limits:
             result = guards.at_infinity(result, x, limits)
-    if result != guarded:
-        yield "limits at infinity", result
+    return result if result != guarded else None
 
 
 def _borders(two_sided: bool) -> Iterator[tuple[Expr, Expr]]:

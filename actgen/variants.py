@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import sympy
 from sympy import Expr, Symbol
 
 from . import tails
-from .atoms import erfc, erfcx, gauss, sigmoid, softplus
+from .atoms import acot, erfc, erfcx, gauss, hypot, hypot1, sigmoid, softplus
 from .rewrite import cost, rewrite
 from .rules import RULES
 
@@ -103,6 +104,24 @@ def _split_exponentials(expr: Expr) -> Expr | None:
     return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
 
 
+def _powers(expr: Expr) -> Expr | None:
+    """exp(k·u), k whole, as powers of one exponential, common factors taken out."""
+    if expr.has(sympy.Piecewise):
+        return _in_branches(expr, _powers)
+    names = _generators(expr)
+    exps = [e for e in names if isinstance(e, sympy.exp) and e.args[0].free_symbols]
+    if len(exps) < 2 or expr.count_ops() > SMALL:
+        return None
+    unit = min((e.args[0] for e in exps), key=lambda v: v.count_ops())
+    ratios = {e: sympy.simplify(e.args[0] / unit) for e in exps}
+    if not all(r.is_Integer for r in ratios.values()):
+        return None
+    e = Symbol("e", positive=True)
+    held = expr.xreplace(names).xreplace({names[node]: e**r for node, r in ratios.items()})
+    back = {s: node for node, s in names.items() if node not in ratios}
+    return sympy.factor_terms(held).xreplace({e: sympy.exp(unit), **back})
+
+
 def _nested(expr: Expr, e: Symbol) -> Expr:
     """A polynomial in e as e^k times a Horner scheme: one exponential, and no cancelling order."""
     poly = sympy.Poly(expr, e)
@@ -160,16 +179,104 @@ def _positive(v: Expr) -> Expr:
     return rest > 0 if number.is_positive else rest < 0
 
 
+def _turn(expr: Expr) -> Expr | None:
+    """c·π/2 ± c·atan u as c·acot(∓u)."""
+    result = expr
+    for node in sorted(expr.atoms(sympy.Add), key=sympy.default_sort_key):
+        number, rest = node.as_independent(*node.free_symbols, as_Add=True)
+        factor, angle = rest.as_independent(*node.free_symbols, as_Add=False)
+        if isinstance(angle, sympy.atan) and sympy.simplify(abs(2 * number / factor)) == sympy.pi:
+            side = sympy.sign(number / factor)
+            result = result.xreplace({node: side * factor * acot(-side * angle.args[0])})
+    return result if result != expr else None
+
+
+@dataclass(frozen=True)
+class _Root:
+    """(p + q·g)/d, g = √v being the only root; d may hold g."""
+
+    p: Expr
+    q: Expr
+    d: Expr
+    v: Expr
+    g: Symbol
+
+    def whole(self, expr: Expr) -> Expr:
+        """The root back in its place, as hypot where it is one of a sum of two squares."""
+        for square in self.v.args if self.v.is_Add and len(self.v.args) == 2 else ():
+            rest = self.v - square
+            for factor in sympy.Mul.make_args(square):
+                base, power = factor.as_base_exp()
+                if power == 2 and not rest.has(base):
+                    sizes = sympy.sqrt(square / factor) * base, sympy.sqrt(rest)
+                    return expr.xreplace({self.g: hypot(*sizes)})
+        return expr.xreplace({self.g: sympy.sqrt(self.v)})
+
+
+def _root(expr: Expr) -> _Root | None:
+    expr = expr.replace(hypot1, lambda a: sympy.sqrt(1 + a**2))
+    roots = [e for e in expr.atoms(sympy.Pow) if e.exp.is_Rational and e.exp.q == 2]
+    bases = {e.base for e in roots if e.free_symbols}
+    if len(bases) != 1 or expr.count_ops() > SMALL:
+        return None
+    (base,), g = bases, Symbol("g", positive=True)
+    held = expr.xreplace({e: g ** int(2 * e.exp) for e in roots if e.base == base})
+    names = _generators(held)
+    top, bottom = sympy.fraction(sympy.together(held.xreplace(names)))
+    poly = sympy.Poly(sympy.expand(top), g).rem(sympy.Poly(g**2 - base.xreplace(names), g))
+    back = {s: e for e, s in names.items() if s != g}
+    p, q = (sympy.factor_terms(poly.coeff_monomial(m)).xreplace(back) for m in (1, g))
+    return _Root(p, q, bottom.xreplace(back), base, g)
+
+
+def _with_root(expr: Expr) -> Expr | None:
+    """Over one denominator, the numerator linear in its only root."""
+    if expr.has(sympy.Piecewise):
+        return _in_branches(expr, _with_root)
+    r = _root(expr)
+    return None if r is None else r.whole(sympy.factor_terms((r.p + r.q * r.g) / r.d))
+
+
+def _conjugate(expr: Expr) -> Expr | None:
+    """p + q·√v as (p² − q²v)/(p − q·√v) where p and q differ in sign."""
+    if expr.has(sympy.Piecewise):
+        return _in_branches(expr, _conjugate)
+    r = _root(expr)
+    agree = sympy.Integer(0) if r is None else sympy.factor_terms(r.p * r.q)
+    if r is None or not agree.free_symbols:
+        return None
+    other = sympy.factor_terms(sympy.expand(r.p**2 - r.q**2 * r.v)) / (r.p - r.q * r.g)
+    odd = [f.as_base_exp() for f in sympy.Mul.make_args(agree)]
+    odd = [(b, n) for b, n in odd if not (b.is_positive or n.is_even)]
+    cond = sympy.Mul(*(b for b, _ in odd)) >= 0
+    return r.whole(sympy.Piecewise(((r.p + r.q * r.g) / r.d, cond), (other / r.d, True)))
+
+
+_collect = _algebra(sympy.factor_terms, 400, 12)
+
+
+def _regroup(expr: Expr) -> Expr | None:
+    """Reflected, with the common factors of each side taken out."""
+    found = _reflect(expr)
+    return None if found is None else _collect(found)
+
+
 FORMS: dict[str, Callable[[Expr], Expr | None]] = {
     "lifted": lambda e: e,
-    "collected": _algebra(sympy.factor_terms, 400, 12),
+    "collected": _collect,
     "factored": _algebra(lambda e: sympy.factor_terms(sympy.together(e))),
     "cancelled": _algebra(lambda e: sympy.factor_terms(sympy.cancel(e))),
     "expanded": _algebra(sympy.expand),
     "split": _split_exponentials,
+    "powers": _powers,
     "rational": _rational,
     "reflected": _reflect,
+    "regrouped": _regroup,
     "scaled": _scale,
+    "merged": lambda e: sympy.powsimp(e, combine="exp") if e.has(sympy.exp) else None,
+    "root": _with_root,
+    "conjugate": _conjugate,
+    "turned": _turn,
 }
 
 

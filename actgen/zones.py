@@ -29,6 +29,8 @@ from .reference import Reference
 Array = NDArray[Any]
 #: Binades in which activations live: they get more points than those farther out.
 INNER = (-30, 12)
+#: At most so many roots, and borders, of a function are measured around.
+MOST = 24
 #: Values of one input of a gated function while the other one takes all.
 HARD = (0.0, 1.703125, -0.0078125, -30.0, 88.0, -6.0e4)
 
@@ -108,7 +110,12 @@ def transitions(
         same = kinds(reference.truth(place(from_ordered(middle, fmt)), fmt), fmt) == first
         low, high = np.where(same, middle, low), np.where(same, high, middle)
     root = first.astype(int) * last < 0
-    return from_ordered(high[root], fmt), from_ordered(high[~root], fmt)
+    return (_nearest(from_ordered(high[root], fmt)), _nearest(from_ordered(high[~root], fmt)))
+
+
+def _nearest(points: Array) -> Array:
+    """The MOST points nearest to 0: a function that oscillates has more than can be measured."""
+    return points[np.sort(np.argsort(np.abs(points), kind="stable")[:MOST])]
 
 
 def line(i: int, others: Sequence[float]) -> Callable[[Array], Array]:

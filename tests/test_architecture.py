@@ -19,7 +19,7 @@ calculus
 spec atoms
 rewrite
 rules program
-doubleword
+doubleword growth
 lower minimax
 oracle
 accuracy
