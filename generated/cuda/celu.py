@@ -156,9 +156,8 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _grad_alpha(x, alpha):
-        mask = x == real(-math.inf)
-        w = real(1.0) if mask else x
-        v = _minimum(w, real(0.0))
+        xc = _maximum(x, real(-1.152921504606847e18))
+        v = _minimum(xc, real(0.0))
         v2 = v / alpha
         v3 = real(-7.132279921821833e-13) * v2 + real(-1.0873526199933466e-11)
         v4 = (v3 * v2 + real(-1.4915233029027803e-10)) * v2 + real(-1.926837639615313e-09)
@@ -168,8 +167,8 @@ def _device(real: Any) -> dict[str, Any]:
         v8 = (v7 * v2 + real(-0.006944444444446858)) * v2 + real(-0.03333333333333199)
         v9 = (v8 * v2 + real(-0.12499999999999985)) * v2 + real(-0.33333333333333337)
         v10 = math.expm1(v2) - v * math.exp(v2) / alpha
-        w2 = (v9 * v2 + real(-0.5)) * v2 * v2 if abs(v2) < real(1.0) else v10
-        return real(-1.0) if mask else real(0.0) if w > real(0.0) else w2
+        w = (v9 * v2 + real(-0.5)) * v2 * v2 if abs(v2) < real(1.0) else v10
+        return real(0.0) if xc > real(0.0) else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy, alpha):

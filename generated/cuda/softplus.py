@@ -177,7 +177,7 @@ def _device(real: Any) -> dict[str, Any]:
         v4 = -v2
         e = math.exp(-abs(v3))
         v5 = e + e * -(v4 if v3 < real(0.0) else v2)
-        v6 = w * ((real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)) / beta
+        v6 = w * ((real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5))
         mask2 = v < real(-64.0)
         v7 = _mul_low(beta, x)
         v8 = _mul_high(beta, x)
@@ -185,7 +185,7 @@ def _device(real: Any) -> dict[str, Any]:
         v9 = e2 + e2 * (v7 * real(0.5))
         v10 = real(1.0) / beta / beta
         v11 = v9 * v10 * (v9 * (v - real(1.0)))
-        w2 = v11 if mask2 else v6 - (math.log1p(v5) + _maximum(v3, real(0.0))) / beta / beta
+        w2 = v11 if mask2 else (v6 - (math.log1p(v5) + _maximum(v3, real(0.0))) / beta) / beta
         mask3 = v < real(-2000.0)
         mask4 = v > real(64.0)
         e3 = math.exp(-v8 * real(0.5))
@@ -196,8 +196,8 @@ def _device(real: Any) -> dict[str, Any]:
         v14 = -v3
         v15 = e + e * -(-v4 if v14 < real(0.0) else v4)
         v16 = w * ((real(1.0) if v14 >= real(0.0) else v15) / (real(1.0) + v15))
-        v17 = -(v16 / beta) - (math.log1p(v15) + _maximum(v14, real(0.0))) / beta / beta
-        w4 = v13 if mask4 else real(0.0) if mask3 else v11 if mask2 else v17
+        v17 = (v16 + (math.log1p(v15) + _maximum(v14, real(0.0))) / beta) / beta
+        w4 = v13 if mask4 else real(0.0) if mask3 else v11 if mask2 else -v17
         return x if math.isnan(x) else (real(0.0) if mask5 else w4) if v >= real(0.0) else w3
 
     @cuda.jit(device=True)

@@ -166,39 +166,18 @@ def _device(real: Any) -> dict[str, Any]:
         mask = y == real(math.inf)
         w = real(1.0) if mask else y
         e = math.exp(-abs(w))
+        mask2 = w >= real(0.0)
         v = real(1.0) + e
-        v2 = (real(1.0) if -w >= real(0.0) else e) / v
-        v3 = (real(1.0) if w >= real(0.0) else e) / v
-        mask2 = abs(x) == real(math.inf)
-        w2 = real(1.0) if mask2 else x
-        v4 = w + real(1.2784645557403564)
-        v5 = v4 - real(1.297928265020314e-08)
-        v6 = (real(4.824747679022231e-13) * v5 + real(5.481362797817524e-12)) * v5
-        v7 = (v6 + real(6.142598323951985e-12)) * v5 + real(-6.834378865774445e-11)
-        v8 = (v7 * v5 + real(-2.277966985568104e-10)) * v5 + real(2.2647071490530454e-10)
-        v9 = (v8 * v5 + real(2.9197559880951395e-09)) * v5 + real(4.628882748200664e-09)
-        v10 = (v9 * v5 + real(-1.8878489308897407e-08)) * v5 + real(-9.267242204444193e-08)
-        v11 = (v10 * v5 + real(-3.051228778026809e-08)) * v5 + real(8.599719956073225e-07)
-        v12 = (v11 * v5 + real(2.34602971352961e-06)) * v5 + real(-2.94263257513937e-06)
-        v13 = (v12 * v5 + real(-2.9733542237562083e-05)) * v5 + real(-4.090534225456559e-05)
-        v14 = (v13 * v5 + real(0.0001857072436174311)) * v5 + real(0.0007985218818274871)
-        v15 = (v14 * v5 + real(0.00012662741008053098)) * v5 + real(-0.006606589138356043)
-        v16 = (v15 * v5 + real(-0.015222655223188004)) * v5 + real(0.0188748142237823)
-        v17 = (v16 * v5 + real(0.1466487969969469)) * v5 + real(0.2178117057198001)
-        w3 = v17 * w2 * v5 if abs(v4) < real(1.0) else v2 * v3 * w * w2 + w2 * v3
+        v2 = (real(1.0) if mask2 else e) / v
+        v3 = w + real(1.0)
         mask3 = w < real(-64.0)
         e2 = math.exp(w * real(0.25))
-        v18 = w + real(1.0)
-        w4 = e2 * v18 * (e2 * w2) * e2 * e2 if mask3 else w3
-        w5 = _minimum(abs(w2), real(0.0)) if w < real(-2000.0) else w4
-        mask4 = w < real(0.0)
-        mask5 = w * v2 > real(-1.0)
-        w6 = (real(-math.inf) if mask5 else real(math.inf)) if mask4 else real(-math.inf)
-        mask6 = w > real(0.0)
-        w7 = w2 * v18 if mask2 and mask3 else w5
-        w8 = (real(-math.inf) if mask6 else w6) if x == real(-math.inf) else w7
-        w9 = (real(math.inf) if mask5 else real(-math.inf)) if mask4 else real(math.inf)
-        return x if mask else (real(math.inf) if mask6 else w9) if x == real(math.inf) else w8
+        w2 = e2 * x * (e2 * v3) * e2 * e2 if mask3 else v2 * (v3 - w * v2) * x
+        v4 = abs(x)
+        w3 = _minimum(v4, real(0.0)) if w < real(-2000.0) else w2
+        v5 = (real(1.0) if -w >= real(0.0) else e) / v
+        w4 = x * v3 if v4 == real(math.inf) and mask3 else w3
+        return x if mask else x * (w * v5 + v2 - v5 * v5 * w) if mask2 else w4
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -206,16 +185,14 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
-        mask = y == real(math.inf)
-        w = real(1.0) if mask else y
-        e = math.exp(-abs(w))
-        v = w + real(1.0)
+        yc = _minimum(y, real(1.152921504606847e18))
+        e = math.exp(-abs(yc))
+        v = yc + real(1.0)
         v2 = (real(2.0) + e) * e + real(1.0)
-        e2 = math.exp(w * real(0.25))
-        w2 = e2 * v * e2 * e2 * e2 if w < real(-64.0) else (v + e) * e / v2
-        w3 = real(0.0) if w < real(-2000.0) else w2
-        w4 = real(1.0) if mask else (v * e + real(1.0)) / v2 if w >= real(0.0) else w3
-        return x if math.isnan(x) else w4
+        e2 = math.exp(yc * real(0.25))
+        w = e2 * v * e2 * e2 * e2 if yc < real(-64.0) else (v + e) * e / v2
+        w2 = real(0.0) if yc < real(-2000.0) else w
+        return x if math.isnan(x) else (v * e + real(1.0)) / v2 if yc >= real(0.0) else w2
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):

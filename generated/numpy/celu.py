@@ -123,9 +123,8 @@ def _second_derivative(x: Array, alpha: Any) -> Array:
 
 
 def _grad_alpha(x: Array, alpha: Any) -> Array:
-    mask = x == -np.inf
-    w = np.where(mask, 1.0, x)
-    v = np.minimum(w, 0.0)
+    xc = np.maximum(x, -1.152921504606847e18)
+    v = np.minimum(xc, 0.0)
     v2 = v / alpha
     v3 = (-7.132279921821833e-13 * v2 + -1.0873526199933466e-11) * v2
     v4 = ((v3 + -1.4915233029027803e-10) * v2 + -1.926837639615313e-09) * v2
@@ -134,8 +133,8 @@ def _grad_alpha(x: Array, alpha: Any) -> Array:
     v7 = ((v6 + -0.00017361111109686695) * v2 + -0.001190476190491298) * v2
     v8 = ((v7 + -0.006944444444446858) * v2 + -0.03333333333333199) * v2
     v9 = ((v8 + -0.12499999999999985) * v2 + -0.33333333333333337) * v2 + -0.5
-    w2 = np.where(np.abs(v2) < 1.0, v9 * v2 * v2, np.expm1(v2) - v * np.exp(v2) / alpha)
-    return np.where(mask, -1.0, np.where(w > 0.0, 0.0, w2))
+    w = np.where(np.abs(v2) < 1.0, v9 * v2 * v2, np.expm1(v2) - v * np.exp(v2) / alpha)
+    return np.where(xc > 0.0, 0.0, w)
 
 
 def _grad_alpha_lean(x: Array, alpha: Any) -> Array:

@@ -138,7 +138,7 @@ def _grad_beta(x: Array, beta: Any) -> Array:
     v4 = -v2
     e = np.exp(-np.abs(v3))
     v5 = e + e * -np.where(v3 < 0.0, v4, v2)
-    v6 = w * (np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / beta
+    v6 = w * (np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5))
     mask = v < -64.0
     v7 = _mul_low(beta, x)
     v8 = beta * x
@@ -146,7 +146,7 @@ def _grad_beta(x: Array, beta: Any) -> Array:
     v9 = e2 + e2 * (v7 * 0.5)
     v10 = 1.0 / beta / beta
     v11 = v9 * v10 * (v9 * (v - 1.0))
-    w2 = np.where(mask, v11, v6 - (np.log1p(v5) + np.maximum(v3, 0.0)) / beta / beta)
+    w2 = np.where(mask, v11, (v6 - (np.log1p(v5) + np.maximum(v3, 0.0)) / beta) / beta)
     mask2 = v < -2000.0
     mask3 = v > 64.0
     e3 = np.exp(-v8 * 0.5)
@@ -156,8 +156,8 @@ def _grad_beta(x: Array, beta: Any) -> Array:
     w3 = np.where(mask4, 0.0, np.where(mask3, v13, np.where(mask2, 0.0, w2)))
     v14 = -v3
     v15 = e + e * -np.where(v14 < 0.0, -v4, v4)
-    v16 = -(w * (np.where(v14 >= 0.0, 1.0, v15) / (1.0 + v15)) / beta)
-    w4 = np.where(mask, v11, v16 - (np.log1p(v15) + np.maximum(v14, 0.0)) / beta / beta)
+    v16 = w * (np.where(v14 >= 0.0, 1.0, v15) / (1.0 + v15))
+    w4 = np.where(mask, v11, -((v16 + (np.log1p(v15) + np.maximum(v14, 0.0)) / beta) / beta))
     w5 = np.where(mask4, 0.0, np.where(mask3, v13, np.where(mask2, 0.0, w4)))
     return np.where(np.isnan(x), x, np.where(v >= 0.0, w5, w3))
 

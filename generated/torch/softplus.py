@@ -183,7 +183,7 @@ def _grad_beta(x: Tensor, beta: Value) -> Tensor:
     v4 = -v2
     e = torch.exp(-torch.abs(v3))
     v5 = e + e * -torch.where(v3 < 0.0, v4, v2)
-    v6 = (torch.log1p(v5) + torch.clamp(v3, min=0.0)) / beta / beta
+    v6 = (torch.log1p(v5) + torch.clamp(v3, min=0.0)) / beta
     mask = v < -64.0
     v7 = _mul_low(beta, x)
     v8 = beta * x
@@ -191,7 +191,7 @@ def _grad_beta(x: Tensor, beta: Value) -> Tensor:
     v9 = e2 + e2 * (v7 * 0.5)
     v10 = 1.0 / beta / beta
     v11 = v9 * v10 * (v9 * (v - 1.0))
-    v12 = w * (torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / beta - v6
+    v12 = (w * (torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) - v6) / beta
     mask2 = v < -2000.0
     mask3 = v > 64.0
     e3 = torch.exp(-v8 * 0.5)
@@ -201,9 +201,9 @@ def _grad_beta(x: Tensor, beta: Value) -> Tensor:
     mask4 = v > 2000.0
     v15 = -v3
     v16 = e + e * -torch.where(v15 < 0.0, -v4, v4)
-    v17 = -(w * (torch.where(v15 >= 0.0, 1.0, v16) / (1.0 + v16)) / beta)
-    v18 = v17 - (torch.log1p(v16) + torch.clamp(v15, min=0.0)) / beta / beta
-    w3 = torch.where(mask3, v14, torch.where(mask2, 0.0, torch.where(mask, v11, v18)))
+    v17 = w * (torch.where(v15 >= 0.0, 1.0, v16) / (1.0 + v16))
+    v18 = (v17 + (torch.log1p(v16) + torch.clamp(v15, min=0.0)) / beta) / beta
+    w3 = torch.where(mask3, v14, torch.where(mask2, 0.0, torch.where(mask, v11, -v18)))
     w4 = torch.where(v >= 0.0, torch.where(mask4, 0.0, w3), torch.where(mask4, 0.0, w2))
     return torch.where(torch.isnan(x), x, w4)
 

@@ -176,39 +176,18 @@ def _derivative_y(x: Tensor, y: Tensor) -> Tensor:
     mask = y == math.inf
     w = torch.where(mask, 1.0, y)
     e = torch.exp(-torch.abs(w))
+    mask2 = w >= 0.0
     v = 1.0 + e
-    v2 = torch.where(-w >= 0.0, 1.0, e) / v
-    v3 = torch.where(w >= 0.0, 1.0, e) / v
-    mask2 = torch.abs(x) == math.inf
-    w2 = torch.where(mask2, 1.0, x)
-    v4 = w + 1.2784645557403564
-    v5 = v4 - 1.297928265020314e-08
-    v6 = (4.824747679022231e-13 * v5 + 5.481362797817524e-12) * v5 + 6.142598323951985e-12
-    v7 = ((v6 * v5 + -6.834378865774445e-11) * v5 + -2.277966985568104e-10) * v5
-    v8 = ((v7 + 2.2647071490530454e-10) * v5 + 2.9197559880951395e-09) * v5
-    v9 = ((v8 + 4.628882748200664e-09) * v5 + -1.8878489308897407e-08) * v5
-    v10 = ((v9 + -9.267242204444193e-08) * v5 + -3.051228778026809e-08) * v5
-    v11 = ((v10 + 8.599719956073225e-07) * v5 + 2.34602971352961e-06) * v5
-    v12 = ((v11 + -2.94263257513937e-06) * v5 + -2.9733542237562083e-05) * v5
-    v13 = ((v12 + -4.090534225456559e-05) * v5 + 0.0001857072436174311) * v5
-    v14 = ((v13 + 0.0007985218818274871) * v5 + 0.00012662741008053098) * v5
-    v15 = ((v14 + -0.006606589138356043) * v5 + -0.015222655223188004) * v5
-    v16 = ((v15 + 0.0188748142237823) * v5 + 0.1466487969969469) * v5 + 0.2178117057198001
-    w3 = torch.where(torch.abs(v4) < 1.0, v16 * w2 * v5, v2 * v3 * w * w2 + w2 * v3)
+    v2 = torch.where(mask2, 1.0, e) / v
+    v3 = w + 1.0
     mask3 = w < -64.0
     e2 = torch.exp(w * 0.25)
-    v17 = w + 1.0
-    w4 = torch.where(mask3, e2 * v17 * (e2 * w2) * e2 * e2, w3)
-    w5 = torch.where(w < -2000.0, torch.clamp(torch.abs(w2), max=0.0), w4)
-    mask4 = w < 0.0
-    mask5 = w * v2 > -1.0
-    w6 = torch.where(mask5, -math.inf * torch.ones_like(x), math.inf)
-    mask6 = w > 0.0
-    w7 = torch.where(mask6, -math.inf, torch.where(mask4, w6, -math.inf))
-    w8 = torch.where(x == -math.inf, w7, torch.where(mask2 & mask3, w2 * v17, w5))
-    w9 = torch.where(mask5, math.inf * torch.ones_like(x), -math.inf)
-    w10 = torch.where(mask6, math.inf, torch.where(mask4, w9, math.inf))
-    return torch.where(mask, x, torch.where(x == math.inf, w10, w8))
+    w2 = torch.where(mask3, e2 * x * (e2 * v3) * e2 * e2, v2 * (v3 - w * v2) * x)
+    v4 = torch.abs(x)
+    w3 = torch.where(w < -2000.0, torch.clamp(v4, max=0.0), w2)
+    v5 = torch.where(-w >= 0.0, 1.0, e) / v
+    w4 = torch.where((v4 == math.inf) & mask3, x * v3, w3)
+    return torch.where(mask, x, torch.where(mask2, x * (w * v5 + v2 - v5 * v5 * w), w4))
 
 
 def _second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
@@ -216,15 +195,14 @@ def _second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _second_derivative_xy(x: Tensor, y: Tensor) -> Tensor:
-    mask = y == math.inf
-    w = torch.where(mask, 1.0, y)
-    e = torch.exp(-torch.abs(w))
-    v = w + 1.0
+    yc = torch.clamp(y, max=1.152921504606847e18)
+    e = torch.exp(-torch.abs(yc))
+    v = yc + 1.0
     v2 = (2.0 + e) * e + 1.0
-    e2 = torch.exp(w * 0.25)
-    w2 = torch.where(w < -64.0, e2 * v * e2 * e2 * e2, (v + e) * e / v2)
-    w3 = torch.where(w >= 0.0, (v * e + 1.0) / v2, torch.where(w < -2000.0, 0.0, w2))
-    return torch.where(torch.isnan(x), x, torch.where(mask, 1.0, w3))
+    e2 = torch.exp(yc * 0.25)
+    w = torch.where(yc < -64.0, e2 * v * e2 * e2 * e2, (v + e) * e / v2)
+    w2 = torch.where(yc >= 0.0, (v * e + 1.0) / v2, torch.where(yc < -2000.0, 0.0, w))
+    return torch.where(torch.isnan(x), x, w2)
 
 
 def _second_derivative_yy(x: Tensor, y: Tensor) -> Tensor:
