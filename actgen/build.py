@@ -69,15 +69,21 @@ def _resolve(names: Sequence[str], targets: Sequence[str]) -> tuple[list[str], l
 
 
 def build(
-    names: Sequence[str] = (), targets: Sequence[str] = (), progress: Progress = lambda name: None
+    names: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    progress: Progress = lambda name: None,
+    over_contract: bool = False,
 ) -> list[str]:
     """Write the generated files of activations (all by default); the paths that changed.
 
     A full build also removes files that no spec accounts for. Nothing is written unless
-    everything could be generated; a build that is killed leaves generated/ as it was.
+    everything could be generated, within the contract if `over_contract` does not say otherwise
+    (ContractError); a build that is killed leaves generated/ as it was.
     """
     chosen, kinds = _resolve(names, targets)
     files = texts(chosen, kinds, progress)
+    if not over_contract:
+        hold(map(registry.load, chosen))
     stale = frozenset() if names else frozenset(_unaccounted(files, kinds))
     return replace_tree(folder(), files, stale)
 
@@ -92,8 +98,9 @@ def hold(acts: Iterable[Activation]) -> None:
     ]
     if found:
         lines = "\n  ".join(found)
+        cure = "write the formula another way, or add --over-contract to have the files anyway"
         raise ContractError(
-            f"over the accuracy contract; nothing was written:\n  {lines}",
+            f"over the accuracy contract; nothing was written:\n  {lines}\n  {cure}"
         )
 
 
