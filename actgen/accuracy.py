@@ -99,12 +99,12 @@ def error(computed: float, true: arb, fmt: Format) -> float:
     return float((abs(from_float(computed) - true) / ulp_of(true, fmt)).mid())
 
 
-def corners(point: Sequence[float], fmt: Format) -> list[list[arb]]:
-    """The corners of the box that reaches half an ulp from a finite point in each input."""
+def corners(point: Sequence[float], fmt: Format, reach: float = 1.0) -> list[list[arb]]:
+    """The corners of the box that reaches half an ulp, times `reach`, from a finite point."""
     with flint.ctx.workprec(2200):  # so that x ± half an ulp is exact
         sides = []
         for x in point:
-            half = ulp_of(from_float(x), fmt) / 2
+            half = ulp_of(from_float(x), fmt) / 2 * reach
             sides.append([from_float(x) - half, from_float(x) + half])
     return [list(corner) for corner in itertools.product(*sides)]
 

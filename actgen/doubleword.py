@@ -82,7 +82,7 @@ class Pairs:
                 return self.emit(name, a[0], b[0]), None
             return self._where(self.emit("lt" if name == "maximum" else "gt", a[0], b[0]), b, a)
         if name == "hypot":
-            return self._hypot(*map(self.lower, expr.args))
+            return self._hypot(*(self.lower(sympy.Abs(v)) for v in expr.args))
         if name == "shifted":
             # Nothing is rounded at the top, and far below it exp is 0 whatever was.
             at, top, high = *map(self.lower, expr.args), self.lower(expr)
@@ -169,9 +169,8 @@ class Pairs:
         return high, self.emit("div", rest, b[0])
 
     def _hypot(self, a: Arg, b: Arg) -> Pair:
-        """sqrt(a² + b²) as most·sqrt(1 + (least/most)²)."""
-        sizes = self.emit("abs", a), self.emit("abs", b)
-        most, least = self.emit("maximum", *sizes), self.emit("minimum", *sizes)
+        """sqrt(a² + b²) for a, b ≥ 0, as most·sqrt(1 + (least/most)²)."""
+        most, least = self.emit("maximum", a, b), self.emit("minimum", a, b)
         none = self.emit("eq", most, sympy.Integer(0))
         by = self.emit("where", none, sympy.Integer(1), most)
         ratio = self.div((least, None), (by, None))

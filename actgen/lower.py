@@ -219,7 +219,7 @@ class _Builder:
     def _hypot(self, a: Expr, b: Expr) -> Arg:
         if not self.expand:
             return self.lower(sympy.sqrt(a**2 + b**2))
-        one, sizes = sympy.Integer(1), [self.emit("abs", self.lower(v)) for v in (a, b)]
+        one, sizes = sympy.Integer(1), [self.lower(sympy.Abs(v)) for v in (a, b)]
         most, least = self.emit("maximum", *sizes), self.emit("minimum", *sizes)
         by = self.emit("where", self.emit("eq", most, sympy.Integer(0)), one, most)
         ratio = self.emit("div", least, by)

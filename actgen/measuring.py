@@ -113,14 +113,17 @@ class Corners:
         return result
 
 
-def corners_of(case: Case, points: Array, truth: Truth, fmt: Format) -> Corners:
-    """The corners of some points of a case; those of infinite points are the points."""
+def corners_of(case: Case, points: Array, truth: Truth, fmt: Format, reach: float = 1.0) -> Corners:
+    """The corners of some points of a case; those of infinite points are the points.
+
+    `reach` times half an ulp is how far the box goes.
+    """
     finite = np.isfinite(points).all(axis=1)
     inside = points[finite]
-    half = quantum(np.abs(inside), fmt) / 2
+    half = quantum(np.abs(inside), fmt) / 2 * reach
     found: list[Truth] = []
     if fmt.name == "float64":
-        boxes = [corners(p, fmt) for p in inside.tolist()]
+        boxes = [corners(p, fmt, reach) for p in inside.tolist()]
         found += [case.reference.exact(list(corner)) for corner in zip(*boxes, strict=True)]
     else:
         for signs in itertools.product((-1.0, 1.0), repeat=points.shape[1]):
