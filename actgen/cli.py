@@ -365,7 +365,7 @@ def plot(
 def main() -> None:
     """The entry point: errors of the user's are told in a line or two, without a traceback."""
     warnings.showwarning = _show_warning
-    warnings.simplefilter("always", FormulaWarning)
+    warnings.simplefilter("once", FormulaWarning)
     try:
         app(standalone_mode=True)
     except ActgenError as problem:

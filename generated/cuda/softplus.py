@@ -150,22 +150,23 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _second_derivative(x, beta):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
-        v2 = _mul_low(beta, v)
-        v3 = _mul_high(beta, v)
-        v4 = -v2
-        e = math.exp(-abs(v3))
-        v5 = e + e * -(v4 if v3 < real(0.0) else v2)
-        v6 = -v3
-        v7 = e + e * -(-v4 if v6 < real(0.0) else v4)
-        v8 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)
-        v9 = v8 * ((real(1.0) if v6 >= real(0.0) else v7) / (real(1.0) + v7)) * beta
-        v10 = v * beta
-        e2 = math.exp(v3 * real(0.5))
-        v11 = e2 + e2 * (v2 * real(0.5))
-        w = real(0.0) if v10 < real(-2000.0) else v11 * beta * v11 if v10 < real(-64.0) else v9
-        e3 = math.exp(v6 * real(0.5))
-        v12 = e3 + e3 * (v4 * real(0.5))
-        return real(0.0) if v10 > real(2000.0) else v12 * beta * v12 if v10 > real(64.0) else w
+        v2 = v * beta
+        mask = v2 >= real(-2000.0) and v2 >= real(-64.0) and v2 <= real(64.0)
+        w = v if mask and v2 <= real(2000.0) else real(1.0)
+        v3 = _mul_low(beta, w)
+        v4 = _mul_high(beta, w)
+        e = math.exp(-abs(v4))
+        v5 = e + e * -(-v3 if v4 < real(0.0) else v3)
+        v6 = _mul_low(beta, v)
+        v7 = _mul_high(beta, v)
+        e2 = math.exp(v7 * real(0.5))
+        v8 = e2 + e2 * (v6 * real(0.5))
+        v9 = beta * v5 / ((real(2.0) + v5) * v5 + real(1.0))
+        w2 = real(0.0) if v2 < real(-2000.0) else v8 * beta * v8 if v2 < real(-64.0) else v9
+        e3 = math.exp(-v7 * real(0.5))
+        v10 = e3 + e3 * (-v6 * real(0.5))
+        w3 = real(0.0) if v2 > real(2000.0) else v10 * beta * v10 if v2 > real(64.0) else w2
+        return x if math.isnan(x) else w3
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
@@ -177,7 +178,7 @@ def _device(real: Any) -> dict[str, Any]:
         v4 = -v2
         e = math.exp(-abs(v3))
         v5 = e + e * -(v4 if v3 < real(0.0) else v2)
-        v6 = w * ((real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5))
+        v6 = w * ((real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)) / beta
         mask2 = v < real(-64.0)
         v7 = _mul_low(beta, x)
         v8 = _mul_high(beta, x)
@@ -185,7 +186,7 @@ def _device(real: Any) -> dict[str, Any]:
         v9 = e2 + e2 * (v7 * real(0.5))
         v10 = real(1.0) / beta / beta
         v11 = v9 * v10 * (v9 * (v - real(1.0)))
-        w2 = v11 if mask2 else (v6 - (math.log1p(v5) + _maximum(v3, real(0.0))) / beta) / beta
+        w2 = v11 if mask2 else v6 - (math.log1p(v5) + _maximum(v3, real(0.0))) / beta / beta
         mask3 = v < real(-2000.0)
         mask4 = v > real(64.0)
         e3 = math.exp(-v8 * real(0.5))
@@ -196,8 +197,8 @@ def _device(real: Any) -> dict[str, Any]:
         v14 = -v3
         v15 = e + e * -(-v4 if v14 < real(0.0) else v4)
         v16 = w * ((real(1.0) if v14 >= real(0.0) else v15) / (real(1.0) + v15))
-        v17 = (v16 + (math.log1p(v15) + _maximum(v14, real(0.0))) / beta) / beta
-        w4 = v13 if mask4 else real(0.0) if mask3 else v11 if mask2 else -v17
+        v17 = -(v16 / beta) - (math.log1p(v15) + _maximum(v14, real(0.0))) / beta / beta
+        w4 = v13 if mask4 else real(0.0) if mask3 else v11 if mask2 else v17
         return x if math.isnan(x) else (real(0.0) if mask5 else w4) if v >= real(0.0) else w3
 
     @cuda.jit(device=True)

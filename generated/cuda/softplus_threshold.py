@@ -188,18 +188,26 @@ def _device(real: Any) -> dict[str, Any]:
         v4 = -v2
         e = math.exp(-abs(v3))
         v5 = e + e * -(v4 if v3 < real(0.0) else v2)
-        v6 = -v3
-        v7 = e + e * -(-v4 if v6 < real(0.0) else v4)
-        v8 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)
-        v9 = v8 * ((real(1.0) if v6 >= real(0.0) else v7) / (real(1.0) + v7)) * beta
-        v10 = v * beta
+        v6 = (real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)
+        v7 = v * beta
+        mask = v7 < real(-64.0)
         e2 = math.exp(v3 * real(0.5))
-        v11 = e2 + e2 * (v2 * real(0.5))
-        w = real(0.0) if v10 < real(-2000.0) else v11 * beta * v11 if v10 < real(-64.0) else v9
-        e3 = math.exp(v6 * real(0.5))
-        v12 = e3 + e3 * (v4 * real(0.5))
-        w2 = real(0.0) if v10 > real(2000.0) else v12 * beta * v12 if v10 > real(64.0) else w
-        return real(0.0) if v3 > threshold or v3 == threshold and v2 > real(0.0) else w2
+        v8 = e2 + e2 * (v2 * real(0.5))
+        v9 = v8 * beta * v8
+        mask2 = v7 < real(-2000.0)
+        w = real(0.0) if mask2 else v9 if mask else beta * v6 - v6 * v6 * beta
+        mask3 = v7 > real(64.0)
+        v10 = -v3
+        e3 = math.exp(v10 * real(0.5))
+        v11 = e3 + e3 * (v4 * real(0.5))
+        v12 = v11 * beta * v11
+        mask4 = v7 > real(2000.0)
+        v13 = e + e * -(-v4 if v10 < real(0.0) else v4)
+        v14 = (real(1.0) if v10 >= real(0.0) else v13) / (real(1.0) + v13)
+        w2 = real(0.0) if mask2 else v9 if mask else beta * v14 - v14 * v14 * beta
+        w3 = real(0.0) if mask4 else v12 if mask3 else w2
+        w4 = w3 if v7 >= real(0.0) else real(0.0) if mask4 else v12 if mask3 else w
+        return real(0.0) if v3 > threshold or v3 == threshold and v2 > real(0.0) else w4
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta, threshold):

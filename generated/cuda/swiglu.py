@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from numba import config, cuda
+from numba.cuda import libdevice
 
 __all__ = [
     "swiglu",
@@ -129,6 +130,28 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
+
     @cuda.jit(device=True)
     def _forward(x, y):
         v = abs(y)
@@ -170,14 +193,31 @@ def _device(real: Any) -> dict[str, Any]:
         v = real(1.0) + e
         v2 = (real(1.0) if mask2 else e) / v
         v3 = w + real(1.0)
-        mask3 = w < real(-64.0)
+        v4 = w + real(1.2784645557403564)
+        mask3 = abs(v4) < real(1.0)
+        v5 = v4 - real(1.297928265020314e-08)
+        v6 = (real(4.824747679022231e-13) * v5 + real(5.481362797817524e-12)) * v5
+        v7 = (v6 + real(6.142598323951985e-12)) * v5 + real(-6.834378865774445e-11)
+        v8 = (v7 * v5 + real(-2.277966985568104e-10)) * v5 + real(2.2647071490530454e-10)
+        v9 = (v8 * v5 + real(2.9197559880951395e-09)) * v5 + real(4.628882748200664e-09)
+        v10 = (v9 * v5 + real(-1.8878489308897407e-08)) * v5 + real(-9.267242204444193e-08)
+        v11 = (v10 * v5 + real(-3.051228778026809e-08)) * v5 + real(8.599719956073225e-07)
+        v12 = (v11 * v5 + real(2.34602971352961e-06)) * v5 + real(-2.94263257513937e-06)
+        v13 = (v12 * v5 + real(-2.9733542237562083e-05)) * v5 + real(-4.090534225456559e-05)
+        v14 = (v13 * v5 + real(0.0001857072436174311)) * v5 + real(0.0007985218818274871)
+        v15 = (v14 * v5 + real(0.00012662741008053098)) * v5 + real(-0.006606589138356043)
+        v16 = (v15 * v5 + real(-0.015222655223188004)) * v5 + real(0.0188748142237823)
+        v17 = (v16 * v5 + real(0.1466487969969469)) * v5 + real(0.2178117057198001)
+        v18 = v17 * x * v5
+        mask4 = w < real(-64.0)
         e2 = math.exp(w * real(0.25))
-        w2 = e2 * x * (e2 * v3) * e2 * e2 if mask3 else v2 * (v3 - w * v2) * x
-        v4 = abs(x)
-        w3 = _minimum(v4, real(0.0)) if w < real(-2000.0) else w2
-        v5 = (real(1.0) if -w >= real(0.0) else e) / v
-        w4 = x * v3 if v4 == real(math.inf) and mask3 else w3
-        return x if mask else x * (w * v5 + v2 - v5 * v5 * w) if mask2 else w4
+        w2 = e2 * x * (e2 * v3) * e2 * e2 if mask4 else v18 if mask3 else v2 * (v3 - w * v2) * x
+        v19 = abs(x)
+        w3 = _minimum(v19, real(0.0)) if w < real(-2000.0) else w2
+        v20 = (real(1.0) if -w >= real(0.0) else e) / v
+        w4 = v18 if mask3 else x * (w * v20 + v2 - v20 * v20 * w)
+        w5 = w4 if mask2 else x * v3 if v19 == real(math.inf) and mask4 else w3
+        return x if mask else w5
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -196,56 +236,138 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
-        e = math.exp(-abs(y))
-        v = real(1.0) + e
-        v2 = -y
-        v3 = (real(1.0) if v2 >= real(0.0) else e) / v
-        v4 = (real(1.0) if y >= real(0.0) else e) / v * v3
-        v5 = y - real(2.399357318878174)
-        v6 = v5 - real(-3.836270616029226e-08)
-        v7 = real(1.4975057869097913e-15) * v6 + real(-1.8525242826140174e-14)
-        v8 = (v7 * v6 + real(5.45056983215798e-14)) * v6 + real(8.559282235417885e-14)
-        v9 = (v8 * v6 + real(-1.0915674934971036e-12)) * v6 + real(3.4499968506633094e-12)
-        v10 = (v9 * v6 + real(-8.021786827524068e-13)) * v6 + real(-4.120400514071561e-11)
-        v11 = (v10 * v6 + real(1.9014754118800968e-10)) * v6 + real(-2.964187619070941e-10)
-        v12 = (v11 * v6 + real(-1.1393109623654117e-09)) * v6 + real(8.622046529735554e-09)
-        v13 = (v12 * v6 + real(-2.261809925579744e-08)) * v6 + real(-9.904143647556006e-09)
-        v14 = (v13 * v6 + real(3.144649318815656e-07)) * v6 + real(-1.1904605147672274e-06)
-        v15 = (v14 * v6 + real(1.2461615072658496e-06)) * v6 + real(8.432377564813492e-06)
-        v16 = (v15 * v6 + real(-4.745074279281779e-05)) * v6 + real(9.64405929415381e-05)
-        v17 = (v16 * v6 + real(0.00011513070195845344)) * v6 + real(-0.001366369691236773)
-        v18 = (v17 * v6 + real(0.003862816776830254)) * v6 + real(-0.001836670144762844)
-        v19 = (v18 * v6 + real(-0.022487259234225326)) * v6 + real(0.07629586548655085)
-        v20 = v4 * (real(2.0) - y * math.tanh(y * real(0.5))) * x
-        w = (v19 * v6 + real(-0.09153052016419229)) * x * v6 if abs(v5) < real(1.0) else v20
-        v21 = y + real(2.399357318878174)
-        v22 = v21 - real(3.836270616029226e-08)
-        v23 = real(-1.4975057869097913e-15) * v22 + real(-1.8525242826140174e-14)
-        v24 = (v23 * v22 + real(-5.45056983215798e-14)) * v22 + real(8.559282235417885e-14)
-        v25 = (v24 * v22 + real(1.0915674934971036e-12)) * v22 + real(3.4499968506633094e-12)
-        v26 = (v25 * v22 + real(8.021786827524068e-13)) * v22 + real(-4.120400514071561e-11)
-        v27 = (v26 * v22 + real(-1.9014754118800968e-10)) * v22 + real(-2.964187619070941e-10)
-        v28 = (v27 * v22 + real(1.1393109623654117e-09)) * v22 + real(8.622046529735554e-09)
-        v29 = (v28 * v22 + real(2.261809925579744e-08)) * v22 + real(-9.904143647556006e-09)
-        v30 = (v29 * v22 + real(-3.144649318815656e-07)) * v22 + real(-1.1904605147672274e-06)
-        v31 = (v30 * v22 + real(-1.2461615072658496e-06)) * v22 + real(8.432377564813492e-06)
-        v32 = (v31 * v22 + real(4.745074279281779e-05)) * v22 + real(9.64405929415381e-05)
-        v33 = (v32 * v22 + real(-0.00011513070195845344)) * v22 + real(-0.001366369691236773)
-        v34 = (v33 * v22 + real(-0.003862816776830254)) * v22 + real(-0.001836670144762844)
-        v35 = (v34 * v22 + real(0.022487259234225326)) * v22 + real(0.07629586548655085)
-        w2 = (v35 * v22 + real(0.09153052016419229)) * x * v22 if abs(v21) < real(1.0) else w
-        mask = y > real(64.0)
-        e2 = math.exp(v2 * real(0.25))
-        v36 = real(2.0) - y
-        v37 = abs(x)
-        v38 = _minimum(v37, real(0.0))
-        w3 = v38 if y > real(2000.0) else e2 * x * (e2 * v36) * e2 * e2 if mask else w2
-        mask2 = v37 == real(math.inf)
-        mask3 = y < real(-64.0)
-        e3 = math.exp(y * real(0.25))
-        v39 = y + real(2.0)
-        w4 = e3 * x * (e3 * v39) * e3 * e3 if mask3 else x * v36 if mask and mask2 else w3
-        return x * v39 if mask3 and mask2 else v38 if y < real(-2000.0) else w4
+        v = abs(y)
+        e = math.exp(-v)
+        mask = y >= real(0.0)
+        v2 = e + real(1.0) + _add_low(e, real(1.0))
+        v3 = (real(1.0) if mask else e) / v2
+        v4 = v3 * real(-2.0)
+        v5 = _mul_high(y, v3)
+        v6 = _mul_low(v5, real(-3.0)) + real(-3.0) * _mul_low(y, v3)
+        v7 = _mul_high(v5, real(-3.0))
+        v8 = v7 + v6
+        v9 = _mul_high(v3, v3)
+        v10 = _mul_low(y, v9) + y * _mul_low(v3, v3)
+        v11 = _mul_high(y, v9)
+        v12 = (v11 + v10) * real(2.0)
+        v13 = y + v4
+        v14 = v13 + v8
+        v15 = _add_low(y, v4) + _add_low(v7, v6) + _add_low(v13, v8)
+        v16 = v14 + v12
+        v17 = v15 + _add_low(v11, v10) * real(2.0) + _add_low(v14, v12) + _add_low(v16, real(2.0))
+        mask2 = v < real(1.0)
+        v18 = y * y
+        v19 = (real(7.37103166149849e-11) * v18 + real(-1.0917656962793223e-09)) * v18
+        v20 = (v19 + real(1.0362855492643635e-08)) * v18 + real(-8.633670942261218e-08)
+        v21 = (v20 * v18 + real(6.885092738405553e-07)) * v18 + real(-5.331313341553594e-06)
+        v22 = (v21 * v18 + real(3.990275218813729e-05)) * v18 + real(-0.00028563160542212026)
+        v23 = (v22 * v18 + real(0.0019221230146874706)) * v18 + real(-0.011805555555457186)
+        v24 = v23 * v18 + real(0.06249999999999596)
+        v25 = _mul_low(y, y)
+        v26 = _mul_low(v24, v18) + v24 * v25
+        v27 = _mul_high(v24, v18)
+        v28 = v27 + v26
+        v29 = _add_low(v27, v26) + real(5.551115123125783e-17) + _add_low(v28, real(-0.25))
+        v30 = v28 + real(-0.25)
+        v31 = _mul_low(v30, v18) + v30 * v25 + v18 * v29
+        v32 = _mul_high(v30, v18)
+        v33 = v32 + v31
+        v34 = v33 + real(0.5) + (_add_low(v32, v31) + _add_low(v33, real(0.5)))
+        v35 = y + real(-2.399357318878174) + _add_low(y, real(-2.399357318878174))
+        mask3 = abs(v35) < real(1.0)
+        v36 = y - real(2.399357318878174) - real(-3.836270616029226e-08)
+        v37 = real(1.4975057869097913e-15) * v36 + real(-1.8525242826140174e-14)
+        v38 = (v37 * v36 + real(5.45056983215798e-14)) * v36 + real(8.559282235417885e-14)
+        v39 = (v38 * v36 + real(-1.0915674934971036e-12)) * v36 + real(3.4499968506633094e-12)
+        v40 = (v39 * v36 + real(-8.021786827524068e-13)) * v36 + real(-4.120400514071561e-11)
+        v41 = (v40 * v36 + real(1.9014754118800968e-10)) * v36 + real(-2.964187619070941e-10)
+        v42 = (v41 * v36 + real(-1.1393109623654117e-09)) * v36 + real(8.622046529735554e-09)
+        v43 = (v42 * v36 + real(-2.261809925579744e-08)) * v36 + real(-9.904143647556006e-09)
+        v44 = (v43 * v36 + real(3.144649318815656e-07)) * v36 + real(-1.1904605147672274e-06)
+        v45 = (v44 * v36 + real(1.2461615072658496e-06)) * v36 + real(8.432377564813492e-06)
+        v46 = (v45 * v36 + real(-4.745074279281779e-05)) * v36 + real(9.64405929415381e-05)
+        v47 = (v46 * v36 + real(0.00011513070195845344)) * v36 + real(-0.001366369691236773)
+        v48 = (v47 * v36 + real(0.003862816776830254)) * v36 + real(-0.001836670144762844)
+        v49 = v48 * v36 + real(-0.022487259234225326)
+        v50 = _mul_high(v49, v36)
+        v51 = _mul_low(v49, v36) + real(-2.0757431606899246e-09)
+        v52 = v50 + real(0.076295867562294)
+        v53 = _mul_low(v52, v36) + v36 * (v51 + _add_low(v50, real(0.076295867562294)))
+        v54 = _mul_high(v52, v36)
+        v55 = v54 + v53
+        v56 = _add_low(v54, v53) + real(-3.420532315723257e-09)
+        v57 = v55 + real(-0.09153051674365997) + (v56 + _add_low(v55, real(-0.09153051674365997)))
+        v58 = v57 * x * v36
+        w = v58 if mask3 else v34 * x if mask2 else v3 * (v16 + real(2.0) + v17) * x
+        v59 = y + real(2.399357318878174)
+        mask4 = abs(v59 + _add_low(y, real(2.399357318878174))) < real(1.0)
+        v60 = v59 - real(3.836270616029226e-08)
+        v61 = real(-1.4975057869097913e-15) * v60 + real(-1.8525242826140174e-14)
+        v62 = (v61 * v60 + real(-5.45056983215798e-14)) * v60 + real(8.559282235417885e-14)
+        v63 = (v62 * v60 + real(1.0915674934971036e-12)) * v60 + real(3.4499968506633094e-12)
+        v64 = (v63 * v60 + real(8.021786827524068e-13)) * v60 + real(-4.120400514071561e-11)
+        v65 = (v64 * v60 + real(-1.9014754118800968e-10)) * v60 + real(-2.964187619070941e-10)
+        v66 = (v65 * v60 + real(1.1393109623654117e-09)) * v60 + real(8.622046529735554e-09)
+        v67 = (v66 * v60 + real(2.261809925579744e-08)) * v60 + real(-9.904143647556006e-09)
+        v68 = (v67 * v60 + real(-3.144649318815656e-07)) * v60 + real(-1.1904605147672274e-06)
+        v69 = (v68 * v60 + real(-1.2461615072658496e-06)) * v60 + real(8.432377564813492e-06)
+        v70 = (v69 * v60 + real(4.745074279281779e-05)) * v60 + real(9.64405929415381e-05)
+        v71 = (v70 * v60 + real(-0.00011513070195845344)) * v60 + real(-0.001366369691236773)
+        v72 = (v71 * v60 + real(-0.003862816776830254)) * v60 + real(-0.001836670144762844)
+        v73 = v72 * v60 + real(0.022487259234225326)
+        v74 = _mul_high(v73, v60)
+        v75 = _mul_low(v73, v60) + real(-2.0757431606899246e-09)
+        v76 = v74 + real(0.076295867562294)
+        v77 = _mul_low(v76, v60) + v60 * (v75 + _add_low(v74, real(0.076295867562294)))
+        v78 = _mul_high(v76, v60)
+        v79 = v78 + v77
+        v80 = _add_low(v78, v77) + real(3.420532315723257e-09)
+        v81 = v79 + real(0.09153051674365997) + (v80 + _add_low(v79, real(0.09153051674365997)))
+        v82 = v81 * x * v60
+        mask5 = y < real(-64.0)
+        e2 = math.exp(y * real(0.25))
+        v83 = y + real(2.0) + _add_low(y, real(2.0))
+        v84 = abs(x)
+        v85 = _minimum(v84, real(0.0))
+        w2 = e2 * x * (e2 * v83) * e2 * e2 if mask5 else v82 if mask4 else w
+        mask6 = v84 == real(math.inf)
+        v86 = -y
+        v87 = (real(1.0) if v86 >= real(0.0) else e) / v2
+        v88 = v3 * real(2.0)
+        v89 = _mul_high(v87, v87)
+        v90 = _mul_low(y, v89) + y * _mul_low(v87, v87)
+        v91 = _mul_high(y, v89)
+        v92 = (v91 + v90) * real(-2.0)
+        v93 = _mul_high(y, v87)
+        v94 = _mul_low(v93, real(3.0)) + real(3.0) * _mul_low(y, v87)
+        v95 = _mul_high(v93, real(3.0))
+        v96 = v95 + v94
+        v97 = v86 + v88
+        v98 = _add_low(v86, v88) + _add_low(v91, v90) * real(-2.0) + _add_low(v97, v92)
+        v99 = v97 + v92
+        v100 = v87 * (v99 + v96 + (v98 + _add_low(v95, v94) + _add_low(v99, v96)))
+        v101 = (real(-4.6785512415153573e-07) * y + real(4.195939695133355e-06)) * y
+        v102 = (v101 + real(-1.3601223300465052e-05)) * y + real(1.0881608834862398e-05)
+        v103 = (v102 * y + real(2.9629056622484727e-05)) * y + real(7.189406336234889e-06)
+        v104 = (v103 * y + real(-0.0002894138614248316)) * y + real(1.5003399558094897e-06)
+        v105 = (v104 * y + real(0.0019216768533165402)) * y + real(9.805222086016697e-08)
+        v106 = (v105 * y + real(-0.011805571101778)) * y + real(1.7133969499865665e-09)
+        v107 = (v106 * y + real(0.06249999987600397)) * y + real(5.3777628430008245e-12)
+        v108 = v107 * y + real(-0.2500000000001188)
+        v109 = _mul_high(v108, y)
+        v110 = _mul_low(v108, y) + real(-9.78382331674599e-24)
+        v111 = v109 + real(9.243926780852724e-16)
+        v112 = _mul_low(v111, y) + y * (v110 + _add_low(v109, real(9.243926780852724e-16)))
+        v113 = _mul_high(v111, y)
+        v114 = v113 + v112
+        v115 = v114 + real(0.5) + (_add_low(v113, v112) + _add_low(v114, real(0.5)))
+        w3 = v82 if mask4 else v58 if mask3 else v115 * x if mask2 else v100 * x
+        mask7 = y > real(64.0)
+        e3 = math.exp(v86 * real(0.25))
+        v116 = v86 + real(2.0) + _add_low(v86, real(2.0))
+        w4 = v85 if y > real(2000.0) else e3 * x * (e3 * v116) * e3 * e3 if mask7 else w3
+        w5 = x * v83 if mask5 and mask6 else v85 if y < real(-2000.0) else w2
+        return (x * v116 if mask7 and mask6 else w4) if mask else w5
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

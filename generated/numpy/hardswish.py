@@ -74,7 +74,11 @@ def _forward_lean(x: Array) -> Array:
 
 
 def _derivative(x: Array) -> Array:
-    return np.where(x <= -3.0, 0.0, np.where(x >= 3.0, 1.0, x / 3.0 + 0.5))
+    v = _mul_low(x, 0.3333333432674408) + x * -9.934107462565104e-09
+    v2 = x * 0.3333333432674408
+    v3 = v2 + v
+    w = np.where(x >= 3.0, 1.0, v3 + 0.5 + (_add_low(v2, v) + _add_low(v3, 0.5)))
+    return np.where(x <= -3.0, 0.0, w)
 
 
 def _second_derivative(x: Array) -> Array:
@@ -88,6 +92,21 @@ def _vjp(x: Array, dy: Array) -> Array:
 
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:

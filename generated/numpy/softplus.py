@@ -112,22 +112,22 @@ def _derivative(x: Array, beta: Any) -> Array:
 
 def _second_derivative(x: Array, beta: Any) -> Array:
     v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
-    v2 = _mul_low(beta, v)
-    v3 = beta * v
-    v4 = -v2
-    e = np.exp(-np.abs(v3))
-    v5 = e + e * -np.where(v3 < 0.0, v4, v2)
-    v6 = -v3
-    v7 = e + e * -np.where(v6 < 0.0, -v4, v4)
-    v8 = np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
-    v9 = v * beta
-    e2 = np.exp(v3 * 0.5)
-    v10 = e2 + e2 * (v2 * 0.5)
-    v11 = v8 * (np.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
-    w = np.where(v9 < -2000.0, 0.0, np.where(v9 < -64.0, v10 * beta * v10, v11))
-    e3 = np.exp(v6 * 0.5)
-    v12 = e3 + e3 * (v4 * 0.5)
-    return np.where(v9 > 2000.0, 0.0, np.where(v9 > 64.0, v12 * beta * v12, w))
+    v2 = v * beta
+    mask = (((v2 >= -2000.0) & (v2 >= -64.0)) & (v2 <= 64.0)) & (v2 <= 2000.0)
+    w = np.where(mask, v, 1.0)
+    v3 = _mul_low(beta, w)
+    v4 = beta * w
+    e = np.exp(-np.abs(v4))
+    v5 = e + e * -np.where(v4 < 0.0, -v3, v3)
+    v6 = _mul_low(beta, v)
+    v7 = beta * v
+    e2 = np.exp(v7 * 0.5)
+    v8 = e2 + e2 * (v6 * 0.5)
+    w2 = np.where(v2 < -64.0, v8 * beta * v8, beta * v5 / ((2.0 + v5) * v5 + 1.0))
+    e3 = np.exp(-v7 * 0.5)
+    v9 = e3 + e3 * (-v6 * 0.5)
+    w3 = np.where(v2 > 64.0, v9 * beta * v9, np.where(v2 < -2000.0, 0.0, w2))
+    return np.where(np.isnan(x), x, np.where(v2 > 2000.0, 0.0, w3))
 
 
 def _grad_beta(x: Array, beta: Any) -> Array:
@@ -138,7 +138,7 @@ def _grad_beta(x: Array, beta: Any) -> Array:
     v4 = -v2
     e = np.exp(-np.abs(v3))
     v5 = e + e * -np.where(v3 < 0.0, v4, v2)
-    v6 = w * (np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5))
+    v6 = w * (np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / beta
     mask = v < -64.0
     v7 = _mul_low(beta, x)
     v8 = beta * x
@@ -146,7 +146,7 @@ def _grad_beta(x: Array, beta: Any) -> Array:
     v9 = e2 + e2 * (v7 * 0.5)
     v10 = 1.0 / beta / beta
     v11 = v9 * v10 * (v9 * (v - 1.0))
-    w2 = np.where(mask, v11, (v6 - (np.log1p(v5) + np.maximum(v3, 0.0)) / beta) / beta)
+    w2 = np.where(mask, v11, v6 - (np.log1p(v5) + np.maximum(v3, 0.0)) / beta / beta)
     mask2 = v < -2000.0
     mask3 = v > 64.0
     e3 = np.exp(-v8 * 0.5)
@@ -156,8 +156,8 @@ def _grad_beta(x: Array, beta: Any) -> Array:
     w3 = np.where(mask4, 0.0, np.where(mask3, v13, np.where(mask2, 0.0, w2)))
     v14 = -v3
     v15 = e + e * -np.where(v14 < 0.0, -v4, v4)
-    v16 = w * (np.where(v14 >= 0.0, 1.0, v15) / (1.0 + v15))
-    w4 = np.where(mask, v11, -((v16 + (np.log1p(v15) + np.maximum(v14, 0.0)) / beta) / beta))
+    v16 = -(w * (np.where(v14 >= 0.0, 1.0, v15) / (1.0 + v15)) / beta)
+    w4 = np.where(mask, v11, v16 - (np.log1p(v15) + np.maximum(v14, 0.0)) / beta / beta)
     w5 = np.where(mask4, 0.0, np.where(mask3, v13, np.where(mask2, 0.0, w4)))
     return np.where(np.isnan(x), x, np.where(v >= 0.0, w5, w3))
 

@@ -82,12 +82,41 @@ class Hardswish(nn.Module):
 # Composites: plain operations, safe to differentiate.
 
 
+def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two values as tensors, a number in the dtype of the other."""
+    if not isinstance(a, Tensor):
+        a = b.new_full((), a)
+    return a, b if isinstance(b, Tensor) else a.new_full((), b)
+
+
+def _mul_low(a: Any, b: Any) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    a, b = _both(a, b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Any, b: Any) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    a, b = _both(a, b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor) -> Tensor:
     return torch.where(x <= -3.0, 0.0, torch.where(x >= 3.0, x, x * (x + 3.0) / 6.0))
 
 
 def _derivative(x: Tensor) -> Tensor:
-    return torch.where(x <= -3.0, 0.0, torch.where(x >= 3.0, 1.0, x / 3.0 + 0.5))
+    v = _mul_low(x, 0.3333333432674408) + x * -9.934107462565104e-09
+    v2 = x * 0.3333333432674408
+    v3 = v2 + v
+    w = torch.where(x >= 3.0, 1.0, v3 + 0.5 + (_add_low(v2, v) + _add_low(v3, 0.5)))
+    return torch.where(x <= -3.0, 0.0, w)
 
 
 def _second_derivative(x: Tensor) -> Tensor:

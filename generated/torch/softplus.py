@@ -157,22 +157,22 @@ def _derivative(x: Tensor, beta: Value) -> Tensor:
 
 def _second_derivative(x: Tensor, beta: Value) -> Tensor:
     v = torch.clamp(torch.clamp(x, min=-1.152921504606847e18), max=1.152921504606847e18)
-    v2 = _mul_low(beta, v)
-    v3 = beta * v
-    v4 = -v2
-    e = torch.exp(-torch.abs(v3))
-    v5 = e + e * -torch.where(v3 < 0.0, v4, v2)
-    v6 = -v3
-    v7 = e + e * -torch.where(v6 < 0.0, -v4, v4)
-    v8 = torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
-    v9 = v * beta
-    e2 = torch.exp(v3 * 0.5)
-    v10 = e2 + e2 * (v2 * 0.5)
-    v11 = v8 * (torch.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
-    w = torch.where(v9 < -2000.0, 0.0, torch.where(v9 < -64.0, v10 * beta * v10, v11))
-    e3 = torch.exp(v6 * 0.5)
-    v12 = e3 + e3 * (v4 * 0.5)
-    return torch.where(v9 > 2000.0, 0.0, torch.where(v9 > 64.0, v12 * beta * v12, w))
+    v2 = v * beta
+    mask = (((v2 >= -2000.0) & (v2 >= -64.0)) & (v2 <= 64.0)) & (v2 <= 2000.0)
+    w = torch.where(mask, v, 1.0)
+    v3 = _mul_low(beta, w)
+    v4 = beta * w
+    e = torch.exp(-torch.abs(v4))
+    v5 = e + e * -torch.where(v4 < 0.0, -v3, v3)
+    v6 = _mul_low(beta, v)
+    v7 = beta * v
+    e2 = torch.exp(v7 * 0.5)
+    v8 = e2 + e2 * (v6 * 0.5)
+    w2 = torch.where(v2 < -64.0, v8 * beta * v8, beta * v5 / ((2.0 + v5) * v5 + 1.0))
+    e3 = torch.exp(-v7 * 0.5)
+    v9 = e3 + e3 * (-v6 * 0.5)
+    w3 = torch.where(v2 > 64.0, v9 * beta * v9, torch.where(v2 < -2000.0, 0.0, w2))
+    return torch.where(torch.isnan(x), x, torch.where(v2 > 2000.0, 0.0, w3))
 
 
 def _grad_beta(x: Tensor, beta: Value) -> Tensor:
@@ -183,7 +183,7 @@ def _grad_beta(x: Tensor, beta: Value) -> Tensor:
     v4 = -v2
     e = torch.exp(-torch.abs(v3))
     v5 = e + e * -torch.where(v3 < 0.0, v4, v2)
-    v6 = (torch.log1p(v5) + torch.clamp(v3, min=0.0)) / beta
+    v6 = (torch.log1p(v5) + torch.clamp(v3, min=0.0)) / beta / beta
     mask = v < -64.0
     v7 = _mul_low(beta, x)
     v8 = beta * x
@@ -191,7 +191,7 @@ def _grad_beta(x: Tensor, beta: Value) -> Tensor:
     v9 = e2 + e2 * (v7 * 0.5)
     v10 = 1.0 / beta / beta
     v11 = v9 * v10 * (v9 * (v - 1.0))
-    v12 = (w * (torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) - v6) / beta
+    v12 = w * (torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / beta - v6
     mask2 = v < -2000.0
     mask3 = v > 64.0
     e3 = torch.exp(-v8 * 0.5)
@@ -201,9 +201,9 @@ def _grad_beta(x: Tensor, beta: Value) -> Tensor:
     mask4 = v > 2000.0
     v15 = -v3
     v16 = e + e * -torch.where(v15 < 0.0, -v4, v4)
-    v17 = w * (torch.where(v15 >= 0.0, 1.0, v16) / (1.0 + v16))
-    v18 = (v17 + (torch.log1p(v16) + torch.clamp(v15, min=0.0)) / beta) / beta
-    w3 = torch.where(mask3, v14, torch.where(mask2, 0.0, torch.where(mask, v11, -v18)))
+    v17 = -(w * (torch.where(v15 >= 0.0, 1.0, v16) / (1.0 + v16)) / beta)
+    v18 = v17 - (torch.log1p(v16) + torch.clamp(v15, min=0.0)) / beta / beta
+    w3 = torch.where(mask3, v14, torch.where(mask2, 0.0, torch.where(mask, v11, v18)))
     w4 = torch.where(v >= 0.0, torch.where(mask4, 0.0, w3), torch.where(mask4, 0.0, w2))
     return torch.where(torch.isnan(x), x, w4)
 

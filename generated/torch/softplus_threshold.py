@@ -194,18 +194,26 @@ def _second_derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v4 = -v2
     e = torch.exp(-torch.abs(v3))
     v5 = e + e * -torch.where(v3 < 0.0, v4, v2)
-    v6 = -v3
-    v7 = e + e * -torch.where(v6 < 0.0, -v4, v4)
-    v8 = torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
-    v9 = v * beta
+    v6 = torch.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
+    v7 = v * beta
+    mask = v7 < -64.0
     e2 = torch.exp(v3 * 0.5)
-    v10 = e2 + e2 * (v2 * 0.5)
-    v11 = v8 * (torch.where(v6 >= 0.0, 1.0, v7) / (1.0 + v7)) * beta
-    w = torch.where(v9 < -2000.0, 0.0, torch.where(v9 < -64.0, v10 * beta * v10, v11))
-    e3 = torch.exp(v6 * 0.5)
-    v12 = e3 + e3 * (v4 * 0.5)
-    w2 = torch.where(v9 > 2000.0, 0.0, torch.where(v9 > 64.0, v12 * beta * v12, w))
-    return torch.where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 0.0, w2)
+    v8 = e2 + e2 * (v2 * 0.5)
+    v9 = v8 * beta * v8
+    mask2 = v7 < -2000.0
+    w = torch.where(mask2, 0.0, torch.where(mask, v9, beta * v6 - v6 * v6 * beta))
+    mask3 = v7 > 64.0
+    v10 = -v3
+    e3 = torch.exp(v10 * 0.5)
+    v11 = e3 + e3 * (v4 * 0.5)
+    v12 = v11 * beta * v11
+    mask4 = v7 > 2000.0
+    v13 = e + e * -torch.where(v10 < 0.0, -v4, v4)
+    v14 = torch.where(v10 >= 0.0, 1.0, v13) / (1.0 + v13)
+    w2 = torch.where(mask2, 0.0, torch.where(mask, v9, beta * v14 - v14 * v14 * beta))
+    w3 = torch.where(mask4, 0.0, torch.where(mask3, v12, w2))
+    w4 = torch.where(v7 >= 0.0, w3, torch.where(mask4, 0.0, torch.where(mask3, v12, w)))
+    return torch.where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 0.0, w4)
 
 
 def _grad_beta(x: Tensor, beta: Value, threshold: Value) -> Tensor:
