@@ -26,54 +26,65 @@ class Polynomial:
     error: float
 
 
-def fit(f: Callable[[arb], arb], low: float, high: float, degree: int) -> Polynomial:
-    """The polynomial of that degree for f on [low, high], where f has no zero."""
+def fit(
+    f: Callable[[arb], arb], low: float, high: float, degree: int, enough: float = 0.0
+) -> Polynomial:
+    """The polynomial of that degree for f on [low, high], where f has no zero.
+
+    Where it errs more than `enough` before its coefficients are rounded, rounding is left out.
+    """
     with flint.ctx.workprec(_BITS):
         count = 8 * (degree + 2)
         nodes = [(arb.pi() * (2 * k + 1) / (2 * count)).cos().mid() for k in range(count)]
         grid = [(arb(low) * (1 - s) + arb(high) * (1 + s)) / 2 for s in reversed(nodes)]
-        values = [f(t) for t in grid]
-        powers = [[t**k for k in range(degree + 1)] for t in grid]
+        problem = _Problem([f(t) for t in grid], [[t**k for k in range(degree + 1)] for t in grid])
         fixed: list[float] = []
+        chosen: list[int] = []
         for k in range(degree + 1):
-            rest = [
-                v - sum((c * p[i] for i, c in enumerate(fixed)), arb(0))
-                for v, p in zip(values, powers, strict=True)
-            ]
-            found = _remez([p[k:] for p in powers], rest, values)
-            if low < 0 < high:
+            found, level, chosen = problem.remez(fixed, chosen[:-1])
+            if k == 0 and (low < 0 < high or level > enough > 0):
                 fixed = [float(c) for c in found]
                 break
-            fixed.append(float(found[0]))
-        errors = [
-            abs(sum((c * q for c, q in zip(fixed, p, strict=True)), arb(0)) / v - 1)
-            for v, p in zip(values, powers, strict=True)
-        ]
-        return Polynomial(tuple(fixed), max(float(e) for e in errors))
+            fixed.append(float(found[k]))
+        return Polynomial(tuple(fixed), max(map(abs, problem.errors([arb(c) for c in fixed]))))
 
 
-def _remez(basis: list[list[arb]], target: list[arb], weight: list[arb]) -> list[arb]:
-    """Coefficients of the basis whose greatest |error / weight| on the grid is least."""
-    n, count = len(basis[0]), len(basis)
-    chosen = [round(i * (count - 1) / n) for i in range(n + 1)]
-    coefficients: list[arb] = []
-    for _ in range(_EXCHANGES):
-        rows = [[*basis[i], (1 if j % 2 else -1) * weight[i]] for j, i in enumerate(chosen)]
-        solved = arb_mat(rows).solve(arb_mat([[target[i]] for i in chosen]))
-        coefficients = [solved[k, 0].mid() for k in range(n)]
-        errors = [
-            float(
-                (t - sum((c * b for c, b in zip(coefficients, row, strict=True)), arb(0)))
-                / w
-                * arb(2) ** 40
-            )
-            for t, row, w in zip(target, basis, weight, strict=True)
-        ]
-        following = _extrema(errors, n + 1)
-        if following is None or following == chosen:
-            break
-        chosen = following
-    return coefficients
+class _Problem:
+    """Values of a function on a grid, to be met by a polynomial with little relative error."""
+
+    def __init__(self, values: list[arb], powers: list[list[arb]]) -> None:
+        self.values, self.powers = values, powers
+        self.matrix = arb_mat(powers)
+
+    def errors(self, coefficients: list[arb]) -> list[float]:
+        """The relative errors of a polynomial."""
+        found = self.matrix * arb_mat([[c] for c in coefficients])
+        return [float((v - found[i, 0]) / v) for i, v in enumerate(self.values)]
+
+    def remez(self, fixed: list[float], start: list[int]) -> tuple[list[arb], float, list[int]]:
+        """All coefficients, the first of them `fixed`, for the least greatest error on the grid.
+
+        With it the error at the points of alternation, and these, sought from `start` on.
+        """
+        known = len(fixed)
+        n, count = len(self.powers[0]) - known, len(self.powers)
+        chosen = start if len(start) == n + 1 else []
+        chosen = chosen or [round(i * (count - 1) / n) for i in range(n + 1)]
+        coefficients, level = [arb(c) for c in fixed], 0.0
+        for _ in range(_EXCHANGES):
+            rows, targets = [], []
+            for j, i in enumerate(chosen):
+                rows.append([*self.powers[i][known:], (1 if j % 2 else -1) * self.values[i]])
+                done = zip(coefficients[:known], self.powers[i], strict=False)
+                targets.append([self.values[i] - sum((c * p for c, p in done), arb(0))])
+            solved = arb_mat(rows).solve(arb_mat(targets))
+            coefficients[known:] = [solved[k, 0].mid() for k in range(n)]
+            level = abs(float(solved[n, 0]))
+            following = _extrema(self.errors(coefficients), n + 1)
+            if following is None or following == chosen:
+                break
+            chosen = following
+        return coefficients, level, chosen
 
 
 def _extrema(errors: list[float], wanted: int) -> list[int] | None:

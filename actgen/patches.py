@@ -163,7 +163,7 @@ def _fit(
         low, high = 0.0, radius * radius
     for degree in DEGREES:
         try:
-            found = fit(target, low, high, degree)
+            found = fit(target, low, high, degree, enough)
         except ZeroDivisionError:  # no such polynomial: the function is not smooth here
             return None
         if found.error < enough:

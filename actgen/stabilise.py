@@ -39,7 +39,7 @@ ROUNDS, FORMS_REPAIRED = 3, 3
 WAYS = (("plain", 0), ("fine", 1), ("loose", 3))
 #: Candidates in one go after which no more repairs are tried; the second where each takes longer,
 #: with parameters or several inputs.
-TRIES = (400, 150)
+TRIES = (400, 60)
 #: How many treatments of wrong results are tried on one plan.
 TREATMENTS = 16
 #: A plan that errs on so great a share of the inputs is worth FEW of them.
