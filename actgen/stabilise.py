@@ -33,8 +33,8 @@ from .variants import forms
 
 #: Candidates are ranked by the first of these that their worst error stays below, then by cost.
 CLASSES = (1.0, 1.1, 1.2, 1.29, 1.5, 2.0, 3.0, 5.0, 12.0, 100.0, 1e4, math.inf)
-#: Rounds of repairs, and how many forms they are tried on.
-ROUNDS, FORMS_REPAIRED = 3, 3
+#: Rounds of repairs, and how many forms they are tried on; the second with parameters.
+ROUNDS, FORMS_REPAIRED = 3, (3, 1)
 #: Repairs in these ways in turn, each with those before it, until some candidate is in that class.
 WAYS = (("plain", 0), ("fine", 1), ("loose", 3))
 #: Candidates in one go after which no more repairs are tried; the second where each takes longer,
@@ -231,7 +231,7 @@ class _Search:
         best: dict[str, Plan] = {}
         for _, _, plan in sorted(done):
             best.setdefault(plan.form, plan)
-        return list(best.values())[:FORMS_REPAIRED]
+        return list(best.values())[: FORMS_REPAIRED[bool(self.act.parameters)]]
 
     def repairs(self, plan: Plan, now: Candidate) -> Iterator[Plan]:
         """What could be done next, where results fail; all of it together first."""

@@ -236,23 +236,30 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
-        v = x * beta
-        mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
-        w = x if mask else real(1.0)
-        v2 = _mul_low(beta, w)
-        v3 = _mul_high(beta, w)
-        e = math.exp(-abs(v3))
-        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
-        v5 = (x * x if mask else real(1.0)) * v4 / ((real(2.0) + v4) * v4 + real(1.0))
-        v6 = _mul_low(beta, x)
-        v7 = _mul_high(beta, x)
+        v = _mul_low(beta, x)
+        v2 = _mul_high(beta, x)
+        v3 = -v
+        e = math.exp(-abs(v2))
+        v4 = e + e * -(v3 if v2 < real(0.0) else v)
+        v5 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
+        v6 = x * beta
+        mask = v6 > real(64.0)
+        v7 = -v2
         e2 = math.exp(v7 * real(0.5))
-        v8 = (e2 + e2 * (v6 * real(0.5))) * x
-        w2 = real(0.0) if v < real(-2000.0) else v8 * v8 if v < real(-64.0) else v5
-        e3 = math.exp(-v7 * real(0.5))
-        v9 = (e3 + e3 * (-v6 * real(0.5))) * x
-        w3 = real(0.0) if v > real(2000.0) else v9 * v9 if v > real(64.0) else w2
-        return x if math.isnan(x) else w3
+        v8 = (e2 + e2 * (v3 * real(0.5))) * x
+        v9 = v8 * v8
+        mask2 = v6 > real(2000.0)
+        w = real(0.0) if mask2 else v9 if mask else v5 * x * x - v5 * v5 * x * x
+        mask3 = v6 < real(-64.0)
+        e3 = math.exp(v2 * real(0.5))
+        v10 = (e3 + e3 * (v * real(0.5))) * x
+        v11 = v10 * v10
+        mask4 = v6 < real(-2000.0)
+        v12 = e + e * -(-v3 if v7 < real(0.0) else v3)
+        v13 = (real(1.0) if v7 >= real(0.0) else v12) / (real(1.0) + v12)
+        w2 = real(0.0) if mask2 else v9 if mask else v13 * x * x - v13 * v13 * x * x
+        w3 = real(0.0) if mask4 else v11 if mask3 else w2
+        return w3 if v6 >= real(0.0) else real(0.0) if mask4 else v11 if mask3 else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):

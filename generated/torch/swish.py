@@ -249,23 +249,30 @@ def _second_derivative(x: Tensor, beta: Value) -> Tensor:
 
 
 def _grad_beta(x: Tensor, beta: Value) -> Tensor:
-    v = x * beta
-    mask = (((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0)
-    w = torch.where(mask, x, 1.0)
-    v2 = _mul_low(beta, w)
-    v3 = beta * w
-    e = torch.exp(-torch.abs(v3))
-    v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
-    v5 = _mul_low(beta, x)
-    v6 = beta * x
-    e2 = torch.exp(v6 * 0.5)
-    v7 = (e2 + e2 * (v5 * 0.5)) * x
-    v8 = torch.where(mask, x * x, 1.0) * v4 / ((2.0 + v4) * v4 + 1.0)
-    w2 = torch.where(v < -2000.0, 0.0, torch.where(v < -64.0, v7 * v7, v8))
-    e3 = torch.exp(-v6 * 0.5)
-    v9 = (e3 + e3 * (-v5 * 0.5)) * x
-    w3 = torch.where(v > 2000.0, 0.0, torch.where(v > 64.0, v9 * v9, w2))
-    return torch.where(torch.isnan(x), x, w3)
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    v3 = -v
+    e = torch.exp(-torch.abs(v2))
+    v4 = e + e * -torch.where(v2 < 0.0, v3, v)
+    v5 = torch.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v6 = x * beta
+    mask = v6 > 64.0
+    v7 = -v2
+    e2 = torch.exp(v7 * 0.5)
+    v8 = (e2 + e2 * (v3 * 0.5)) * x
+    v9 = v8 * v8
+    mask2 = v6 > 2000.0
+    w = torch.where(mask2, 0.0, torch.where(mask, v9, v5 * x * x - v5 * v5 * x * x))
+    mask3 = v6 < -64.0
+    e3 = torch.exp(v2 * 0.5)
+    v10 = (e3 + e3 * (v * 0.5)) * x
+    v11 = v10 * v10
+    mask4 = v6 < -2000.0
+    v12 = e + e * -torch.where(v7 < 0.0, -v3, v3)
+    v13 = torch.where(v7 >= 0.0, 1.0, v12) / (1.0 + v12)
+    w2 = torch.where(mask2, 0.0, torch.where(mask, v9, v13 * x * x - v13 * v13 * x * x))
+    w3 = torch.where(mask4, 0.0, torch.where(mask3, v11, w2))
+    return torch.where(v6 >= 0.0, w3, torch.where(mask4, 0.0, torch.where(mask3, v11, w)))
 
 
 def _vjp(x: Tensor, dy: Tensor, beta: Value) -> Tensor:
