@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+#: What one rewriting of an expression gets, far beyond what any took that came to an end.
+SECONDS = 30.0
+
 
 class TimeLimit(Exception):
     """The work took longer than it was given."""

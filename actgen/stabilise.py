@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from . import contract, guards, model
 from .accuracy import FORMATS
 from .asymptotics import exponential_tails
 from .atoms import COSTS
+from .limits import SECONDS, TimeLimit, time_limit
 from .lower import lower
 from .patches import ENOUGH, RADII, centres, patched
 from .program import Program
@@ -48,6 +49,14 @@ HOPELESS, FEW = 0.05, 4
 BORDERS = (64, 40)
 
 
+def _in_time(work: Callable[[], Expr | None]) -> Expr | None:
+    try:
+        with time_limit(SECONDS):
+            return work()
+    except TimeLimit:
+        return None
+
+
 @dataclass(frozen=True)
 class Plan:
     """A form of the formula and what is done to it before it is lowered."""
@@ -70,7 +79,10 @@ class Plan:
         return "; ".join(words)
 
     def build(self, act: Activation) -> Expr | None:
-        """The expression; None where a repair does not apply."""
+        """The expression; None where a repair does not apply, or takes too long."""
+        return _in_time(lambda: self._build(act))
+
+    def _build(self, act: Activation) -> Expr | None:
         expr: Expr | None = self.expr
         values = {**act.defaults, **{s: sympy.Integer(1) for s in act.inputs}}
         if self.tails:
@@ -218,7 +230,7 @@ class _Search:
             for tail, make in offered:
                 far = any(abs(v) > 1e5 for p in best.score.failing for v in p)
                 if best.score.wrong or far:
-                    treated = make()
+                    treated = _in_time(make)
                     done = best if treated is None else self.consider(plan, tail, treated)
                     if done.rank < best.rank:
                         best = done

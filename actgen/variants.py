@@ -10,6 +10,7 @@ from sympy import Expr, Symbol
 
 from . import tails
 from .atoms import acot, erfc, erfcx, gauss, hypot, hypot1, sigmoid, softplus
+from .limits import SECONDS, TimeLimit, time_limit
 from .rewrite import cost, rewrite
 from .rules import RULES
 
@@ -285,12 +286,13 @@ def forms(expr: Expr) -> Iterator[tuple[str, Expr]]:
     seen = set()
     for name, form in FORMS.items():
         try:
-            result = form(expr)
-        except sympy.PolynomialError:
+            with time_limit(SECONDS):
+                result = form(expr)
+                if result is None or result.has(sympy.nan, sympy.zoo):
+                    continue
+                result = lift(result)
+        except (sympy.PolynomialError, TimeLimit):
             continue
-        if result is None or result.has(sympy.nan, sympy.zoo):
-            continue
-        result = lift(result)
         if result not in seen and cost(result) < 3000:
             seen.add(result)
             yield name, result

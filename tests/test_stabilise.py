@@ -155,3 +155,74 @@ def test_sides_of_ties() -> None:
     values = [Oracle(side, [x])(p) for p in (1e-30, -1e-30, 1.0)]
     assert [float(v) for v in values] == [1.0, 1.0, 0.0]
     assert leaning(1 / (1 + exp(-x)), (x,)) is None
+
+
+NAIVE = [
+    "(x + sqrt(x**2 + 4))/2",
+    "x*(1 + x/sqrt(1 + x**2))/2",
+    "atan(x)/pi + 1/2",
+    "x*tanh(exp(x))",
+    "exp(-exp(-x))",
+    "x*erf(log(1 + exp(x)))",
+    "x/(1 + exp(-x)) + log(1 + exp(x))",
+]
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+@pytest.mark.parametrize("formula", NAIVE)
+def test_forms_are_the_formula(formula: str, order: int) -> None:
+    act = actgen.parse(formula, name="naive")
+    truth = act.derivative(order) if order else act.formula
+    lifted = variants.lift(truth)
+    oracle = Oracle(truth, [x])
+    for name, form in variants.forms(lifted):
+        other = Oracle(tails.definition(form), [x])
+        for point in (-3.7, -0.81, -1e-3, 0.37, 1.9, 5.2):
+            assert abs(other(point) - oracle(point)) <= abs(oracle(point)) * 1e-25, (name, point)
+
+
+def test_forms_hold_what_cancels() -> None:
+    found = dict(variants.forms(variants.lift((x + sympy.sqrt(x**2 + symbol("b"))) / 2)))
+    assert found["conjugate"].has(atoms.hypot)
+    program = lower(found["conjugate"], [x], [symbol("b")])
+    y = model.evaluate(program, {"x": np.array([-1e6, -1e20, 1e30]), "b": 4.0}, FORMATS["float32"])
+    assert y[0] == pytest.approx([1e-6, 1e-20, 1e30], rel=1e-6)
+
+
+def test_fine_sums_do_not_cancel() -> None:
+    quartic = x**4 - 4 * x**3 + 6 * x**2 - 4 * x + 1
+    points = (1 + np.linspace(-0.1, 0.1, 41)).astype(np.float32).astype(np.float64)
+    worst = []
+    for fine in (False, True):
+        program = lower(quartic, [x], [], fine=fine)
+        y = model.evaluate(program, {"x": points}, FORMATS["float32"])[0].astype(np.float64)
+        true = (points - 1) ** 4
+        worst.append(float(np.max(np.abs(y - true)[true > 1e-6] / true[true > 1e-6])))
+    assert worst[0] > 1e-2 and worst[1] < 1e-6
+
+
+def test_conditions_on_clamped_inputs_are_exact() -> None:
+    beta, bound = symbol("beta"), symbol("threshold")
+    inside = atoms.minimum(x, Integer(2) ** 60)
+    jump = Piecewise((Integer(1), beta * inside > bound), (Integer(0), True))
+    program = lower(jump, [x], [beta, bound])
+    slope = float(np.float32(3.3))
+    edge = np.float32(20 / slope)
+    steps = [np.float32(edge + k * np.spacing(edge)) for k in range(-3, 4)]
+    points = np.array(steps, np.float64)
+    values = {"x": points, "beta": slope, "threshold": 20.0}
+    y = model.evaluate(program, values, FORMATS["float32"])[0]
+    true = [arb(p) * arb(slope) > 20 for p in points]
+    assert y.tolist() == [float(t) for t in true] and 0 < sum(true) < 7
+
+
+def test_a_growing_ball_around_zero_has_no_limit() -> None:
+    act = actgen.load("geglu")
+    oracle = Oracle(act.formula, act.inputs)
+    assert oracle(-np.inf, -60000.0).is_nan() and oracle(-np.inf, -30.0) > 0
+    assert actgen.compile(act).forward(np.float16(-np.inf), np.float16(-60000)) == np.inf
+
+
+def test_ties_beside_the_greatest_float() -> None:
+    kernel = actgen.compile("swiglu")
+    assert kernel.forward(np.float16(-30), np.float16(2184)) == -65504
