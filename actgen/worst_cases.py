@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import flint
 import numpy as np
 from sympy import Expr, Symbol
 
@@ -120,13 +121,17 @@ def setting_of(act: Activation, values: Mapping[str, float]) -> dict[Symbol, Exp
 
 def correct(oracle: Oracle, point: Sequence[float], fmt: Format) -> float:
     """The true value correctly rounded to the format."""
-    ball = oracle.exact([from_float(v) for v in point], 400)
-    if fmt.name == "float64":
-        return float(ball.mid())
-    nearest = float(ball.mid())
-    side = ball.mid() - from_float(nearest)
-    if side != 0:  # off what may be a tie between two floats of the format
-        nearest = math.nextafter(nearest, math.inf if side > 0 else -math.inf)
+    nearest = 0.0
+    for bits in (400, 8000):
+        ball = oracle.exact([from_float(v) for v in point], bits)
+        nearest = float(ball.mid())
+        if fmt.name == "float64":
+            return nearest
+        with flint.ctx.workprec(2 * bits):
+            side = ball.mid() - from_float(nearest)
+        if side != 0:  # off what may be a tie between two floats of the format
+            nearest = math.nextafter(nearest, math.inf if side > 0 else -math.inf)
+            break
     return float(to_format([nearest], fmt)[0])
 
 
@@ -181,9 +186,13 @@ def _case(
     stored = np.array([from_bits(row.output, fmt) for row in rows])
     kinks = breaks(compiled.activation, setting)
     small = fmt.precision < 16
-    near = np.array([_near(reference, p, fmt) for p in points]) if small else None
+    near = np.array([_near(reference, p, fmt) for p in points] if small else [])
     truth: Truth = reference.certain(points)
-    return Case(reference, points, truth, kinks, stored if small else None, near)
+    if not small:
+        return Case(reference, points, truth, kinks)
+    # A tie that the reference does not decide is not judged.
+    undecided = np.isnan(measuring.round_truth(reference, points, truth, fmt))
+    return Case(reference, points, truth, kinks, np.where(undecided, np.nan, stored), near)
 
 
 def _near(
