@@ -168,11 +168,15 @@ class Pairs:
             rest = self.emit("sub", rest, self.emit("mul", high, b[1]))
         return high, self.emit("div", rest, b[0])
 
-    def _hypot(self, a: Arg, b: Arg) -> Pair:
-        """sqrt(a² + b²) for a, b ≥ 0, as most·sqrt(1 + (least/most)²)."""
+    def by_size(self, a: Arg, b: Arg) -> tuple[Arg, Arg, Arg]:
+        """(most, least, what to divide by: most, or 1 where both are 0) of a, b ≥ 0."""
         most, least = self.emit("maximum", a, b), self.emit("minimum", a, b)
         none = self.emit("eq", most, sympy.Integer(0))
-        by = self.emit("where", none, sympy.Integer(1), most)
+        return most, least, self.emit("where", none, sympy.Integer(1), most)
+
+    def _hypot(self, a: Arg, b: Arg) -> Pair:
+        """sqrt(a² + b²) for a, b ≥ 0, as most·sqrt(1 + (least/most)²)."""
+        most, least, by = self.by_size(a, b)
         ratio = self.div((least, None), (by, None))
         square, low = self.add((sympy.Integer(1), None), self.mul(ratio, ratio))
         root = self.emit("sqrt", square)

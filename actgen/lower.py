@@ -77,8 +77,6 @@ _FUNCTIONS = {
 
 #: What moves an input without rounding it.
 _CLAMPS = (minimum, maximum, finite, above_oo, below_oo)
-
-
 #: So many of the last steps of a fine polynomial are pairs.
 FINE_STEPS = 2
 
@@ -219,11 +217,9 @@ class _Builder:
     def _hypot(self, a: Expr, b: Expr) -> Arg:
         if not self.expand:
             return self.lower(sympy.sqrt(a**2 + b**2))
-        one, sizes = sympy.Integer(1), [self.lower(sympy.Abs(v)) for v in (a, b)]
-        most, least = self.emit("maximum", *sizes), self.emit("minimum", *sizes)
-        by = self.emit("where", self.emit("eq", most, sympy.Integer(0)), one, most)
+        most, least, by = self.pairs.by_size(*(self.lower(sympy.Abs(v)) for v in (a, b)))
         ratio = self.emit("div", least, by)
-        square = self.emit("add", self.emit("mul", ratio, ratio), one)
+        square = self.emit("add", self.emit("mul", ratio, ratio), sympy.Integer(1))
         return self.emit("mul", self.emit("sqrt", square), most)
 
     def _offset(self, expr: Expr, number: Expr) -> Arg:

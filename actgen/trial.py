@@ -28,8 +28,8 @@ MIXED = 3.1
 REACH = 0.75
 #: And in float32 when computed in float64 and rounded once.
 ROUNDED = 0.75
-#: Every so many of the points are looked at first, in (float32, float64); the rest where the
-#: candidate's worst error is no more than this.
+#: Every so many of the points are looked at first, at (the defaults, other parameters); the rest
+#: where the candidate's worst error is no more than this.
 THIN, PROMISING = {"float32": (16, 8), "float64": (2, 4)}, 1.6
 #: So many points of each kind are kept in a score.
 KEPT = 400
@@ -65,7 +65,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Points:
-    """Points in one format with the parameters they are at (further columns), and the truth."""
+    """Points in one format with the parameters they are at, a column each, and the truth."""
 
     fmt: Format
     cases: tuple[Case, ...]
@@ -75,6 +75,12 @@ class Points:
     def table(self) -> Floats:
         """The inputs, a row each."""
         return np.concatenate([case.points for case in self.cases])
+
+    @functools.cached_property
+    def settings(self) -> list[Any]:
+        """Each parameter at the points: a column, or the one value that it has at all of them."""
+        columns = self.parameters.T
+        return [c if (c != c[0]).any() else float(c[0]) for c in columns]
 
     @functools.cached_property
     def truth(self) -> Truth:
@@ -150,8 +156,7 @@ class Bench:
 
     def _run(self, program: Program, points: Points, work: Format) -> Floats:
         values: dict[str, Any] = {s.name: points.table[:, i] for i, s in enumerate(self.act.inputs)}
-        for p, column in zip(self.act.parameters, points.parameters.T, strict=True):
-            values[p.name] = column if len(np.unique(column)) > 1 else float(column[0])
+        values |= zip((p.name for p in self.act.parameters), points.settings, strict=True)
         with np.errstate(all="ignore"):
             y = model.evaluate(program, values, work)[0]
             y = y.astype(points.fmt.dtype).astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from .limits import SECONDS, TimeLimit, time_limit
 from .rewrite import cost, rewrite
 from .rules import RULES
 
+Form = Callable[[Expr], "Expr | None"]
 #: SymPy's combining and cancelling is tried on expressions up to this many operations.
 SMALL = 80
 
@@ -42,14 +44,28 @@ def _generators(expr: Expr) -> dict[Expr, Symbol]:
     return found
 
 
-def _algebra(
-    operation: Callable[[Expr], Expr], most: int = SMALL, kinds: int = 4
-) -> Callable[[Expr], Expr | None]:
+def _by_branch(form: Form) -> Form:
+    """A form of what has no branches as one of the values of branches, which may not have it."""
+
+    @functools.wraps(form)
+    def apply(expr: Expr) -> Expr | None:
+        if not expr.has(sympy.Piecewise):
+            return form(expr)
+        if not isinstance(expr, sympy.Piecewise):
+            return None
+        found = [(apply(value), value, cond) for value, cond in expr.args]
+        return sympy.Piecewise(
+            *((value if new is None else new, cond) for new, value, cond in found)
+        )
+
+    return apply
+
+
+def _algebra(operation: Callable[[Expr], Expr], most: int = SMALL, kinds: int = 4) -> Form:
     """An operation on expressions of up to `most` operations with up to `kinds` functions."""
 
+    @_by_branch
     def apply(expr: Expr) -> Expr | None:
-        if expr.has(sympy.Piecewise):
-            return _in_branches(expr, apply)
         names = _generators(expr)
         if expr.count_ops() > most or len(names) > kinds or expr.has(sympy.nan, sympy.oo):
             return None
@@ -58,22 +74,9 @@ def _algebra(
     return apply
 
 
-def _in_branches(expr: Expr, apply: Callable[[Expr], Expr | None]) -> Expr | None:
-    if not isinstance(expr, sympy.Piecewise):
-        return None
-    results = [apply(value) for value, _ in expr.args]
-    return sympy.Piecewise(
-        *(
-            (value if result is None else result, cond)
-            for (value, cond), result in zip(expr.args, results, strict=True)
-        )
-    )
-
-
+@_by_branch
 def _split_exponentials(expr: Expr) -> Expr | None:
     """exp(k·u), k whole, as powers of e = exp(-|u|) on each side of u = 0, fractions cancelled."""
-    if expr.has(sympy.Piecewise):
-        return _in_branches(expr, _split_exponentials)
     names = _generators(expr)
     exps = [e for e in names if isinstance(e, sympy.exp) and e.args[0].free_symbols]
     if not exps or expr.count_ops() > 2 * SMALL:
@@ -105,10 +108,9 @@ def _split_exponentials(expr: Expr) -> Expr | None:
     return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
 
 
+@_by_branch
 def _powers(expr: Expr) -> Expr | None:
     """exp(k·u), k whole, as powers of one exponential, common factors taken out."""
-    if expr.has(sympy.Piecewise):
-        return _in_branches(expr, _powers)
     names = _generators(expr)
     exps = [e for e in names if isinstance(e, sympy.exp) and e.args[0].free_symbols]
     if len(exps) < 2 or expr.count_ops() > SMALL:
@@ -138,13 +140,12 @@ def _rational(expr: Expr) -> Expr | None:
     return _split_exponentials(sympy.powsimp(plain))
 
 
+@_by_branch
 def _reflect(expr: Expr) -> Expr | None:
     """On each side of u = 0, σ and softplus through what is exponentially small there.
 
     σ(u) = 1 − σ(−u) and softplus(u) = u + softplus(−u), expanded, so that what cancels is gone.
     """
-    if expr.has(sympy.Piecewise):
-        return _in_branches(expr, _reflect)
     found = sorted(expr.atoms(sigmoid, softplus), key=str)
     if not found or expr.count_ops() > SMALL:
         return None
@@ -157,10 +158,9 @@ def _reflect(expr: Expr) -> Expr | None:
     return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
 
 
+@_by_branch
 def _scale(expr: Expr) -> Expr | None:
     """erfc as erfcx·gauss on the side where it decays, whose factors keep their precision."""
-    if expr.has(sympy.Piecewise):
-        return _in_branches(expr, _scale)
     found = sorted(expr.atoms(erfc), key=str)
     if not found:
         return None
@@ -230,26 +230,23 @@ def _root(expr: Expr) -> _Root | None:
     return _Root(p, q, bottom.xreplace(back), base, g)
 
 
+@_by_branch
 def _with_root(expr: Expr) -> Expr | None:
     """Over one denominator, the numerator linear in its only root."""
-    if expr.has(sympy.Piecewise):
-        return _in_branches(expr, _with_root)
     r = _root(expr)
     return None if r is None else r.whole(sympy.factor_terms((r.p + r.q * r.g) / r.d))
 
 
+@_by_branch
 def _conjugate(expr: Expr) -> Expr | None:
     """p + q·√v as (p² − q²v)/(p − q·√v) where p and q differ in sign."""
-    if expr.has(sympy.Piecewise):
-        return _in_branches(expr, _conjugate)
     r = _root(expr)
     agree = sympy.Integer(0) if r is None else sympy.factor_terms(r.p * r.q)
     if r is None or not agree.free_symbols:
         return None
     other = sympy.factor_terms(sympy.expand(r.p**2 - r.q**2 * r.v)) / (r.p - r.q * r.g)
-    odd = [f.as_base_exp() for f in sympy.Mul.make_args(agree)]
-    odd = [(b, n) for b, n in odd if not (b.is_positive or n.is_even)]
-    cond = sympy.Mul(*(b for b, _ in odd)) >= 0
+    factors = (f.as_base_exp() for f in sympy.Mul.make_args(agree))
+    cond = sympy.Mul(*(b for b, n in factors if not (b.is_positive or n.is_even))) >= 0
     return r.whole(sympy.Piecewise(((r.p + r.q * r.g) / r.d, cond), (other / r.d, True)))
 
 
@@ -262,7 +259,7 @@ def _regroup(expr: Expr) -> Expr | None:
     return None if found is None else _collect(found)
 
 
-FORMS: dict[str, Callable[[Expr], Expr | None]] = {
+FORMS: dict[str, Form] = {
     "lifted": lambda e: e,
     "collected": _collect,
     "factored": _algebra(lambda e: sympy.factor_terms(sympy.together(e))),
