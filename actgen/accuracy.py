@@ -20,7 +20,7 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from .oracle import Oracle, Undecided, from_float
+from .oracle import from_float
 
 Floats = NDArray[Any]
 
@@ -107,25 +107,6 @@ def corners(point: Sequence[float], fmt: Format, reach: float = 1.0) -> list[lis
             half = ulp_of(from_float(x), fmt) / 2 * reach
             sides.append([from_float(x) - half, from_float(x) + half])
     return [list(corner) for corner in itertools.product(*sides)]
-
-
-def mixed_error(computed: float, point: Sequence[float], oracle: Oracle, fmt: Format) -> float:
-    """An upper bound of the mixed ulp error of one result."""
-    true = oracle(*point)
-    direct = error(computed, true, fmt)
-    if direct <= 1 or not all(map(math.isfinite, (*point, computed))):
-        return direct
-    try:
-        ends = [oracle.exact(corner) for corner in corners(point, fmt)]
-    except Undecided:
-        return direct
-    if any(end.is_nan() for end in ends):
-        return direct
-    values = [true, *ends]
-    y = from_float(computed)
-    if any(v <= y for v in values) and any(v >= y for v in values):
-        return 0.0
-    return min(error(computed, v, fmt) for v in values)
 
 
 # Many results at once.
