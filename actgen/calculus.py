@@ -139,7 +139,7 @@ class Kink:
         return bool(sympy.simplify(self.left - self.right) != 0)
 
 
-def _borders(expr: Expr, var: Symbol) -> Iterator[Expr]:
+def borders(expr: Expr) -> Iterator[Expr]:
     """Expressions whose zeros are the only points where two branches of `expr` can meet."""
     for node in sympy.preorder_traversal(expr):
         if isinstance(node, (Abs, sign)):
@@ -151,7 +151,7 @@ def _borders(expr: Expr, var: Symbol) -> Iterator[Expr]:
             yield node.lhs - node.rhs
 
 
-def _smooth(expr: Expr) -> Iterator[Expr]:
+def smooth_parts(expr: Expr) -> Iterator[Expr]:
     """Every expression that `expr` may be once its branching nodes have taken a branch."""
     for node in sympy.preorder_traversal(expr):
         if isinstance(node, (Max, Min)):
@@ -165,7 +165,7 @@ def _smooth(expr: Expr) -> Iterator[Expr]:
         else:
             continue
         for choice in choices:
-            yield from _smooth(expr.xreplace({node: choice}))
+            yield from smooth_parts(expr.xreplace({node: choice}))
         return
     yield expr
 
@@ -173,8 +173,8 @@ def _smooth(expr: Expr) -> Iterator[Expr]:
 def break_points(expr: Expr, var: Symbol, values: Mapping[Symbol, Expr]) -> list[Expr]:
     """Points where branches of `expr` may meet, exact and in order at the given parameters."""
     points: dict[Expr, float] = {}
-    borders = dict.fromkeys(s for border in _borders(expr, var) for s in _smooth(border))
-    for border in borders:
+    smooth = dict.fromkeys(s for border in borders(expr) for s in smooth_parts(border))
+    for border in smooth:
         if var not in border.free_symbols:
             continue
         try:
@@ -197,8 +197,8 @@ def has_known_borders(expr: Expr, var: Symbol, values: Mapping[Symbol, Expr]) ->
     """Whether `break_points` finds every point where branches meet: borders are polynomials."""
     return all(
         border.subs(values).is_polynomial(var)
-        for border in _borders(expr, var)
-        for border in _smooth(border)
+        for border in borders(expr)
+        for border in smooth_parts(border)
     )
 
 

@@ -1,0 +1,5 @@
+"""Reads documents that print activation formulas and says which of them are true.
+
+reader → tokens → syntax → meaning → claims → judge → page: text with places, LaTeX tokens, trees,
+SymPy, what is claimed, what is true of it, and how that is shown.
+"""

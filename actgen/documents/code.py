@@ -1,0 +1,398 @@
+"""Code that defines activations: np.where(x > 0, x, alpha*x) is a formula too.
+
+Python's own parser reads it; library names are mapped to the words of the formula language, which
+then reads the expression with its whitelist. Code is never run.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sympy
+from sympy import Expr
+
+from .. import lang, registry
+from ..errors import FormulaError
+from ..formula import CONDITIONS, FUNCTIONS, read_formula
+from . import subjects
+from .claims import Claim, Constant, Context, Equal, Location
+from .meaning import Named
+
+#: Names of array libraries and the words of the formula language.
+WORDS = {
+    "maximum": "max", "minimum": "min", "amax": "max", "fmax": "max", "fmin": "min",
+    "absolute": "abs", "fabs": "abs", "arctan": "atan", "arcsinh": "asinh", "arctanh": "atanh",
+    "power": "pow", "square": "square", "heaviside": "heaviside", "clip": "clip", "clamp": "clip",
+}  # fmt: skip
+MAX_LINES = 4000
+
+
+class _Map(ast.NodeTransformer):
+    """Library calls as words of the formula language; what it cannot say raises FormulaError."""
+
+    def __init__(self, locals_: Mapping[str, ast.expr]) -> None:
+        self.locals = dict(locals_)
+        self.depth = 0
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        base = ast.unparse(node.value)
+        if base == "self":
+            return ast.Name(node.attr, ast.Load())
+        if base in ("np", "jnp", "math", "torch", "numpy") and node.attr in ("pi", "e", "inf"):
+            return ast.Name(node.attr, ast.Load())
+        if base in ("x", "input", "z") and node.attr in ("T",):
+            return node.value
+        raise FormulaError(f"{ast.unparse(node)} is no value of a formula")
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        if node.id in self.locals and self.depth < 20:
+            self.depth += 1
+            try:
+                return self.visit(self.locals[node.id])
+            finally:
+                self.depth -= 1
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        raise FormulaError("an index: the formula is about one element")
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        if isinstance(node.func, ast.Attribute):
+            whole = ast.unparse(node.func)
+            name = node.func.attr
+            value = node.func.value
+            method = not re.match(r"(np|jnp|tf|torch|F|nn|math|K|jax|keras|numpy|scipy|backend|ops)\b", whole)
+            if method and ast.unparse(value) != "self":
+                # x.exp(), (x > 0).float(): the object is the first argument.
+                if name in ("float", "astype", "to", "type", "double"):
+                    return self._number(self.visit(value))
+                node = ast.Call(node.func, [value, *node.args], node.keywords)
+        elif isinstance(node.func, ast.Name):
+            whole = name = node.func.id
+        else:
+            raise FormulaError("a call of what is no name")
+        if name in ("array", "asarray", "constant", "tensor", "Tensor", "float", "convert_to_tensor", "float32", "as_tensor"):
+            return self._number(self.visit(node.args[0]))
+        word = WORDS.get(name, name)
+        args = [self.visit(a) for a in node.args]
+        if word == "pow":
+            return ast.BinOp(args[0], ast.Pow(), args[1])
+        if word == "square":
+            return ast.BinOp(args[0], ast.Pow(), ast.Constant(2))
+        if word == "clip":
+            limits = [*args[1:], *(self.visit(k.value) for k in node.keywords)]
+            if len(limits) != 2:
+                raise FormulaError("clip with one end")
+            low = ast.Call(ast.Name("max", ast.Load()), [args[0], limits[0]], [])
+            return ast.Call(ast.Name("min", ast.Load()), [low, limits[1]], [])
+        if word in FUNCTIONS or word in CONDITIONS:
+            return ast.Call(ast.Name(word, ast.Load()), [self._number(a) if word not in ("where", *CONDITIONS) else a for a in args], [])
+        spec = subjects.exact(whole)
+        if spec:
+            return self._activation(spec, whole, args, node.keywords)
+        raise FormulaError(f"a call of {whole}, which is not known here")
+
+    def _activation(self, spec: str, whole: str, args: list[Any], keywords: list[ast.keyword]) -> Any:
+        if spec == "relu" and "keras" in whole and keywords:
+            spec = "keras_relu"
+        act = registry.load(spec)
+        if act.is_row:
+            raise FormulaError(f"{whole} works on rows")
+        named = []
+        free = [p.name for p in act.parameters]
+        for extra in args[len(act.inputs) :]:
+            named.append(ast.keyword(free[len(named)] if len(named) < len(free) else "", extra))
+        for k in keywords:
+            if isinstance(k.value, ast.Constant) and k.value.value is None:
+                continue
+            if k.arg in ("dim", "axis", "name", "inplace"):
+                continue
+            target = k.arg if k.arg in free else RENAMED.get((act.name, k.arg or ""), free[0] if len(free) == 1 else k.arg)
+            named.append(ast.keyword(target, self.visit(k.value)))
+        return ast.Call(ast.Name(act.name, ast.Load()), args[: len(act.inputs)], named)
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        # A comparison in arithmetic is 1 or 0.
+        left, right = self._number(self.visit(node.left)), self._number(self.visit(node.right))
+        return ast.BinOp(left, node.op, right)
+
+    def _number(self, node: Any) -> Any:
+        if isinstance(node, ast.Compare):
+            one, zero = ast.Constant(1), ast.Constant(0)
+            return ast.Call(ast.Name("where", ast.Load()), [node, one, zero], [])
+        return node
+
+
+RENAMED = {("keras_relu", "alpha"): "negative_slope"}
+
+
+def expression(node: ast.expr, inputs: Mapping[str, Expr], locals_: Mapping[str, ast.expr]) -> Expr:
+    """The SymPy expression of a Python one over `inputs`; other names become symbols."""
+    import copy
+
+    mapped = ast.fix_missing_locations(_Map(locals_).visit(copy.deepcopy(node)))
+    names = {
+        n.id
+        for n in ast.walk(mapped)
+        if isinstance(n, ast.Name) and n.id not in FUNCTIONS and n.id not in CONDITIONS
+    }
+    known = {
+        name: inputs.get(name, lang.symbol(name))
+        for name in names
+        if name not in ("pi", "e", "inf", "Piecewise") and name not in registry.declared()
+    }
+    return read_formula(ast.unparse(mapped), {**known, "inf": sympy.oo})
+
+
+def _clean(text: str) -> str:
+    """A cell of a notebook or a REPL session as Python: prompts and stray marks taken off."""
+    lines = []
+    for line in text.split("\n"):
+        line = re.sub(r"^\s*(?:In\s*\[\s*\d*\s*\]\s*:|>>>|\.\.\.)\s?\|?", lambda m: " " * 0, line)
+        line = re.sub(r"^(\s*)[%!].*", r"\1", line)
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def claims_of(text: str, line: int, context: Context) -> Iterator[Claim]:
+    """The claims of a block of code: functions and classes that return a formula, expressions."""
+    if text.count("\n") > MAX_LINES:
+        yield Claim(text[:40], Location(context.file, line), "code", "", None, f"more than {MAX_LINES} lines of code", form="code")
+        return
+    cleaned = _clean(text)
+    lines = cleaned.split("\n")
+    i = 0
+    while i < len(lines):
+        start = re.match(r"\s*(def |class |@)", lines[i])
+        if not start or lines[i].strip().startswith("@"):
+            yield from _loose(lines[i], line + i, context)
+            i += 1
+            continue
+        indent = len(lines[i]) - len(lines[i].lstrip())
+        end = i + 1
+        while end < len(lines) and (not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip()) > indent):
+            end += 1
+        body = textwrap.dedent("\n".join(lines[i:end]))
+        tree = _parsed(body)
+        if tree is not None:
+            for node in tree.body:
+                yield from _node(node, line + i, context)
+        i = end
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _loose(text: str, line: int, context: Context) -> Iterator[Claim]:
+    """A line outside of functions: `scale * elu(x, alpha)`, a value that was printed below."""
+    shown = re.match(r"\s*Out\s*\[.*?\]:\s*(.*)", text)
+    code = re.sub(r"#.*", "", text).strip()
+    if shown or not code or not re.search(r"[-+*/(]", code) or code.startswith(("import", "from", "return", "print")):
+        return
+    tree = _parsed(code)
+    if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        return
+    node = tree.body[0].value
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    if not names & {"x", "z"}:
+        if isinstance(node, (ast.BinOp,)) and not names - {"np", "math", "torch"}:
+            context.pending = (line, code, node)
+        return
+    if isinstance(node, ast.Call) and re.match(r"(plot|plt|ax|print)", ast.unparse(node.func)):
+        return
+    yield from _formula(code, node, {}, {}, context.subject, line, context, quiet=True)
+
+
+def value_claim(printed: str, line: int, context: Context) -> Iterator[Claim]:
+    """`Out[20]: 0.99…` under an expression of numbers: the value that the document prints."""
+    pending = getattr(context, "pending", None)
+    found = re.match(r"\s*([-+]?\d+\.\d+(?:e[-+]?\d+)?)\s*$", printed)
+    if pending is None or not found:
+        return
+    context.pending = None
+    at, code, node = pending
+    place = Location(context.file, at)
+    try:
+        exact = expression(node, {}, {})
+    except (FormulaError, RecursionError) as why:
+        yield Claim(code, place, "value", "", None, str(why).split("\n")[0], form="code")
+        return
+    text = f"{code} = {found.group(1)}"
+    value = sympy.Rational(found.group(1))
+    yield Claim(text, place, "value", context.subject, Equal(exact, value, approximate=True), form="code")
+
+
+def _node(node: ast.stmt, line: int, context: Context) -> Iterator[Claim]:
+    at = line + node.lineno - 1
+    if isinstance(node, ast.ClassDef):
+        fields = {
+            s.target.id: s.value
+            for s in node.body
+            if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.value is not None
+        }
+        for inner in node.body:
+            if isinstance(inner, ast.FunctionDef) and inner.name in ("__call__", "forward", "call"):
+                yield from _function(inner, node.name, line, context, fields)
+    elif isinstance(node, ast.FunctionDef):
+        yield from _function(node, node.name, line, context, {})
+    del at
+
+
+def _function(
+    node: ast.FunctionDef, name: str, line: int, context: Context, fields: Mapping[str, ast.expr]
+) -> Iterator[Claim]:
+    arguments = [a.arg for a in node.args.args if a.arg != "self"]
+    if not arguments:
+        return
+    defaults = dict(zip(reversed(arguments), reversed(node.args.defaults), strict=False)) | dict(fields)
+    locals_: dict[str, ast.expr] = {}
+    returned: ast.expr | None = None
+    for statement in node.body:
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
+            target = statement.targets[0].id
+            value = statement.value
+            if target in {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}:
+                if target in arguments and isinstance(value, ast.Call):
+                    continue  # x = tf.constant(x): the same value
+                return
+            locals_[target] = value
+        elif isinstance(statement, ast.Return) and statement.value is not None:
+            returned = statement.value
+        elif isinstance(statement, ast.If) and returned is None:
+            returned = _branches(statement, node.body)
+            if returned is not None:
+                break
+        elif not isinstance(statement, (ast.Expr, ast.Pass)):
+            return
+    if returned is None:
+        return
+    subject = _subject(name) or ""
+    order = 0
+    if not subject:
+        found = re.fullmatch(r"(?:d_?|grad_?|deriv(?:ative)?_?)?(\w+?)(?:_?(?:prime|grad|gradient|derivative|deriv|d|dx|backward))?", name)
+        subject = _subject(found.group(1)) if found and found.group(1) != name else ""
+        order = 1 if subject else 0
+    text = f"def {name}({', '.join(arguments)}): return {ast.unparse(returned)}"
+    if not subject:
+        if not re.search(r"[Aa]ctivat|[Ss]igm|[Ll][Uu]$|[Ss]oft|[Tt]anh", name):
+            return
+        reason = f"{name} is no declared activation"
+        yield Claim(text, Location(context.file, line + node.lineno - 1), "definition", "", None, reason, form="code")
+        return
+    at = line + node.lineno - 1
+    yield from _formula(text, returned, locals_, {arguments[0]: lang.x}, subject, at, context, order=order, arguments=arguments)
+    for parameter, default in defaults.items():
+        value = _number_of(default)
+        if value is not None and not order and parameter in ast.unparse(returned):
+            yield Claim(
+                f"{name}: {parameter} = {ast.unparse(default)}", Location(context.file, at), "constant",
+                subject, Constant(parameter, value, ast.unparse(default)), form="code",
+            )  # fmt: skip
+
+
+def _subject(name: str) -> str:
+    return subjects.exact(name) or subjects.exact(re.sub(r"_(alt|beta|numpy|np|function|fn|activation|custom)$", "", name))
+
+
+def _branches(first: ast.If, body: list[ast.stmt]) -> ast.expr | None:
+    """if c: return a; (elif …) else: return b (or a return behind) as one conditional expression."""
+
+    def result(statements: list[ast.stmt]) -> ast.expr | None:
+        if statements and isinstance(statements[0], ast.Return):
+            return statements[0].value
+        if statements and isinstance(statements[0], ast.If):
+            return chosen(statements[0], statements[1:])
+        return None
+
+    def chosen(node: ast.If, rest: list[ast.stmt]) -> ast.expr | None:
+        yes, no = result(node.body), result(node.orelse or rest)
+        if yes is None or no is None:
+            return None
+        return ast.IfExp(node.test, yes, no)
+
+    return chosen(first, body[body.index(first) + 1 :])
+
+
+def _number_of(node: ast.expr) -> Expr | None:
+    try:
+        return sympy.Rational(ast.unparse(node))
+    except (TypeError, ValueError):
+        return None
+
+
+def _formula(
+    text: str,
+    node: ast.expr,
+    locals_: Mapping[str, ast.expr],
+    inputs: Mapping[str, Expr],
+    subject: str,
+    line: int,
+    context: Context,
+    *,
+    order: int = 0,
+    arguments: list[str] | None = None,
+    quiet: bool = False,
+) -> Iterator[Claim]:
+    place = Location(context.file, line)
+    kind = "derivative" if order else "definition"
+    if not subject:
+        if not quiet:
+            yield Claim(text, place, kind, "", None, "no activation is named", form="code")
+        return
+    act = registry.load(subject)
+    if act.is_row or act.is_gated:
+        yield Claim(text, place, kind, subject, None, "code of a row or gated function is not read", form="code")
+        return
+    try:
+        right = expression(node, {"x": lang.x, "z": lang.x, **inputs}, locals_)
+    except (FormulaError, RecursionError) as why:
+        yield Claim(text, place, kind, subject, None, str(why).split("\n")[0], form="code")
+        return
+    if lang.x not in right.free_symbols:
+        return
+    named: Named = subjects.named(act)
+    left = named.derivative(order).formula if order else named.formula
+    free = (left.free_symbols | right.free_symbols) - {lang.x}
+    own = tuple(p.symbol for p in act.parameters if p.symbol in free)
+    foreign = tuple(sorted(free - set(own), key=str))
+    yield Claim(text, place, kind, subject, Equal(left, right, own, foreign, (), order), form="code")
+
+
+def inline_claims(text: str, line: int, context: Context) -> Iterator[Claim]:
+    """A piece of inline code: an expression in x, or `name(x) = expression`."""
+    head, equals, body = text.partition("=")
+    found = re.fullmatch(r"\s*([A-Za-z_][\w.]*)\s*\(([\w\s,]*)\)\s*", head)
+    subject = context.subject
+    if equals and found and not body.startswith("="):
+        subject, code = _subject(found.group(1)) or subject, body
+    elif equals and re.fullmatch(r"\s*(y|f|output|out)\s*", head):
+        code = body
+    else:
+        code = text
+    tree = _parsed(code.strip())
+    if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        return
+    node = tree.body[0].value
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    if not isinstance(node, (ast.BinOp, ast.Call, ast.IfExp, ast.UnaryOp)) or not names & {"x", "z", "input", "features"}:
+        return
+    if isinstance(node, ast.Call):
+        whole = ast.unparse(node.func)
+        if subjects.exact(whole) or whole.rpartition(".")[2] not in {*FUNCTIONS, *WORDS, "where"}:
+            return
+    inputs = {name: lang.x for name in ("x", "z", "input", "features") if name in names}
+    yield from _formula(text, node, {}, inputs, subject, line, context, quiet=not equals)

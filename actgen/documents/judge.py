@@ -1,0 +1,403 @@
+"""The verdict on each claim: proved, refuted at an exact input, conditional, or undecided."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sympy
+from sympy import Expr, Symbol
+
+from .. import lang, registry
+from ..errors import ActgenError, InternalError
+from ..limits import TimeLimit, time_limit
+from . import extremes, properties
+from .cells import NoCells, arrange, between, resolve, sign_of
+from .claims import Claim, Constant, Equal, Property, Tends, Within
+from .edits import suggest
+from .equality import Comparison, Witness, compare, solve
+from .tokens import NotUnderstood
+from .zero import numerator
+
+OUTCOMES = (
+    "holds", "fails", "holds_if", "convention", "approximates", "undecided", "not_understood",
+)  # fmt: skip
+
+SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is true of a claim. `outcome` is one of OUTCOMES.
+
+    `proof` says how it is known (or why it is not), `condition` under what it holds,
+    `counterexample` an exact input with the values of both sides, `suggestion` the single edit
+    that makes a false formula true, `error` the greatest error of an approximation.
+    """
+
+    claim: Claim
+    outcome: str
+    proof: str = ""
+    condition: str = ""
+    counterexample: Witness | None = None
+    suggestion: str = ""
+    error: str = ""
+
+    @property
+    def text(self) -> str:
+        """The verdict's reasons in one line."""
+        parts = [
+            self.condition and f"if {self.condition}",
+            self.error,
+            self.counterexample and str(self.counterexample),
+            self.proof,
+            self.suggestion and f"true is: {self.suggestion}",
+            *self.claim.notes,
+        ]
+        return "; ".join(str(p) for p in parts if p)
+
+
+#: What earlier claims were judged to be: documents repeat themselves.
+_known: dict[Any, Verdict] = {}
+
+
+def judge(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) -> Verdict:
+    """The verdict on one claim; `assumed` and `values` are what the document says of symbols."""
+    if claim.expression is None:
+        suggestion = ""
+        if claim.cure is not None and claim.cure.again is not None:
+            suggestion = suggest(claim.cure.left, claim.cure.tokens, claim.cure.again)
+        return Verdict(claim, "not_understood", claim.reason, suggestion=suggestion)
+    key = (claim.expression, claim.kind, claim.subject, tuple(assumed.items()), tuple(values.items()))
+    try:
+        if key in _known:
+            return replace(_known[key], claim=claim)
+    except TypeError:
+        pass
+    judging = _TABLE[type(claim.expression)]
+    try:
+        with time_limit(SECONDS):
+            verdict = judging(claim, assumed, values)
+    except TimeLimit:
+        verdict = Verdict(claim, "undecided", f"no decision within {SECONDS:g} s")
+    except (NoCells, NotUnderstood, sympy.PolynomialError, NotImplementedError) as why:
+        verdict = Verdict(claim, "undecided", str(why) or type(why).__name__)
+    except (ActgenError, InternalError, ArithmeticError, RecursionError, TypeError, ValueError) as why:
+        verdict = Verdict(claim, "undecided", f"{type(why).__name__}: {why}".split("\n")[0])
+    if len(_known) > 4096:
+        _known.clear()
+    _known[key] = verdict
+    return verdict
+
+
+# Equations.
+
+_RANK = {"equal": 0, "points": 1, "condition": 2, "unknown": 3, "differs": 4}
+
+
+def _equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) -> Verdict:
+    e = claim.expression
+    assert isinstance(e, Equal)
+    if e.approximate:
+        return _approximation(claim, e, values)
+    found = _judged(claim, e, assumed, values)
+    if found.outcome in ("fails", "undecided") and e.ambiguous and e.again is not None:
+        far = e.again(list(e.tokens), True)
+        other = _judged(claim, replace(e, right=far), assumed, values)
+        if other.outcome not in ("fails", "undecided"):
+            note = ("a/bc is read as a/(bc), with which it holds",)
+            return replace(other, claim=replace(claim, notes=note))
+        if other.outcome == "undecided" and found.outcome == "fails":
+            return other
+    if found.outcome == "fails" and claim.kind == "definition":
+        other_name = _sibling(claim, e)
+        if other_name:
+            return Verdict(
+                claim, "convention", f"it is {other_name}, which goes by the same name",
+                counterexample=found.counterexample,
+            )  # fmt: skip
+    if found.outcome == "fails" and not found.suggestion and e.again is not None:
+        rename, left = _renaming(e)
+        hint = suggest(left, e.tokens, e.again, rename, e.assume)
+        found = replace(found, suggestion=hint)
+    return found
+
+
+def _renaming(e: Equal) -> tuple[dict[Symbol, Expr], Expr]:
+    free = [s for s in e.own if s not in e.right.free_symbols]
+    foreign = list(e.foreign)
+    if free and len(free) == len(foreign):
+        return dict(zip(foreign, free, strict=True)), e.left
+    return {}, e.left
+
+
+def _judged(
+    claim: Claim, e: Equal, assumed: Mapping[str, Any], values: Mapping[str, Expr]
+) -> Verdict:
+    """The best verdict over the ways in which the document's symbols can be the activation's."""
+    if e.right.has(sympy.nan):
+        return Verdict(claim, "undecided", "one side has no value")
+    best: tuple[int, Comparison, dict[Symbol, Expr], Expr, Expr] | None = None
+    assume = [*e.assume, *(c for name, c in assumed.items() if lang.symbol(name) in e.right.free_symbols)]
+    for rename in _renamings(e):
+        left, right = e.left, e.right.xreplace(rename)
+        found = compare(left, right, [c.xreplace(rename) for c in assume])
+        rank = _RANK[found.outcome]
+        if best is None or rank < best[0]:
+            best = (rank, found, rename, left, right)
+        if rank <= 1:
+            break
+    assert best is not None
+    _, found, rename, left, right = best
+    names = {new: old for old, new in rename.items() if isinstance(new, Symbol)}
+    if found.outcome in ("equal", "points"):
+        return _held(claim, e, found, left, right, names)
+    if found.outcome == "condition":
+        condition = found.condition.xreplace(names)
+        return Verdict(
+            claim, "holds_if", found.how, _relational(condition), _renamed(found.witness, names)
+        )
+    return _with_values(claim, e, left, right, values, found, names)
+
+
+def _renamings(e: Equal) -> Iterator[dict[Symbol, Expr]]:
+    """Each way in which symbols of the document may be parameters that the right side lacks."""
+    lacking = [s for s in e.own if s not in e.right.free_symbols]
+    foreign = [s for s in e.foreign if s in e.right.free_symbols and s not in e.left.free_symbols]
+    yield from _assignments(foreign, lacking)
+
+
+def _assignments(foreign: list[Symbol], lacking: list[Symbol]) -> Iterator[dict[Symbol, Expr]]:
+    count = min(len(foreign), len(lacking), 3)
+    if not count:
+        yield {}
+        return
+    for chosen in itertools.permutations(foreign, count):
+        for targets in itertools.combinations(lacking, count):
+            yield dict(zip(chosen, targets, strict=True))
+
+
+def _with_values(
+    claim: Claim,
+    e: Equal,
+    left: Expr,
+    right: Expr,
+    values: Mapping[str, Expr],
+    found: Comparison,
+    names: Mapping[Symbol, Expr],
+) -> Verdict:
+    """With the values of parameters that only one side has: stated, default, or solved for."""
+    stated = {
+        s: _said(s, values, e) for s in e.foreign if str(s) in values and s in right.free_symbols
+    }
+    if stated:
+        again = compare(left, right.xreplace(stated), e.assume)
+        if again.outcome in ("equal", "points"):
+            told = ", ".join(f"{s} = {v}" for s, v in stated.items())
+            held = _held(claim, e, again, left, right.xreplace(stated), names)
+            return replace(held, proof=f"{held.proof}, with {told} as the document says")
+    only_left = [s for s in e.own if s in left.free_symbols and s not in right.free_symbols]
+    if only_left:
+        defaults = registry.load(claim.subject).defaults
+        at = {s: defaults[s] for s in only_left}
+        again = compare(left.subs(at), right.subs(stated), e.assume)
+        if again.outcome in ("equal", "points"):
+            told = ", ".join(f"{s} = {_number(v)}" for s, v in at.items())
+            held = _held(claim, e, again, left.subs(at), right, names)
+            return replace(held, proof=f"{held.proof}, at the default {told}")
+        if again.outcome == "condition" and not stated:
+            told = ", ".join(f"{s} = {_number(v)}" for s, v in at.items())
+            return Verdict(
+                claim, "holds_if", f"{again.how}, at the default {told}",
+                _relational(again.condition.xreplace(names)), again.witness,
+            )  # fmt: skip
+    unknown = [
+        s for s in sorted((left - right).free_symbols - {lang.x, lang.y}, key=str)
+        if (s in left.free_symbols) != (s in right.free_symbols)
+    ]  # fmt: skip
+    if 0 < len(unknown) <= 2:
+        solved = solve(left, right, unknown, e.assume)
+        if solved is not None:
+            condition = ", ".join(f"{names.get(s, s)} = {_number(v)}" for s, v in solved[0].items())
+            return Verdict(
+                claim, "holds_if", f"proved with this value: {solved[1].how}", condition,
+                _renamed(found.witness, names),
+            )  # fmt: skip
+    if found.outcome == "differs":
+        return Verdict(claim, "fails", counterexample=_renamed(found.witness, names))
+    why = found.how
+    if found.witness is not None:
+        why += f"; it differs {found.witness}"
+    return Verdict(claim, "undecided", why)
+
+
+def _said(symbol: Symbol, values: Mapping[str, Expr], e: Equal) -> Expr:
+    return values[str(symbol)]
+
+
+def _held(
+    claim: Claim, e: Equal, found: Comparison, left: Expr, right: Expr, names: Mapping[Symbol, Expr]
+) -> Verdict:
+    """An equality that holds: everywhere, or up to points such as the derivative at a kink."""
+    kinks = _kinks(left, e) if e.order else []
+    points = [p for p in found.points if p not in kinks]
+    told = [p for p in kinks if _defined(right, p)]
+    if not points and not told:
+        how = found.how
+        if found.points:
+            how += "; it says nothing at the kink, where there is no derivative"
+        return Verdict(claim, "holds", how)
+    if told and not points:
+        where = ", ".join(f"{lang.x} = {p.xreplace(dict(names))}" for p in told)
+        value = ", ".join(_plain(resolve_at(right, p).xreplace(dict(names))) for p in told)
+        return Verdict(
+            claim, "convention",
+            f"{found.how}; at {where} there is no derivative, {value} is the document's choice",
+            counterexample=_renamed(found.witness, names),
+        )  # fmt: skip
+    where = ", ".join(f"{lang.x} = {p}" for p in points)
+    return Verdict(
+        claim, "convention", f"{found.how}; it differs at {where} alone",
+        counterexample=_renamed(found.witness, names),
+    )  # fmt: skip
+
+
+def _plain(expr: Expr) -> str:
+    return str(expr)
+
+
+def resolve_at(expr: Expr, place: Expr) -> Expr:
+    """The expression at a place of x, branches of x decided."""
+    free = expr.free_symbols - {lang.x}
+    point = {lang.x: place, **{s: sympy.Rational(3, 2) for s in free}}
+    return sympy.simplify(resolve(expr, point).subs(lang.x, place))
+
+
+def _defined(expr: Expr, place: Expr) -> bool:
+    try:
+        return resolve_at(expr, place) is not sympy.nan
+    except NoCells:
+        return True
+
+
+def _kinks(slope: Expr, e: Equal) -> list[Expr]:
+    """Points where a derivative jumps: the function has none there."""
+    if slope.has(lang.RowSum, lang.RowMax):
+        return []
+    try:
+        arrangement = arrange([slope], lang.x)
+        free = sorted(slope.free_symbols - {lang.x}, key=str)
+        sample = {s: sympy.Rational(2 * i + 3, i + 2) for i, s in enumerate(free)}
+        places = {sympy.simplify(r.subs(sample)): r for r in arrangement.roots}
+        ordered = sorted((p for p in places if p.is_real and p.is_finite), key=lambda v: sympy.N(v, 40))
+        found = []
+        gaps = between(ordered)
+        for i, place in enumerate(ordered):
+            left, right = (
+                resolve(slope, {**sample, lang.x: at}).subs(lang.x, places[place])
+                for at in (gaps[i], gaps[i + 1])
+            )
+            if numerator(left - right) != 0:
+                found.append(places[place])
+        return found
+    except (NoCells, sympy.PolynomialError, TypeError, ValueError):
+        return []
+
+
+def _renamed(found: Witness | None, names: Mapping[Symbol, Expr]) -> Witness | None:
+    if found is None:
+        return None
+    return Witness({names.get(s, s): v for s, v in found.point.items()}, found.left, found.right)
+
+
+def _relational(condition: Any) -> str:
+    return str(condition).replace("<=", "≤").replace(">=", "≥").replace("&", "and").replace("|", "or")
+
+
+def _number(value: Expr) -> str:
+    if value.is_Rational and value.q < 1000:
+        return str(value)
+    return str(sympy.N(value, 12))
+
+
+#: Activations that share a name: which of them a document means, its formula says.
+SIBLINGS: tuple[tuple[str, ...], ...] = (
+    ("hardsigmoid", "hard_sigmoid"),
+    ("gelu", "gelu_tanh", "gelu_sigmoid"),
+    ("silu", "swish"),
+    ("softplus", "softplus_threshold"),
+    ("relu", "keras_relu"),
+)
+
+
+def _sibling(claim: Claim, e: Equal) -> str:
+    for group in SIBLINGS:
+        if claim.subject in group:
+            for name in group:
+                act = registry.load(name)
+                if name == claim.subject or act.inputs != registry.load(claim.subject).inputs:
+                    continue
+                found = compare(act.formula.subs(act.defaults), e.right, seconds=4.0)
+                if found.outcome in ("equal", "points"):
+                    return name
+    return ""
+
+
+# Approximations.
+
+
+def _approximation(claim: Claim, e: Equal, values: Mapping[str, Expr]) -> Verdict:
+    known = {lang.symbol(name): v for name, v in values.items()}
+    act = registry.load(claim.subject) if claim.subject else None
+    defaults = act.defaults if act is not None else {}
+    left, right = (side.xreplace(known).subs(defaults) for side in (e.left, e.right))
+    exact = compare(left, right, e.assume, seconds=4.0)
+    if exact.outcome == "equal":
+        return Verdict(claim, "holds", f"not only nearly: {exact.how}")
+    if not left.free_symbols and not right.free_symbols:
+        gap = abs(sympy.N(left - right, 15))
+        return Verdict(claim, "approximates", error=f"the error is {sympy.N(gap, 4)}")
+    found = extremes.greatest(left, right)
+    if found is None:
+        return Verdict(claim, "undecided", "the greatest error could not be enclosed")
+    return Verdict(claim, "approximates", found.how, error=found.text)
+
+
+# Other kinds.
+
+
+def _within(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) -> Verdict:
+    e = claim.expression
+    assert isinstance(e, Within)
+    return Verdict(claim, *properties.within(claim.subject, e))
+
+
+def _tends(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) -> Verdict:
+    e = claim.expression
+    assert isinstance(e, Tends)
+    return Verdict(claim, *properties.tends(claim.subject, e))
+
+
+def _constant(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) -> Verdict:
+    e = claim.expression
+    assert isinstance(e, Constant)
+    return Verdict(claim, *properties.constant(claim.subject, e))
+
+
+def _property(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) -> Verdict:
+    e = claim.expression
+    assert isinstance(e, Property)
+    return Verdict(claim, *properties.judge(claim.subject, e))
+
+
+_TABLE: dict[type, Callable[[Claim, Mapping[str, Any], Mapping[str, Expr]], Verdict]] = {
+    Equal: _equal,
+    Within: _within,
+    Tends: _tends,
+    Constant: _constant,
+    Property: _property,
+}
+
+__all__ = ["OUTCOMES", "Verdict", "judge", "sign_of"]

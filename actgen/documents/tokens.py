@@ -1,0 +1,451 @@
+"""LaTeX mathematics (and plain Unicode) as tokens: tables of what each command means, one scanner.
+
+Layout commands vanish, font commands yield their content, environments with rows become one
+token that holds their rows. What is no known command is a NotUnderstood with its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_LENGTH, MAX_DEPTH, MAX_TOKENS, MAX_EXPANSIONS = 6000, 40, 1500, 500
+
+
+class NotUnderstood(ValueError):
+    """A formula, or a part of one, that cannot be read; the message says why."""
+
+
+@dataclass(frozen=True)
+class Tok:
+    """One token: its kind, its text as written, and for rows and sets what is inside."""
+
+    kind: str
+    text: str
+    inside: Any = None
+
+
+GREEK = (
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
+    "omicron pi varpi rho sigma varsigma tau upsilon phi varphi chi psi omega "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"
+).split()
+
+#: Functions with a command or a plain name of their own, by the name `meaning` knows them by.
+FUNCTIONS = {
+    **{
+        name: name
+        for name in (
+            "exp log tanh sinh cosh sech coth sin cos tan arctan arcsin arccos arsinh arcsinh "
+            "arctanh artanh erf erfc sign sgn max min sqrt abs log1p expm1"
+        ).split()
+    },
+    "ln": "log",
+    "tanhh": "tanh",
+    "th": "tanh",
+    "sh": "sinh",
+    "ch": "cosh",
+    "tg": "tan",
+    "arctg": "arctan",
+    "atan": "arctan",
+    "asinh": "arcsinh",
+    "atanh": "arctanh",
+    "sup": "max",
+    "maximum": "max",
+    "minimum": "min",
+}
+
+#: Commands and characters by kind: REL relations, WORD words that split a statement.
+COMMANDS: dict[str, tuple[str, str]] = {
+    **{name: ("NAME", name) for name in GREEK},
+    **{name: ("NAME", value) for name, value in FUNCTIONS.items()},
+    "frac": ("FRAC", ""), "dfrac": ("FRAC", ""), "tfrac": ("FRAC", ""), "cfrac": ("FRAC", ""),
+    "sqrt": ("SQRT", ""), "sum": ("SUM", "sum"), "nabla": ("NABLA", ""),
+    "partial": ("NAME", "∂"), "infty": ("NAME", "oo"),
+    "cdot": ("STAR", ""), "times": ("STAR", ""), "ast": ("STAR", ""), "odot": ("STAR", ""),
+    "otimes": ("STAR", ""), "circ": ("STAR", ""), "bullet": ("STAR", ""), "star": ("STAR", ""),
+    "div": ("SLASH", ""), "pm": ("PM", ""), "mp": ("PM", ""),
+    "le": ("REL", "<="), "leq": ("REL", "<="), "leqslant": ("REL", "<="), "lt": ("REL", "<"),
+    "ge": ("REL", ">="), "geq": ("REL", ">="), "geqslant": ("REL", ">="), "gt": ("REL", ">"),
+    "ne": ("REL", "!="), "neq": ("REL", "!="), "equiv": ("REL", "="), "triangleq": ("REL", "="),
+    "coloneqq": ("REL", "="), "doteq": ("REL", "="), "approx": ("REL", "~"), "simeq": ("REL", "~"),
+    "approxeq": ("REL", "~"), "in": ("REL", "in"), "sim": ("REL", "law"),
+    "to": ("REL", "->"), "rightarrow": ("REL", "->"), "longrightarrow": ("REL", "->"),
+    "Rightarrow": ("REL", "=>"), "implies": ("REL", "=>"), "iff": ("REL", "=>"),
+    "Leftrightarrow": ("REL", "=>"), "mapsto": ("REL", "|->"),
+    "lim": ("LIM", ""), "prime": ("PRIME", "'"), "colon": ("COLON", ":"),
+    "lvert": ("OPENBAR", "|"), "rvert": ("CLOSEBAR", "|"), "vert": ("BAR", "|"), "mid": ("MID", "|"),
+    "ldots": ("DOTS", ""), "dots": ("DOTS", ""), "cdots": ("DOTS", ""), "dotsc": ("DOTS", ""),
+    "forall": ("WORD", "for"), "land": ("WORD", "and"), "wedge": ("WORD", "and"),
+    "lor": ("WORD", "or"), "quad": ("QUAD", ""), "qquad": ("QUAD", ""),
+    "top": ("NAME", "⊤"), "intercal": ("NAME", "⊤"), "cup": ("CUP", ""), "emptyset": ("SET", "{}"),
+    "lbrace": ("SETOPEN", "{"), "rbrace": ("SETCLOSE", "}"), "lbrack": ("OPEN", "["),
+    "rbrack": ("CLOSE", "]"), "{": ("SETOPEN", "{"), "}": ("SETCLOSE", "}"), "|": ("BAR", "|"),
+    "lfloor": ("BAD", "floor"), "rfloor": ("BAD", "floor"), "int": ("BAD", "an integral"),
+    "prod": ("BAD", "a product over an index"), "iint": ("BAD", "an integral"),
+}  # fmt: skip
+
+#: Commands that say nothing about the value.
+IGNORED = frozenset(
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
+    "textstyle scriptstyle limits nolimits nonumber notag , : ; ! > - / @ noindent centering "
+    "hfill hline boldmath allowbreak protect ensuremath middle vphantom strut small".split()
+)
+
+#: Commands whose argument is skipped with them.
+SKIPPED = frozenset("label tag ref eqref cite hspace vspace color phantom hphantom footnote".split())
+
+#: Fonts: the argument is read as a name or a word if it is text, else as mathematics.
+FONTS = frozenset(
+    "text mathrm operatorname mathbf mathit mathsf mathtt textrm textbf textit texttt textsf mbox "
+    "hbox boldsymbol bm bf rm it mathcal mathnormal textnormal emph underline overline hat bar "
+    "tilde vec widehat mathop mathfrak operatornamewithlimits DeclareMathOperator".split()
+)
+
+ENVIRONMENTS = frozenset("cases dcases rcases cases* dcases* array numcases".split())
+LAYERS = frozenset(
+    "aligned align align* alignat alignat* gather gather* gathered split equation equation* eqnarray eqnarray* multline multline* math "
+    "displaymath subequations flalign".split()
+)
+
+WORDS = {
+    **dict.fromkeys(("if", "when", "for", "where", "with", "while", "whenever", "as"), ""),
+    "otherwise": "otherwise", "else": "otherwise", "elsewhere": "otherwise", "and": "and", "or": "or",
+    "if x": "if", "for all": "for", "iff": "if", "such that": "where", "s.t.": "where",
+    "respectively": "and",
+}  # fmt: skip
+
+CHARACTERS: dict[str, tuple[str, str]] = {
+    "+": ("PLUS", "+"), "-": ("MINUS", "-"), "−": ("MINUS", "-"), "–": ("MINUS", "-"),
+    "*": ("STAR", ""), "·": ("STAR", ""), "×": ("STAR", ""), "⋅": ("STAR", ""), "⊗": ("STAR", ""),
+    "⊙": ("STAR", ""), "∙": ("STAR", ""), "∗": ("STAR", ""), "/": ("SLASH", ""), "÷": ("SLASH", ""),
+    "^": ("CARET", ""), "_": ("UNDER", ""), "'": ("PRIME", "'"), "′": ("PRIME", "'"),
+    "’": ("PRIME", "'"), "″": ("PRIME", "''"), "{": ("LB", ""), "}": ("RB", ""),
+    "(": ("OPEN", "("), ")": ("CLOSE", ")"), "[": ("OPEN", "["), "]": ("CLOSE", "]"),
+    "|": ("BAR", "|"), ",": ("COMMA", ","), ";": ("SEMI", ";"), ":": ("COLON", ":"),
+    "=": ("REL", "="), "<": ("REL", "<"), ">": ("REL", ">"), "≤": ("REL", "<="),
+    "⩽": ("REL", "<="), "≥": ("REL", ">="), "⩾": ("REL", ">="), "≠": ("REL", "!="),
+    "≈": ("REL", "~"), "≃": ("REL", "~"), "∈": ("REL", "in"), "→": ("REL", "->"),
+    "⟶": ("REL", "->"), "⇒": ("REL", "=>"), "≡": ("REL", "="), "≜": ("REL", "="),
+    "∞": ("NAME", "oo"), "∂": ("NAME", "∂"), "√": ("ROOT", ""), "∑": ("SUM", "sum"), "Σ": ("SUM", "sum"),
+    "ℝ": ("SET", "R"), "&": ("AMP", "&"), "~": ("SPACE", ""), "…": ("DOTS", ""), "∇": ("NABLA", ""),
+    "½": ("NUM", "0.5"), "²": ("POWER", "2"), "³": ("POWER", "3"), "⁺": ("POWER", "+"),
+    "¹": ("POWER", "1"), "⁻": ("POWER", "-"), "∧": ("WORD", "and"), "∨": ("WORD", "or"),
+    "$": ("SPACE", ""), "!": ("BANG", "!"),
+}  # fmt: skip
+
+_GREEK_LETTERS = dict(
+    zip("αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΥΦΨΩϕℓ", (
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
+        "sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Upsilon Phi Psi Omega "
+        "phi ell"
+    ).split())
+)  # fmt: skip
+CHARACTERS |= {char: ("NAME", name) for char, name in _GREEK_LETTERS.items()}
+
+_NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?")
+_RUN = re.compile(r"[A-Za-z]+(?:\d+(?![.\d]))?(?:\\?_[A-Za-z]{2,}\d*)*")
+_COMMAND = re.compile(r"\\([A-Za-z]+\*?|.)", re.S)
+_PROBABILITY = re.compile(r"([pP])\s*(?:\\left)?\(([^()|]*?)(?:\||\\mid|\\vert)([^()]*?)(?:\\right)?\)")
+_IDENTITY = re.compile(r"(?:\\mathbb|\\mathbf|\\mathrm|\\mathds|\\bm|\\boldsymbol)\s*\{?\s*([1IRN])\s*\}?")
+
+
+def group(text: str, start: int) -> tuple[str, int]:
+    """The argument at `start`: the inside of its braces or one token, and where it ends."""
+    while start < len(text) and text[start].isspace():
+        start += 1
+    if start >= len(text):
+        raise NotUnderstood("an argument is missing at the end")
+    if text[start] == "\\":
+        found = _COMMAND.match(text, start)
+        if found:
+            return found.group(), found.end()
+    if text[start] != "{":
+        return text[start], start + 1
+    depth = 0
+    for i in range(start, len(text)):
+        if text[i] == "\\":
+            continue
+        escaped = i > 0 and text[i - 1] == "\\" and (i < 2 or text[i - 2] != "\\")
+        if escaped:
+            continue
+        depth += (text[i] == "{") - (text[i] == "}")
+        if depth > MAX_DEPTH:
+            raise NotUnderstood(f"braces nested deeper than {MAX_DEPTH}")
+        if depth == 0:
+            return text[start + 1 : i], i + 1
+    raise NotUnderstood("a brace { is never closed")
+
+
+def expand(text: str, macros: Mapping[str, tuple[int, str]]) -> str:
+    r"""`text` with the document's own macros (\newcommand) written out; bounded."""
+    count, i = 0, 0
+    while macros and i < len(text):
+        found = _COMMAND.match(text, i)
+        if not found:
+            i += 1
+            continue
+        if found.group(1) not in macros:
+            i = found.end()
+            continue
+        count += 1
+        if count > MAX_EXPANSIONS or len(text) > MAX_LENGTH:
+            raise NotUnderstood(f"the macro \\{found.group(1)} never ends: it calls itself")
+        arity, body = macros[found.group(1)]
+        end = found.end()
+        for n in range(1, arity + 1):
+            argument, end = group(text, end)
+            body = body.replace(f"#{n}", argument)
+        text = text[:i] + "{" * (arity == 0) + body + "}" * (arity == 0) + text[end:]
+    return text
+
+
+class Scanner:
+    """The tokens of one formula. `known` tells which runs of letters are one name."""
+
+    def __init__(self, text: str, known: Any) -> None:
+        if len(text) > MAX_LENGTH:
+            raise NotUnderstood(f"a formula of {len(text)} characters; at most {MAX_LENGTH} are read")
+        self.text, self.known = text, known
+
+    def tokens(self) -> list[Tok]:
+        """All of them; NotUnderstood where there is something that cannot be read."""
+        depth = deepest = 0
+        for i, char in enumerate(self.text):
+            if self.text[i - 1 : i] != "\\" or char in "([":
+                depth += (char in "{([") - (char in "})]")
+                deepest = max(deepest, depth)
+        if deepest > MAX_DEPTH:
+            raise NotUnderstood(f"brackets nested deeper than {MAX_DEPTH}")
+        found = list(self._scan())
+        if len(found) > MAX_TOKENS:
+            raise NotUnderstood(f"a formula of {len(found)} parts; at most {MAX_TOKENS} are read")
+        return list(_bars(found))
+
+    def _scan(self) -> Iterator[Tok]:
+        text, i = self.text, 0
+        while i < len(text):
+            char = text[i]
+            if char.isspace():
+                i += 1
+                continue
+            found = _PROBABILITY.match(text, i)
+            if found:
+                plain = re.sub(r"[\s\\]|left|right", "", found.group(2))
+                yield Tok("NAME", f"{found.group(1)}({plain}|{found.group(3).strip()})")
+                i = found.end()
+                continue
+            if char == "\\":
+                found = _IDENTITY.match(text, i)
+                if found:
+                    i = found.end()
+                    letter = found.group(1)
+                    yield Tok("SET", "R") if letter in "RN" else Tok("INDICATOR", "1")
+                    continue
+                parts, i = self._command(i)
+                yield from parts
+                continue
+            if char.isdigit() or (char == "." and text[i + 1 : i + 2].isdigit()):
+                found = _NUMBER.match(text, i)
+                assert found is not None
+                number, i = found.group(), found.end()
+                if re.search(r"[eE]", number) and not re.search(r"[eE][+-]?\d+$", number):
+                    raise NotUnderstood(f"the number {number!r}")
+                yield Tok("NUM", number)
+                continue
+            if char.isascii() and char.isalpha():
+                found = _RUN.match(text, i)
+                assert found is not None
+                run, i = found.group(), found.end()
+                ahead = text[i : i + 8].lstrip()
+                yield from self._letters(run, ahead[:1] in ("(", "'") or ahead.startswith("\\left("))
+                continue
+            if text.startswith(("<=", ">=", "!=", "==", ":=", "->", "=>", "**", "//"), i):
+                two, i = text[i : i + 2], i + 2
+                yield {
+                    "**": Tok("CARET", "^"), "//": Tok("BAD", "//"), "==": Tok("REL", "="),
+                    ":=": Tok("REL", "="),
+                }.get(two, Tok("REL", two))  # fmt: skip
+                continue
+            if char not in CHARACTERS:
+                if char == ".":
+                    i += 1  # the end of a sentence, or a dot product at the baseline
+                    yield Tok("DOT", ".")
+                    continue
+                raise NotUnderstood(f"the character {char!r}")
+            kind, value = CHARACTERS[char]
+            if kind != "SPACE":
+                yield Tok(kind, value or char)
+            i += 1
+
+    def _letters(self, run: str, called: bool) -> Iterator[Tok]:
+        """A run of letters: a word, a known name, or a product of one-letter symbols."""
+        run = run.replace("\\_", "_")
+        if run.lower() in WORDS:
+            yield Tok("WORD", WORDS[run.lower()] or run.lower())
+        elif run in FUNCTIONS:
+            yield Tok("NAME", FUNCTIONS[run])
+        elif len(run) == 1 or run in GREEK or self.known(run, called):
+            yield Tok("NAME", run)
+        elif "_" in run:
+            first, _, rest = run.partition("_")
+            yield from self._letters(first, False)
+            yield from (Tok("UNDER", "_"), Tok("LB", ""), Tok("NAME", rest), Tok("RB", ""))
+        elif run[-1].isdigit():
+            letters = run.rstrip("0123456789")
+            yield from self._letters(letters, False)
+            yield from (Tok("UNDER", "_"), Tok("LB", ""), Tok("NUM", run[len(letters) :]), Tok("RB", ""))
+        else:
+            tail = next((k for k in range(1, len(run)) if called and self.known(run[k:], True)), None)
+            letters = run if tail is None else run[:tail]
+            yield from (Tok("NAME", letter) for letter in letters)
+            if tail is not None:
+                yield from self._letters(run[tail:], called)
+
+    def _command(self, i: int) -> tuple[list[Tok], int]:
+        found = _COMMAND.match(self.text, i)
+        if not found:
+            raise NotUnderstood("a backslash at the end")
+        name, end = found.group(1), found.end()
+        name = name.rstrip("*") if name not in ("\\",) else name
+        if name in ("left", "right") and self.text[end : end + 1] == ".":
+            return [], end + 1
+        if name == "\\":
+            skip = re.match(r"\s*\[[^\]]*(?:pt|em|ex|cm|mm)\]", self.text[end:])
+            return [Tok("ROW", r"\\")], end + (skip.end() if skip else 0)
+        if name.isspace() or name in IGNORED:
+            return [], end
+        if name in SKIPPED:
+            return [], group(self.text, end)[1]
+        if name == "begin":
+            return self._environment(end)
+        if name == "end":
+            raise NotUnderstood(r"an \end without its \begin")
+        if name in FONTS:
+            inside, end = group(self.text, end)
+            return self._font(name, inside, end), end
+        if name == "_":
+            return [Tok("UNDER", "_")], end
+        if name == "sqrt" and self.text[end : end + 1] == "[":
+            raise NotUnderstood("a root that is not a square root")
+        if name in COMMANDS:
+            kind, value = COMMANDS[name]
+            if kind == "BAD":
+                raise NotUnderstood(f"\\{name}: {value} is not read")
+            return [Tok(kind, value or name)], end
+        if name in ("%", "#", "$"):
+            return [], end
+        if self.known(name, False):
+            return [Tok("NAME", name)], end
+        raise NotUnderstood(f"the command \\{name}")
+
+    def _font(self, font: str, inside: str, end: int) -> list[Tok]:
+        plain = re.sub(r"\s+", " ", inside.replace("\\_", "_").replace("\\ ", " ")).strip()
+        if not plain:
+            return []
+        word = plain.lower().strip(" ,.;:~")
+        if word in WORDS:
+            return [Tok("WORD", WORDS[word] or word)]
+        lead = re.match(r"(if|for|when|where|otherwise|and|or)\b", word)
+        if lead and font in ("text", "mbox", "textrm", "mathrm", "hbox", "textit"):
+            rest = Scanner(plain[lead.end() :], self.known).tokens() if plain[lead.end() :] else []
+            return [Tok("WORD", WORDS.get(lead.group(), "") or lead.group()), *rest]
+        if re.fullmatch(r"[A-Za-z][A-Za-z0-9_ \-]*", plain):
+            if plain in FUNCTIONS:
+                return [Tok("NAME", FUNCTIONS[plain])]
+            if " " in plain and not self.known(plain, False):
+                return [Tok("PROSE", plain)]
+            return [Tok("NAME", plain)]
+        if font.startswith(("text", "mbox", "hbox", "emph")) and re.search(r"[A-Za-z]{3,} ", plain):
+            return [Tok("PROSE", plain)]
+        return [Tok("LB", ""), *Scanner(inside, self.known).tokens(), Tok("RB", "")]
+
+    def _environment(self, end: int) -> tuple[list[Tok], int]:
+        name, end = group(self.text, end)
+        opening, depth, i = "\\begin{" + name + "}", 1, end
+        closing = "\\end{" + name + "}"
+        while depth:
+            close = self.text.find(closing, i)
+            if close < 0:
+                raise NotUnderstood(f"\\begin{{{name}}} without \\end{{{name}}}")
+            again = self.text.find(opening, i, close)
+            depth += 1 if again >= 0 else -1
+            i = again + len(opening) if again >= 0 else close + len(closing)
+        body = self.text[end : i - len(closing)]
+        if name in ENVIRONMENTS:
+            if name == "array":
+                body = body[group(body, 0)[1] :] if body.lstrip().startswith("{") else body
+            return [Tok("CASES", name, tuple(_rows(Scanner(body, self.known).tokens())))], i
+        if name in LAYERS:
+            return Scanner(body, self.known).tokens(), i
+        raise NotUnderstood(f"the environment {name}")
+
+
+def _rows(tokens: list[Tok]) -> Iterator[tuple[list[Tok], list[Tok]]]:
+    """The rows of a cases environment: value and condition."""
+    for row in split(tokens, {"ROW"}):
+        cells = [cell for cell in split(row, {"AMP"}) if cell]
+        if not cells:
+            continue
+        if len(cells) == 1:
+            at = next((i for i, t in enumerate(row) if t.kind in ("WORD", "QUAD") and i), None)
+            if at is None:
+                commas = _commas(row)
+                at = commas[-1] if commas else None
+            if at is None:
+                raise NotUnderstood("a row of cases without its condition")
+            cells = [row[:at], row[at:]]
+        value = cells[0]
+        while value and value[-1].kind in ("COMMA", "QUAD", "SEMI", "DOT"):
+            value = value[:-1]
+        yield value, [t for cell in cells[1:] for t in cell]
+
+
+def _commas(tokens: list[Tok]) -> list[int]:
+    depth, found = 0, []
+    for i, t in enumerate(tokens):
+        depth += (t.kind in ("LB", "OPEN", "SETOPEN")) - (t.kind in ("RB", "CLOSE", "SETCLOSE"))
+        if t.kind == "COMMA" and depth == 0:
+            found.append(i)
+    return found
+
+
+def split(tokens: list[Tok], kinds: set[str]) -> Iterator[list[Tok]]:
+    """The runs of tokens between those of some kinds that stand outside of brackets."""
+    depth, run = 0, []
+    for t in tokens:
+        depth += (t.kind in ("LB", "OPEN", "SETOPEN")) - (t.kind in ("RB", "CLOSE", "SETCLOSE"))
+        if t.kind in kinds and depth <= 0:
+            yield run
+            run = []
+        else:
+            run.append(t)
+    yield run
+
+
+_ENDS_VALUE = frozenset("NUM NAME RB CLOSE CLOSEBAR PRIME CASES POWER BANG".split())
+
+
+def _bars(tokens: list[Tok]) -> Iterator[Tok]:
+    """Each | as the opening or the closing of an absolute value."""
+    open_at: list[int] = []
+    depth = 0
+    before = ""
+    for t in tokens:
+        if t.kind in ("LB", "OPEN", "SETOPEN"):
+            depth += 1
+        elif t.kind in ("RB", "CLOSE", "SETCLOSE"):
+            depth -= 1
+            while open_at and open_at[-1] > depth:
+                open_at.pop()
+        if t.kind == "BAR":
+            if open_at and open_at[-1] == depth and before in _ENDS_VALUE:
+                open_at.pop()
+                t = Tok("CLOSEBAR", "|")
+            else:
+                open_at.append(depth)
+                t = Tok("OPENBAR", "|")
+        before = t.kind
+        yield t

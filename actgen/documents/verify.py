@@ -1,0 +1,169 @@
+"""A document from text to verdicts: the items in order, each into claims, each claim judged."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import claims, code, prose, subjects
+from .claims import Claim, Context, Location
+from .judge import OUTCOMES, Verdict, judge
+from .reader import INLINE, TICKS, Document, Item, read, read_text
+from .repairs import Repair
+
+#: Seconds that one document may take; what is left then is undecided, and says so.
+SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The verdicts on one document in order, and what was mended to read it."""
+
+    name: str
+    verdicts: tuple[Verdict, ...]
+    repairs: tuple[Repair, ...] = ()
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self.verdicts)
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def __getitem__(self, i: int) -> Verdict:
+        return self.verdicts[i]
+
+    def count(self) -> dict[str, int]:
+        """How many verdicts of each outcome."""
+        return {o: n for o in OUTCOMES if (n := sum(v.outcome == o for v in self.verdicts))}
+
+
+def verify_document(
+    path: str | Path, progress: Callable[[str], None] | None = None, seconds: float = SECONDS
+) -> Verdicts:
+    """The verdict on every claim about an activation in a Markdown, LaTeX or text file.
+
+    Raises FormulaError if the file cannot be read as text. A formula that cannot be read is a
+    verdict `not_understood` with its reason. After `seconds` the rest is undecided.
+    """
+    return verify(read(path), progress, seconds)
+
+
+def verify_text(text: str, name: str = "text") -> Verdicts:
+    """The same for a text."""
+    return verify(read_text(text, name))
+
+
+def verify(
+    document: Document, progress: Callable[[str], None] | None = None, seconds: float = SECONDS
+) -> Verdicts:
+    """The verdicts on a document that was read."""
+    context = Context(document.name, document.macros)
+    found = list(claims_in(document, context))
+    end = time.monotonic() + seconds
+    verdicts = []
+    for claim in found:
+        if time.monotonic() > end and claim.expression is not None:
+            late = f"the {seconds:g} s for this document were over"
+            verdicts.append(Verdict(claim, "undecided", late))
+        else:
+            assumed = {
+                name: condition
+                for (subject, name), condition in context.assumed.items()
+                if subject == claim.subject
+            }
+            verdicts.append(judge(claim, assumed, context.values))
+        if progress is not None:
+            progress(str(claim.location))
+    return Verdicts(document.name, tuple(verdicts), tuple(document.repairs))
+
+
+def claims_in(document: Document, context: Context) -> Iterator[Claim]:
+    """Every claim of a document, its context followed from item to item."""
+    for i, item in enumerate(document.items):
+        context.ahead = _ahead(document.items[i + 1 : i + 3])
+        if item.kind == "heading":
+            yield from _heading(item, context)
+        elif item.kind == "display":
+            yield from claims.claims_of(item.text, item.line, item.equation, context)
+        elif item.kind == "code":
+            yield from code.claims_of(item.text, item.line, context)
+        else:
+            yield from _prose(item, context)
+
+
+def _ahead(items: Iterable[Item]) -> str:
+    for item in items:
+        if item.kind == "heading":
+            return subjects.subject_of(item.text, True)
+        if item.kind == "prose":
+            return subjects.subject_of(item.text[:80])
+    return ""
+
+
+def _heading(item: Item, context: Context) -> Iterator[Claim]:
+    named = subjects.subject_of(item.text, True)
+    plain = re.sub(r"[^A-Za-z ]", " ", item.text).lower().split()
+    if named:
+        context.heading = named
+        context.functions.pop("f", None)
+    elif set(plain) & _RESET and set(plain) <= _RESET | _FILL:
+        context.heading = ""
+    context.weak = ""
+    yield from _inline(item, context)
+
+
+#: Headings that begin something new, without a name.
+_RESET = frozenset("activation activations function functions introduction overview conclusion".split())
+_FILL = frozenset("the a of in and common popular used commonly types other non linear list".split())
+
+
+def _prose(item: Item, context: Context) -> Iterator[Claim]:
+    bullet = re.match(r"\s*[-*+•]\s+\*\*", item.text)
+    heading = context.heading
+    named = subjects.subject_of(item.text)
+    if bullet and named:
+        context.heading = named
+    elif named and not context.heading:
+        context.weak = named
+    yield from prose.claims_of(item.text, item.line, context)
+    yield from _inline(item, context)
+    printed = re.match(r"Out\s*\[.*?\]:\s*(.*)", item.text)
+    if printed:
+        yield from code.value_claim(printed.group(1), item.line, context)
+    context.heading = heading
+
+
+def _inline(item: Item, context: Context) -> Iterator[Claim]:
+    """The formulas inside of a line, set or as code."""
+    text = item.text
+    for found in INLINE.finditer(text):
+        formula = next(g for g in found.groups() if g is not None)
+        line = item.line + text.count("\n", 0, found.start())
+        before = text[max(0, found.start() - 200) : found.start()]
+        after = text[found.end() : found.end() + 60]
+        if not _worth(formula):
+            continue
+        said = subjects.mentions(before.rpartition(". ")[2])
+        weak, context.weak = context.weak, said[-1].activation if said and not context.heading else context.weak
+        if re.match(r"\s*(?:\$?\\?(?:right)?arrow\$?|→|\$\\rightarrow\$)?\s*(?:the )?(?:gaussian|normal)?\s*(?:cdf|cumulative)", after, re.I):
+            context.cdf |= set(re.findall(r"\\?(phi|varphi)\b", formula))
+        yield from claims.claims_of(formula, line, "", context)
+        context.weak = weak or context.weak
+    for found in TICKS.finditer(text):
+        inside = found.group("code")
+        if re.search(r"[-+*/=(].*[a-z)]", inside) and len(inside) > 5:
+            line = item.line + text.count("\n", 0, found.start())
+            yield from code.inline_claims(inside, line, context)
+
+
+def _worth(formula: str) -> bool:
+    """Whether a piece of mathematics says anything: more than a symbol or a number."""
+    return bool(re.search(r"=|<|>|≤|≥|\\(?:le|ge|in|to|approx|lt|gt|leq|geq|rightarrow|equiv|sim)\b|∈|≈|→", formula)) or (
+        len(formula) > 25 and bool(re.search(r"[-+]|\\frac|\\sum", formula))
+    )
+
+
+__all__ = ["Location", "Verdicts", "claims_in", "verify", "verify_document", "verify_text"]
