@@ -16,7 +16,8 @@ from sympy import Expr, Symbol
 from .. import lang, registry
 from . import subjects
 from .meaning import Head, Named, Scope, head
-from .tokens import NotUnderstood, Scanner, Tok, expand, split
+from .render import render
+from .tokens import GREEK, NotUnderstood, Scanner, Tok, expand, split
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Claim:
     reason: str = ""
     notes: tuple[str, ...] = ()
     form: str = "latex"
+    part: str = ""
     cure: Equal | None = field(default=None, compare=False, repr=False)
 
 
@@ -132,10 +134,11 @@ class Context:
         self.heading = ""
         self.weak = ""
         self.ahead = ""
+        self.item = self.weak_until = 0
         self.approximations: set[str] = set()
         self.pending: Any = None
         self.functions: dict[str, Named] = {}
-        self.values: dict[str, Expr] = {}
+        self.values: dict[tuple[str, str], Expr] = {}
         self.assumed: dict[tuple[str, str], Any] = {}
         self.cdf: set[str] = set()
 
@@ -148,7 +151,7 @@ class Context:
         """The function of that name at this place of the document."""
         if name in self.cdf:
             return Named(name, sympy.Rational(1, 2) * (1 + sympy.erf(lang.x / sympy.sqrt(2))))
-        if name == "tanh":
+        if name == "tanh" or name in self._parameters():
             return None
         declared = subjects.function(name)
         if declared is not None:
@@ -159,12 +162,15 @@ class Context:
             return subjects.function(self.subject)
         return None
 
+    def _parameters(self) -> set[str]:
+        act = registry.load(self.subject) if self.subject else None
+        return {p.name for p in act.parameters} if act is not None else set()
+
     def known(self, run: str, called: bool) -> bool:
         """Whether a run of letters is one name and no product."""
-        if run in self.functions or run in self.values or subjects.function(run) is not None:
+        if run in self.functions or subjects.function(run) is not None:
             return True
-        act = registry.load(self.subject) if self.subject else None
-        if act is not None and run in {p.name for p in act.parameters}:
+        if run in self._parameters():
             return True
         return run.lower() in _SYMBOLS or (called and len(run) > 3)
 
@@ -210,7 +216,9 @@ def claims_of(text: str, line: int, equation: str, context: Context) -> Iterator
     found = False
     for statement in statements:
         try:
-            for claim in _Reader(statement, shown, place, context).claims():
+            reader = _Reader(statement, shown, place, context)
+            reader.alternatives = len(statements) > 1
+            for claim in reader.claims():
                 found = True
                 yield claim
         except (NotUnderstood, RecursionError) as why:
@@ -357,12 +365,13 @@ def _comma_pieces(tokens: list[Tok], conditions: list[list[Tok]]) -> Iterator[li
 class _Reader:
     """The claims of one statement."""
 
+    alternatives = False
+
     def __init__(self, s: Statement, text: str, place: Location, context: Context) -> None:
         self.s, self.text, self.place, self.context = s, text, place, context
 
     def claim(self, kind: str, subject: str, expression: Assertion | None, **more: Any) -> Claim:
-        text = more.pop("text", self.text)
-        return Claim(text, self.place, kind, subject, expression, **more)
+        return Claim(self.text, self.place, kind, subject, expression, **more)
 
     def claims(self) -> Iterator[Claim]:
         s, context = self.s, self.context
@@ -453,7 +462,10 @@ class _Reader:
         assume = self._assumptions(variables)
         if s.remark or s.label:
             self._remarks(every)
-        left = self._left(first, subject, variables)
+        redefined = first is not None and not first.order and not subject and (
+            first.name not in LETTER_FUNCTIONS
+        )
+        left = None if redefined else self._left(first, subject, variables)
         before: Expr | None = left
         kind = "identity"
         if first is not None:
@@ -462,7 +474,9 @@ class _Reader:
             kind = "value"
         for i, (relation, side) in enumerate(zip(s.relations, s.sides[1:], strict=True)):
             reading = scope(context, variables)
-            shown = self._link_text(i) if len(s.relations) > 1 else self.text
+            part = ""
+            if len(s.relations) > 1:
+                part = f"{render(s.sides[i])} {relation} {render(side)}"
             try:
                 right = reading.side(side)
             except NotUnderstood as why:
@@ -470,17 +484,24 @@ class _Reader:
                 if before is not None:
                     again = self._again(variables)
                     cure = Equal(before, before, tokens=tuple(side), again=again)
-                yield self.claim(kind, subject, None, reason=str(why), text=shown, cure=cure)
+                yield self.claim(kind, subject, None, reason=str(why), part=part, cure=cure)
                 continue
             if i == 0 and first is not None and not first.order:
                 self._declare(first, right, variables)
             if before is None:
                 why_not = self._unknown(first)
                 if why_not:
-                    yield self.claim(kind, subject, None, reason=why_not, text=shown)
+                    yield self.claim(kind, subject, None, reason=why_not, part=part)
                 before, kind = right, "identity"
                 continue
             own, foreign = self._symbols(before, right, subject)
+            free = before.free_symbols | right.free_symbols
+            if foreign and not own and not free & {lang.x, lang.y} and not before.is_number:
+                told = ", ".join(map(str, foreign))
+                reason = f"about {told}, which no activation depends on"
+                yield self.claim(kind, subject, None, reason=reason, part=part)
+                before = right
+                continue
             yield self.claim(
                 "approximation" if relation == "~" else kind,
                 subject,
@@ -489,7 +510,7 @@ class _Reader:
                     first.order if first is not None and i == 0 else 0, relation == "~",
                     tuple(side), self._again(variables), reading.ambiguous,
                 ),
-                text=shown,
+                part=part,
                 notes=tuple(reading.notes),
             )  # fmt: skip
             before = right
@@ -507,9 +528,6 @@ class _Reader:
             return scope(then, variables, far).side(tokens)
 
         return read
-
-    def _link_text(self, i: int) -> str:
-        return f"{self.text} [link {i + 1}]"
 
     def _left(self, first: Head | None, subject: str, variables: dict[str, Expr]) -> Expr | None:
         """The left side: the declared function, or what the document defined, or an expression."""
@@ -606,7 +624,8 @@ class _Reader:
                 elif signs == ["="]:
                     name, number = split(piece, {"REL"})
                     if len(name) == 1 and name[0].kind == "NAME":
-                        self.context.values[name[0].text] = reading.side(number)
+                        key = (self.context.subject, name[0].text)
+                        self.context.values[key] = reading.side(number)
             except NotUnderstood:
                 continue
         return [c for c in found if isinstance(c, sympy.Basic) and c not in (sympy.true, sympy.false)]
@@ -632,7 +651,7 @@ class _Reader:
             return None
         if name.startswith(("p(", "P(")):
             return None
-        context.values[name] = value
+        context.values[context.subject, name] = value
         if value.free_symbols:
             return [
                 self.claim("definition", "", None, reason=f"it says what {name} stands for; used below")
@@ -667,11 +686,8 @@ class _Reader:
                 act.formula, right, own, foreign, (), 0, near, tuple(side),
                 self._again(variables), reading.ambiguous,
             ),
-            text=self._part(side), notes=tuple(reading.notes),
+            part=render(side) if self.alternatives else "", notes=tuple(reading.notes),
         )  # fmt: skip
-
-    def _part(self, side: list[Tok]) -> str:
-        return self.text
 
     def _range(self, first: Head | None) -> Iterator[Claim]:
         s, context = self.s, self.context
@@ -707,9 +723,10 @@ class _Reader:
         subject = self._subject(first) if first is not None else context.subject
         flat = [t for side in s.sides for t in _flat(side)]
         variables = self._variables(first, subject, flat)
-        plain = [side for side in s.sides if len(side) == 1 and side[0].kind == "NAME"]
-        if plain and not any(context.function(side[0].text) for side in plain):
-            name = plain[0][0].text
+        plain = [h for h in (head(side, scope(context, variables)) for side in s.sides) if h]
+        plain = [h for h in plain if not h.args and not h.order and not context.function(h.name)]
+        if plain:
+            name = plain[0].name
             reading = scope(context, variables)
             try:
                 whole = [t for i, side in enumerate(s.sides) for t in ([Tok("REL", s.relations[i - 1])] if i else []) + side]
@@ -779,8 +796,6 @@ def _signless(tokens: list[Tok]) -> list[Tok]:
 
 
 def _is_greek(name: str) -> bool:
-    from .tokens import GREEK
-
     return name.partition("_")[0] in GREEK
 
 

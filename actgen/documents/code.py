@@ -22,6 +22,7 @@ from ..formula import CONDITIONS, FUNCTIONS, read_formula
 from . import subjects
 from .claims import Claim, Constant, Context, Equal, Location
 from .meaning import Named
+from .tokens import Tok
 
 #: Names of array libraries and the words of the formula language.
 WORDS = {
@@ -233,7 +234,7 @@ def value_claim(printed: str, line: int, context: Context) -> Iterator[Claim]:
         return
     text = f"{code} = {found.group(1)}"
     value = sympy.Rational(found.group(1))
-    yield Claim(text, place, "value", context.subject, Equal(exact, value, approximate=True), form="code")
+    yield Claim(text, place, "value", context.subject, Equal(exact, value, tokens=(Tok("NUM", found.group(1)),)), form="code")
 
 
 def _node(node: ast.stmt, line: int, context: Context) -> Iterator[Claim]:

@@ -43,7 +43,7 @@ class Witness:
     right: str
 
     def __str__(self) -> str:
-        at = ", ".join(f"{s} = {v}" for s, v in self.point.items())
+        at = ", ".join(f"{s} = {v}" for s, v in self.point.items()) or "any x"
         return f"at {at}: {self.left} and {self.right}"
 
 

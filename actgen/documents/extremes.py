@@ -10,6 +10,7 @@ from flint import arb
 from sympy import Expr
 
 from .. import lang
+from ..calculus import derivative
 from ..intervals import Enclosure, Interval, NoValue, precision
 from ..limits import TimeLimit, time_limit
 from ..oracle import number
@@ -53,14 +54,14 @@ def _greatest(left: Expr, right: Expr) -> Extreme | None:
     ends = [arb(-REACH), *(number(r) for r in roots if abs(sympy.N(r)) < REACH), arb(REACH)]
     best, where = arb(0), 0.0
     with precision(BITS):
-        queue: list[tuple[float, int, arb, arb, Enclosure]] = []
+        queue: list[tuple[float, int, arb, arb, _Function]] = []
         count = 0
         for i, place in enumerate(places):
             point = {lang.x: place}
             gap = lift(resolve(left, point) - resolve(right, point))
             if gap == 0:
                 continue
-            f = Enclosure(gap, lang.x)
+            f = _Function(gap)
             # Unit steps: a wide interval says nothing of a function that saturates.
             edges = [ends[i], *(arb(k) for k in range(-REACH, REACH + 1) if ends[i] < k < ends[i + 1]), ends[i + 1]]
             for lo, hi in zip(edges, edges[1:], strict=False):
@@ -91,9 +92,26 @@ def _greatest(left: Expr, right: Expr) -> Extreme | None:
         return Extreme(float(best), where, how)
 
 
-def _top(f: Enclosure, lo: arb, hi: arb) -> float:
-    found = f(Interval(lo.lower(), hi.upper())).size().hi
-    return float(found) if found.is_finite() else float("inf")
+class _Function:
+    """A smooth difference and its slope on intervals."""
+
+    def __init__(self, expr: Expr) -> None:
+        self.value = Enclosure(expr, lang.x)
+        self.slope = Enclosure(lift(derivative(expr, lang.x)), lang.x)
+
+    def at(self, point: arb) -> arb:
+        return self.value.at(point)
+
+
+def _top(f: _Function, lo: arb, hi: arb) -> float:
+    """An upper bound of |f| on [lo, hi]: directly, or from the middle by the slope."""
+    box = Interval(lo.lower(), hi.upper())
+    direct = f.value(box).size().hi
+    middle = ((box.lo + box.hi) / 2).mid()
+    steep = f.slope(box).size().hi
+    by_slope = abs(f.at(middle)).upper() + steep * (box.hi - box.lo).upper() / 2
+    found = [float(v) for v in (direct, by_slope) if v.is_finite()]
+    return min(found, default=float("inf"))
 
 
 def _far(left: Expr, right: Expr, at: int) -> arb | None:

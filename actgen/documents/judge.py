@@ -14,7 +14,7 @@ from .. import lang, registry
 from ..errors import ActgenError, InternalError
 from ..limits import TimeLimit, time_limit
 from . import extremes, properties
-from .cells import NoCells, arrange, between, resolve, sign_of
+from .cells import NoCells, arrange, between, holds_at, resolve, sign_of
 from .claims import Claim, Constant, Equal, Property, Tends, Within
 from .edits import suggest
 from .equality import Comparison, Witness, compare, solve
@@ -100,6 +100,10 @@ _RANK = {"equal": 0, "points": 1, "condition": 2, "unknown": 3, "differs": 4}
 def _equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) -> Verdict:
     e = claim.expression
     assert isinstance(e, Equal)
+    if claim.kind == "value" or not (e.left.free_symbols | e.right.free_symbols):
+        printed = _printed(claim, e)
+        if printed is not None:
+            return printed
     if e.approximate:
         return _approximation(claim, e, values)
     found = _judged(claim, e, assumed, values)
@@ -154,6 +158,11 @@ def _judged(
     names = {new: old for old, new in rename.items() if isinstance(new, Symbol)}
     if found.outcome in ("equal", "points"):
         return _held(claim, e, found, left, right, names)
+    if found.outcome == "condition" and isinstance(found.condition, sympy.Eq) and e.own:
+        only = _relational(found.condition.xreplace(names))
+        return Verdict(
+            claim, "fails", f"it holds for {only} only", counterexample=_renamed(found.witness, names)
+        )
     if found.outcome == "condition":
         condition = found.condition.xreplace(names)
         return Verdict(
@@ -195,12 +204,12 @@ def _with_values(
     if stated:
         again = compare(left, right.xreplace(stated), e.assume)
         if again.outcome in ("equal", "points"):
-            told = ", ".join(f"{s} = {v}" for s, v in stated.items())
+            told = ", ".join(f"{s} = {_number(v)}" for s, v in stated.items())
             held = _held(claim, e, again, left, right.xreplace(stated), names)
             return replace(held, proof=f"{held.proof}, with {told} as the document says")
     only_left = [s for s in e.own if s in left.free_symbols and s not in right.free_symbols]
     if only_left:
-        defaults = registry.load(claim.subject).defaults
+        defaults = properties.defaults(registry.load(claim.subject))
         at = {s: defaults[s] for s in only_left}
         again = compare(left.subs(at), right.subs(stated), e.assume)
         if again.outcome in ("equal", "points"):
@@ -225,12 +234,30 @@ def _with_values(
                 claim, "holds_if", f"proved with this value: {solved[1].how}", condition,
                 _renamed(found.witness, names),
             )  # fmt: skip
+    lone = [s for s in unknown if s not in e.own]
+    if found.outcome == "differs" and lone:
+        told = ", ".join(map(str, lone))
+        return Verdict(claim, "undecided", f"the document does not say what {told} is")
     if found.outcome == "differs":
-        return Verdict(claim, "fails", counterexample=_renamed(found.witness, names))
+        return Verdict(
+            claim, "fails", _only_if(e, left, right, names), counterexample=_renamed(found.witness, names)
+        )
     why = found.how
     if found.witness is not None:
         why += f"; it differs {found.witness}"
     return Verdict(claim, "undecided", why)
+
+
+def _only_if(e: Equal, left: Expr, right: Expr, names: Mapping[Symbol, Expr]) -> str:
+    """For a false formula: the one value of a parameter with which it would be true."""
+    shared = [s for s in e.own if s in left.free_symbols]
+    if len(shared) != 1:
+        return ""
+    solved = solve(left, right, shared, e.assume)
+    if solved is None:
+        return ""
+    (s, v), *_ = solved[0].items()
+    return f"it holds for {names.get(s, s)} = {_number(v)} only"
 
 
 def _said(symbol: Symbol, values: Mapping[str, Expr], e: Equal) -> Expr:
@@ -241,7 +268,7 @@ def _held(
     claim: Claim, e: Equal, found: Comparison, left: Expr, right: Expr, names: Mapping[Symbol, Expr]
 ) -> Verdict:
     """An equality that holds: everywhere, or up to points such as the derivative at a kink."""
-    kinks = _kinks(left, e) if e.order else []
+    kinks = [p for p in _kinks(left, e) if _assumed(e, p)] if e.order else []
     points = [p for p in found.points if p not in kinks]
     told = [p for p in kinks if _defined(right, p)]
     if not points and not told:
@@ -262,6 +289,17 @@ def _held(
         claim, "convention", f"{found.how}; it differs at {where} alone",
         counterexample=_renamed(found.witness, names),
     )  # fmt: skip
+
+
+def _assumed(e: Equal, place: Expr) -> bool:
+    """Whether a place lies where the claim is made."""
+    try:
+        return all(
+            holds_at(c, {lang.x: place, **{s: sympy.Rational(3, 2) for s in c.free_symbols - {lang.x}}})
+            for c in e.assume
+        )
+    except NoCells:
+        return True
 
 
 def _plain(expr: Expr) -> str:
@@ -348,11 +386,28 @@ def _sibling(claim: Claim, e: Equal) -> str:
 # Approximations.
 
 
+def _printed(claim: Claim, e: Equal) -> Verdict | None:
+    """A value printed in decimals: right to its digits, cut off, or wrong."""
+    digits = "".join(t.text for t in e.tokens if t.kind in ("NUM", "MINUS"))
+    if "." not in digits or not e.right.is_Rational or e.left.free_symbols:
+        return None
+    decimals = len(digits.partition(".")[2].partition("e")[0])
+    gap = abs(sympy.N(e.left, 40) - e.right)
+    step = sympy.Rational(1, 10**decimals)
+    true = f"the value is {sympy.N(e.left, min(decimals + 6, 30))}"
+    if gap <= step / 2:
+        return Verdict(claim, "holds", f"{true}, rounded to {decimals} decimals")
+    if gap < step:
+        return Verdict(claim, "approximates", f"{true}, cut off at {decimals} decimals")
+    at = Witness({}, str(sympy.N(e.left, 12)), digits)
+    return Verdict(claim, "fails", true, counterexample=at)
+
+
 def _approximation(claim: Claim, e: Equal, values: Mapping[str, Expr]) -> Verdict:
     known = {lang.symbol(name): v for name, v in values.items()}
     act = registry.load(claim.subject) if claim.subject else None
-    defaults = act.defaults if act is not None else {}
-    left, right = (side.xreplace(known).subs(defaults) for side in (e.left, e.right))
+    at = properties.defaults(act) if act is not None else {}
+    left, right = (side.xreplace(known).subs(at) for side in (e.left, e.right))
     exact = compare(left, right, e.assume, seconds=4.0)
     if exact.outcome == "equal":
         return Verdict(claim, "holds", f"not only nearly: {exact.how}")

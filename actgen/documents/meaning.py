@@ -622,6 +622,8 @@ class Scope:
                 raise NotUnderstood("a derivative of nothing")
             target, used = rest, 1 + len(rest)
         expr = sympy.Mul(*self._factors(list(target)))
+        if isinstance(expr, Symbol) and expr != symbol and expr not in self.variables.values():
+            raise NotUnderstood(f"{expr} is not known as a function of {symbol}")
         rows = expr.has(lang.RowSum, lang.RowMax)
         for _ in range(order):
             take = calculus.row_diagonal if rows else calculus.derivative

@@ -29,10 +29,17 @@ Result = tuple[Any, ...]
 WIDE = (*INPUTS, *(sympy.Rational(v) for v in "1000 -1000 1/1000 -1/1000 -7/10 -13/10 6 -6".split()))
 
 
+def defaults(act: Activation) -> dict[Symbol, Expr]:
+    """The default parameters as printed: 0.01 is 1/100, not the float next to it."""
+    return {
+        s: sympy.Rational(repr(float(v))) if v.is_Rational else v for s, v in act.defaults.items()
+    }
+
+
 def _defaults(subject: str, expr: Expr) -> tuple[Expr, str]:
     """The expression at the subject's default parameters, and those told."""
     act = registry.load(subject) if subject else None
-    values = {s: v for s, v in (act.defaults if act else {}).items() if s in expr.free_symbols}
+    values = {s: v for s, v in (defaults(act) if act else {}).items() if s in expr.free_symbols}
     told = ", ".join(f"{s} = {float(v):g}" for s, v in values.items())
     return expr.subs(values), told
 
@@ -204,7 +211,7 @@ def constant(subject: str, e: Constant) -> Result:
     )
     if by_name:
         p = by_name[0]
-        if abs(p.value - e.value) < sympy.Rational(1, 10**12):
+        if defaults(act)[p.symbol] == e.value:
             return "holds", f"the default of {act.name}"
         return "convention", f"a choice: {act.name} has {p.name} = {float(p.value):.12g} here"
     constants = sorted(

@@ -56,7 +56,7 @@ class Sentence:
     @property
     def subject(self) -> str:
         """What it is about: the first activation it names, else that of its place."""
-        return self.named[0] if self.named else self.context.subject
+        return self.named[0] if self.named else self.context.heading
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,8 @@ def _special(match: re.Match[str], s: Sentence) -> Iterator[Found]:
     after = subjects.mentions(s.text[match.end("value") :])
     if not after:
         return
-    target = after[-1].activation
+    names = list(dict.fromkeys(m.activation for m in after))
+    target = names[1] if len(names) > 1 and names[0] == s.context.heading else names[0]
     before = [n for n in s.named if n != target]
     subject = before[0] if before else s.context.subject
     if not subject or subject == target:
@@ -164,8 +165,8 @@ def _special(match: re.Match[str], s: Sentence) -> Iterator[Found]:
     right = other.formula
     own = tuple(q.symbol for q in other.parameters)
     if sign in ("=", "=="):
-        left = mine.formula.subs(p, value)
-        yield "special_case", target, Equal(left, right, own, (), ())
+        special = mine.formula.subs(p, value)
+        yield "special_case", target, Equal(right, special, own, (), ())
     elif len(own) == 1:
         compare = {">": p > value, "<": p < value, "≥": p >= value, "≤": p <= value}[sign]
         yield "special_case", target, Equal(mine.formula, right.subs(own[0], p), (), (), (compare,))
@@ -241,7 +242,7 @@ def _approximates(match: re.Match[str], s: Sentence) -> Iterator[Found]:
 def _constants(match: re.Match[str], s: Sentence) -> Iterator[Found]:
     for letter, value in ((match["p"], match["v"]), (match["q"], match["w"])):
         name = _GREEK.get(letter, letter.lstrip("\\"))
-        s.context.values[name.replace("lambd", "lambda")] = sympy.Rational(value)
+        s.context.values[s.context.subject, name.replace("lambd", "lambda")] = sympy.Rational(value)
         yield "constant", s.context.subject, Constant(name, sympy.Rational(value), value)
 
 
@@ -257,7 +258,7 @@ ROWS: tuple[Row, ...] = (
         _range,
         re.compile(
             r"\b(?:parameters?|region|classes|belong\w*|adjust\w*|sampled?|drawn|random\w*|"
-            r"hyper\w*|uniform\w*|problem|regression|each neuron|linear (?:in|on|for|between)|slope|threshold|min_val|inputs? (?:is |are )?(?:in|between)|switch\w*)\b|^\W*if\b|∂|\bfor x\b|\bfor \|?x|α is|where α",
+            r"hyper\w*|uniform\w*|linear (?:in|on|for|between)|slope|threshold|min_val|inputs? (?:is |are )?(?:in|between)|switch\w*)\b|^\W*if\b|∂|\bfor x\b|\bfor \|?x|α is|where α",
             _I,
         ),
         "values lie in the interval; whether its ends are reached is not claimed",
@@ -311,7 +312,7 @@ ROWS: tuple[Row, ...] = (
     Row(re.compile(r"(?P<special>[^.]*?)\b(?:is|are) (?:a )?special cases? of (?P<general>[^.]*)", _I), _case_of),
     Row(
         re.compile(
-            rf"\bif the (?P<what>activation|input) is (?P<sign>[<>]|positive|negative|0)(?: 0)?\s*, then the gradient is (?:also )?(?P<value>{NUM})",
+            rf"\bif the (?P<what>activation|input) is (?P<sign>[<>]|positive|negative|0)\s*0?\s*, then the gradient is (?:also )?(?P<value>{NUM})",
             _I,
         ),
         _gradient_where,

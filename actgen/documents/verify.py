@@ -74,7 +74,12 @@ def verify(
                 for (subject, name), condition in context.assumed.items()
                 if subject == claim.subject
             }
-            verdicts.append(judge(claim, assumed, context.values))
+            values = {
+                name: value
+                for (subject, name), value in context.values.items()
+                if subject in ("", claim.subject) or not claim.subject
+            }
+            verdicts.append(judge(claim, assumed, values))
         if progress is not None:
             progress(str(claim.location))
     return Verdicts(document.name, tuple(verdicts), tuple(document.repairs))
@@ -83,6 +88,9 @@ def verify(
 def claims_in(document: Document, context: Context) -> Iterator[Claim]:
     """Every claim of a document, its context followed from item to item."""
     for i, item in enumerate(document.items):
+        context.item = i
+        if i > context.weak_until:
+            context.weak = ""
         context.ahead = _ahead(document.items[i + 1 : i + 3])
         if item.kind == "heading":
             yield from _heading(item, context)
@@ -127,7 +135,7 @@ def _prose(item: Item, context: Context) -> Iterator[Claim]:
     if bullet and named:
         context.heading = named
     elif named and not context.heading:
-        context.weak = named
+        context.weak, context.weak_until = named, context.item + 2
     yield from prose.claims_of(item.text, item.line, context)
     yield from _inline(item, context)
     printed = re.match(r"Out\s*\[.*?\]:\s*(.*)", item.text)
@@ -146,6 +154,11 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
         after = text[found.end() : found.end() + 60]
         if not _worth(formula):
             continue
+        if re.search(r"\b(?:if|when|for|whenever|case)\s*$", before, re.I) and _CONDITION.match(formula):
+            place = Location(context.file, line)
+            reason = "a condition of its sentence; it claims nothing by itself"
+            yield Claim(formula, place, "formula", context.subject, None, reason)
+            continue
         said = subjects.mentions(before.rpartition(". ")[2])
         weak, context.weak = context.weak, said[-1].activation if said and not context.heading else context.weak
         if re.match(r"\s*(?:\$?\\?(?:right)?arrow\$?|→|\$\\rightarrow\$)?\s*(?:the )?(?:gaussian|normal)?\s*(?:cdf|cumulative)", after, re.I):
@@ -159,8 +172,14 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
             yield from code.inline_claims(inside, line, context)
 
 
+#: A symbol compared with a number or another symbol.
+_CONDITION = re.compile(r"^\s*[^=<>]*(?:[<>=≤≥]|\\(?:le|ge|lt|gt|leq|geq|in)\b)[^=<>]*$")
+
+
 def _worth(formula: str) -> bool:
     """Whether a piece of mathematics says anything: more than a symbol or a number."""
+    if re.match(r"\s*(?:[<>=≤≥→]|\\(?:le|ge|rightarrow|to|geq|leq)\b)", formula):
+        return False
     return bool(re.search(r"=|<|>|≤|≥|\\(?:le|ge|in|to|approx|lt|gt|leq|geq|rightarrow|equiv|sim)\b|∈|≈|→", formula)) or (
         len(formula) > 25 and bool(re.search(r"[-+]|\\frac|\\sum", formula))
     )
