@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -17,7 +17,8 @@ from .. import lang, registry
 from . import subjects
 from .meaning import Head, Named, Scope, head
 from .render import render
-from .tokens import GREEK, NotUnderstood, Scanner, Tok, expand, split
+from .repairs import Repair
+from .tokens import FUNCTIONS, GREEK, NotUnderstood, Scanner, Tok, expand, split
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ class Equal:
     order: int = 0
     approximate: bool = False
     tokens: tuple[Tok, ...] = field(default=(), compare=False, repr=False)
-    again: Callable[[list[Tok], bool], Expr] | None = field(default=None, compare=False, repr=False)
+    again: Callable[[list[Tok], str], Expr] | None = field(default=None, compare=False, repr=False)
     ambiguous: bool = False
+    instead: Expr | None = field(default=None, compare=False)  #: the subject's own, if left is not
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class Claim:
     notes: tuple[str, ...] = ()
     form: str = "latex"
     part: str = ""
+    generic: bool = False  #: its head is a letter such as f: which function it is, its place says
+    strong: bool = False  #: its own heading names the subject
     cure: Equal | None = field(default=None, compare=False, repr=False)
 
 
@@ -129,12 +133,18 @@ _CALL = re.compile(r"\b((?:nn|np|jnp|tf|torch|F|jax|keras|flax|layers)(?:\\?\.\\
 class Context:
     """What a document has said so far: subject, functions, symbols with values, assumptions."""
 
-    def __init__(self, file: str, macros: dict[str, tuple[int, str]]) -> None:
+    def __init__(
+        self, file: str, macros: dict[str, tuple[int, str]], repairs: list[Repair] | None = None
+    ) -> None:
         self.file, self.macros = file, macros
+        self.repairs: list[Repair] = [] if repairs is None else repairs
         self.heading = ""
         self.weak = ""
         self.ahead = ""
         self.item = self.weak_until = 0
+        self.said_at = -1
+        self.strong = False
+        self.siblings = False
         self.approximations: set[str] = set()
         self.pending: Any = None
         self.functions: dict[str, Named] = {}
@@ -149,11 +159,15 @@ class Context:
 
     def function(self, name: str) -> Any:
         """The function of that name at this place of the document."""
+        if name in self.functions and name in LETTER_FUNCTIONS:
+            return self.functions[name]
         if name in self.cdf:
             return Named(name, sympy.Rational(1, 2) * (1 + sympy.erf(lang.x / sympy.sqrt(2))))
         if name == "tanh" or name in self._parameters():
             return None
         declared = subjects.function(name)
+        if declared is not None and self.siblings and declared.name in subjects.SIBLINGS:
+            return subjects.function(subjects.SIBLINGS[declared.name])
         if declared is not None:
             return declared
         if name in self.functions:
@@ -227,6 +241,38 @@ def claims_of(text: str, line: int, equation: str, context: Context) -> Iterator
             yield Claim(shown, place, "formula", context.subject, reason=reason)
     if not found:
         yield Claim(shown, place, "formula", context.subject, reason="it states nothing: no relation")
+
+
+def cell(text: str, what: str, line: int, context: Context) -> Iterator[Claim]:
+    """The claims of a formula in a table, whose column says what an expression alone means."""
+    subject = context.heading
+    heads = {"definition": "f(x) = ", "derivative": "f'(x) = ", "range": "f(x) \\in "}
+    if not subject:
+        return
+    act = registry.load(subject)
+    try:
+        tokens = tokens_of(text, context)
+        related = any(t.kind == "REL" and d <= 0 for t, d in _depths(tokens))
+        names = {t.text for t in _flat(tokens) if t.kind == "NAME"}
+    except NotUnderstood as why:
+        if what:
+            yield Claim(text, Location(context.file, line), what, subject, reason=str(why))
+        return
+    if related and what != "range":
+        yield from claims_of(text, line, "", context)
+        return
+    if what == "smoothness":
+        order = re.fullmatch(r"\s*C\s*\^\s*\{?\s*(\\infty|∞|-?\d)\s*\}?\s*", text)
+        if order:
+            n = sympy.oo if "inf" in order.group(1) or "∞" in order.group(1) else int(order.group(1))
+            yield Claim(text, Location(context.file, line), what, subject, Property("order", n))
+        return
+    if what not in heads or act.is_gated:
+        return
+    variable = "z" if "z" in names and "x" not in names else "x"
+    place = Location(context.file, line)
+    for claim in claims_of(heads[what].replace("x", variable) + text, line, "", context):
+        yield replace(claim, text=text, location=place)
 
 
 # Statements.
@@ -349,6 +395,11 @@ def _comma_pieces(tokens: list[Tok], conditions: list[list[Tok]]) -> Iterator[li
     pieces = [p for p in split(tokens, {"COMMA", "SEMI", "QUAD"}) if _trim(p)]
     kept: list[list[Tok]] = []
     for piece in map(_trim, pieces):
+        if kept and piece[0].kind == "OPEN" and piece[-1].kind == "CLOSE":
+            inner = piece[1:-1]
+            if any(t.kind == "REL" and d <= 0 for t, d in _depths(inner)):
+                conditions.append(inner)
+                continue
         relations = [t.text for t, d in _depths(piece) if t.kind == "REL" and d <= 0]
         plain = piece[0].kind in ("NAME", "NUM", "MINUS") and len(list(split(piece, {"REL"}))[0]) <= 4
         if kept and relations and "=" not in relations and "~" not in relations and plain:
@@ -394,19 +445,40 @@ class _Reader:
         if s.relations == ["in"]:
             yield from self._range(first)
             return
-        if any(r in ("<", "<=", ">", ">=", "!=") for r in s.relations):
+        if any(r in ("<", "<=", ">", ">=") for r in s.relations):
             yield from self._bound(first)
+            return
+        while s.relations and s.relations[-1] in ("!=", "->"):
+            s.relations.pop()
+            s.sides.pop()
+        if not s.relations:
+            yield self.claim("formula", context.subject, None, reason="it says what is not equal")
             return
         yield from self._links(first)
 
     # What the formula is about.
 
     def _head(self) -> Head | None:
+        self._skip_name()
         if self.s.label:
             labelled = subjects.subject_of(self.s.label, True)
             if labelled:
                 self.context.weak = labelled
         return head(self.s.sides[0], scope(self.context, {"x": lang.x}))
+
+    def _is_generic(self, first: Head | None) -> bool:
+        """Whether the head is a letter that the document has not defined itself."""
+        if first is None or not GENERIC.match(first.name):
+            return False
+        return not (first.order and first.name in self.context.functions)
+
+    def _skip_name(self) -> None:
+        """t = f(z) = …: what the value is called says nothing."""
+        s = self.s
+        if len(s.sides) > 2 and len(s.sides[0]) == 1 and s.sides[0][0].kind == "NAME":
+            second = head(s.sides[1], scope(self.context, {"x": lang.x}))
+            if second is not None and second.args and s.relations[0] == "=":
+                del s.sides[0], s.relations[0]
 
     def _subject(self, first: Head | None) -> str:
         """The activation of a head; of the context where the head is a letter or missing."""
@@ -421,7 +493,9 @@ class _Reader:
         declared = subjects.exact(first.name) if len(first.name) > 1 else ""
         if declared:
             return declared
-        if GENERIC.match(first.name) or first.name in ("x", "sigma"):
+        if first.name == "x" and not first.args:
+            return ""
+        if GENERIC.match(first.name) or first.name == "sigma":
             return labelled or context.subject
         return ""
 
@@ -442,7 +516,7 @@ class _Reader:
                     return dict(zip(pair, inputs, strict=True))
         if "x" in names:
             return {"x": lang.x}
-        for name in ("z", "t", "u", "y", "s", "v", "input", "net"):
+        for name in ("z", "t", "u", "v", "input", "net"):
             if name in names and not (first is not None and first.name == name):
                 return {name: lang.x, "x": lang.x}
         return {"x": lang.x}
@@ -454,7 +528,9 @@ class _Reader:
         subject = self._subject(first)
         every = [t for side in s.sides for t in _flat(side)]
         variables = self._variables(first, subject, every)
-        if first is not None and not first.args and len(s.sides) == 2 and not first.order:
+        if first is not None and not first.args and len(s.sides) == 2 and not first.order and (
+            first.name not in variables
+        ):
             constant = self._symbol(first, subject, variables)
             if constant is not None:
                 yield from constant
@@ -463,12 +539,16 @@ class _Reader:
         if s.remark or s.label:
             self._remarks(every)
         redefined = first is not None and not first.order and not subject and (
-            first.name not in LETTER_FUNCTIONS
+            first.name not in LETTER_FUNCTIONS and first.name not in variables
         )
         left = None if redefined else self._left(first, subject, variables)
         before: Expr | None = left
         kind = "identity"
-        if first is not None:
+        if left in (lang.x, lang.y) and len(s.sides) == 2 and not _names_function(s.sides[1], context):
+            reason = f"it says what {s.sides[0][0].text} is, not what a function is"
+            yield self.claim("formula", context.subject, None, reason=reason)
+            return
+        if first is not None and first.name not in variables:
             kind = "derivative" if first.order else "definition"
         elif left is not None and not left.free_symbols:
             kind = "value"
@@ -486,7 +566,7 @@ class _Reader:
                     cure = Equal(before, before, tokens=tuple(side), again=again)
                 yield self.claim(kind, subject, None, reason=str(why), part=part, cure=cure)
                 continue
-            if i == 0 and first is not None and not first.order:
+            if i == 0 and first is not None and not first.order and first.name not in variables:
                 self._declare(first, right, variables)
             if before is None:
                 why_not = self._unknown(first)
@@ -509,30 +589,35 @@ class _Reader:
                     before, right, own, foreign, tuple(assume),
                     first.order if first is not None and i == 0 else 0, relation == "~",
                     tuple(side), self._again(variables), reading.ambiguous,
+                    self.instead if i == 0 else None,
                 ),
                 part=part,
                 notes=tuple(reading.notes),
+                generic=i == 0 and self._is_generic(first),
+                strong=context.strong or bool(s.label),
             )  # fmt: skip
             before = right
             kind = kind if kind in ("derivative", "value") else "identity"
 
-    def _again(self, variables: dict[str, Expr]) -> Callable[[list[Tok], bool], Expr]:
+    def _again(self, variables: dict[str, Expr]) -> Callable[[list[Tok], str], Expr]:
         context = self.context
         functions, cdf = dict(context.functions), set(context.cdf)
         heading, weak = context.heading, context.weak
 
-        def read(tokens: list[Tok], far: bool = False) -> Expr:
+        def read(tokens: list[Tok], reading: str = "") -> Expr:
             then = Context(context.file, context.macros)
             then.functions, then.cdf, then.values = functions, cdf, context.values
-            then.heading, then.weak = heading, weak
-            return scope(then, variables, far).side(tokens)
+            then.heading, then.weak, then.siblings = heading, weak, reading == "siblings"
+            anew = scope(then, variables, reading == "far")
+            anew.standard = reading == "standard"
+            return anew.side(tokens)
 
         return read
 
     def _left(self, first: Head | None, subject: str, variables: dict[str, Expr]) -> Expr | None:
         """The left side: the declared function, or what the document defined, or an expression."""
         context, s = self.context, self.s
-        if first is None:
+        if first is None or (first.name in variables and not first.args):
             try:
                 return scope(context, variables).side(s.sides[0])
             except NotUnderstood:
@@ -545,10 +630,10 @@ class _Reader:
         act = subjects.function(subject) if subject else None
         called: Any = act
         if first.name in context.functions and (first.order or act is None):
-            own = context.functions[first.name]
-            called = own if act is None or GENERIC.match(first.name) else act
-            if act is not None and first.order and own.activation == act.activation:
-                called = act
+            if act is None or GENERIC.match(first.name):
+                called = context.functions[first.name]
+            if first.order and act is not None and not first.wrt.startswith("∂"):
+                self.instead = act.derivative(first.order).formula
         if called is None:
             return None
         formals = (*called.inputs, *called.parameters)
@@ -563,6 +648,7 @@ class _Reader:
         return called.formula.xreplace({k: v for k, v in given.items() if k != v and k not in called.inputs})
 
     _why = ""
+    instead: Expr | None = None
 
     def _by(self, first: Head, called: Named, variables: dict[str, Expr]) -> Symbol | None:
         if not first.wrt:
@@ -687,6 +773,7 @@ class _Reader:
                 self._again(variables), reading.ambiguous,
             ),
             part=render(side) if self.alternatives else "", notes=tuple(reading.notes),
+            generic=True, strong=near,
         )  # fmt: skip
 
     def _range(self, first: Head | None) -> Iterator[Claim]:
@@ -744,6 +831,8 @@ class _Reader:
             yield self.claim("range", subject, None, reason=str(why))
             return
         for sign, a, b in zip(s.relations, values, values[1:], strict=False):
+            if sign not in ("<", "<=", ">", ">="):
+                continue
             strict = sign in ("<", ">")
             lower, upper = (a, b) if sign in ("<", "<=") else (b, a)
             yield self.claim(
@@ -797,6 +886,10 @@ def _signless(tokens: list[Tok]) -> list[Tok]:
 
 def _is_greek(name: str) -> bool:
     return name.partition("_")[0] in GREEK
+
+
+def _names_function(tokens: list[Tok], context: Context) -> bool:
+    return any(t.kind == "NAME" and (context.function(t.text) or t.text in FUNCTIONS) for t in tokens)
 
 
 def _flat(tokens: Sequence[Tok]) -> list[Tok]:

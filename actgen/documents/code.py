@@ -11,6 +11,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -373,9 +374,14 @@ def _formula(
     yield Claim(text, place, kind, subject, Equal(left, right, own, foreign, (), order), form="code")
 
 
-def inline_claims(text: str, line: int, context: Context) -> Iterator[Claim]:
-    """A piece of inline code: an expression in x, or `name(x) = expression`."""
-    head, equals, body = text.partition("=")
+def inline_claims(
+    text: str, line: int, context: Context, where: str = "", part: bool = False
+) -> Iterator[Claim]:
+    """A piece of inline code: an expression in x, or `name(x) = expression`.
+
+    `where` is a condition printed behind it; a `part` is only one factor of what is printed.
+    """
+    head, equals, body = re.sub(r"(?<![<>=!])=(?!=)", "\0", text, count=1).partition("\0")
     found = re.fullmatch(r"\s*([A-Za-z_][\w.]*)\s*\(([\w\s,]*)\)\s*", head)
     subject = context.subject
     if equals and found and not body.startswith("="):
@@ -396,4 +402,30 @@ def inline_claims(text: str, line: int, context: Context) -> Iterator[Claim]:
         if subjects.exact(whole) or whole.rpartition(".")[2] not in {*FUNCTIONS, *WORDS, "where"}:
             return
     inputs = {name: lang.x for name in ("x", "z", "input", "features") if name in names}
-    yield from _formula(text, node, {}, inputs, subject, line, context, quiet=not equals)
+    if part:
+        place = Location(context.file, line)
+        yield Claim(text, place, "definition", subject, None, "a part of a formula", form="code")
+        return
+    condition = _condition(where, inputs) if where else None
+    if where and condition is None:
+        return
+    named = bool(equals and found and _subject(found.group(1)))
+    for claim in _formula(text, node, {}, inputs, subject, line, context, quiet=not equals):
+        e = claim.expression
+        if condition is not None and isinstance(e, Equal):
+            shown = f"{text} for {where.strip()}"
+            claim = replace(claim, text=shown, expression=replace(e, assume=(condition,)))
+        yield replace(claim, generic=not named and condition is None, strong=False)
+
+
+def _condition(where: str, inputs: Mapping[str, Expr]) -> Any:
+    """The condition as SymPy; None if it is none on the input."""
+    tree = _parsed(where.strip().strip("`"))
+    if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        return None
+    try:
+        chosen = ast.IfExp(tree.body[0].value, ast.Constant(1), ast.Constant(0))
+        found = expression(chosen, {"x": lang.x, **inputs}, {})
+    except (FormulaError, RecursionError, ValueError):
+        return None
+    return found.args[0][1] if isinstance(found, sympy.Piecewise) else None

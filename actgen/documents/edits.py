@@ -148,7 +148,7 @@ def _rows(tokens: list[Tok], at: int) -> Iterator[Edit]:
 def suggest(
     left: Expr,
     tokens: Sequence[Tok],
-    read: Callable[[list[Tok], bool], Expr],
+    read: Callable[[list[Tok], str], Expr],
     rename: Mapping[Symbol, Expr] | None = None,
     assume: Sequence[object] = (),
 ) -> str:
@@ -157,7 +157,7 @@ def suggest(
         with time_limit(SECONDS):
             for edited, what in edits(list(tokens)):
                 try:
-                    right = read(edited, False).xreplace(dict(rename or {}))
+                    right = read(edited, "").xreplace(dict(rename or {}))
                 except (NotUnderstood, ValueError, TypeError, ZeroDivisionError):
                     continue
                 if _agrees(left, right) and compare(left, right, assume, seconds=3.0).outcome in (

@@ -117,7 +117,7 @@ def compare(
             return _compare(left, right, tuple(assume), x)
     except TimeLimit:
         return _sampled(left, right, assume, x, "the proof took too long")
-    except (NoCells, sympy.PolynomialError, NotImplementedError) as why:
+    except (NoCells, sympy.PolynomialError, NotImplementedError, RecursionError) as why:
         return _sampled(left, right, assume, x, str(why) or "branches meet where no root is exact")
 
 
@@ -261,7 +261,8 @@ def _told_by_parameter(p: Symbol, found: list[tuple[Any, list[_Cell]]]) -> Compa
     open_ = [c for _, c in told if c.outcome == "unknown"]
     points = dict.fromkeys(q for _, c in told for q in c.points)
     if open_:
-        return Comparison("unknown", open_[0].how, witness=bad[0][1].witness if bad else None)
+        how = f"for some {p} it differs, for others there is no proof" if bad else open_[0].how
+        return Comparison("unknown", how, witness=bad[0][1].witness if bad else None)
     if not bad:
         seen = next((c.witness for _, c in told if c.witness), None)
         how = f"proved for every {p}, cell by cell"

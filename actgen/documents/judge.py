@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from . import extremes, properties
 from .cells import NoCells, arrange, between, holds_at, resolve, sign_of
 from .claims import Claim, Constant, Equal, Property, Tends, Within
 from .edits import suggest
-from .equality import Comparison, Witness, compare, solve
+from .equality import Comparison, Witness, compare, solve, value
 from .tokens import NotUnderstood
 from .zero import numerator
 
@@ -107,14 +108,27 @@ def _equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr])
     if e.approximate:
         return _approximation(claim, e, values)
     found = _judged(claim, e, assumed, values)
-    if found.outcome in ("fails", "undecided") and e.ambiguous and e.again is not None:
-        far = e.again(list(e.tokens), True)
-        other = _judged(claim, replace(e, right=far), assumed, values)
+    for reading, note in _READINGS.items():
+        if found.outcome not in ("fails", "undecided") or e.again is None:
+            break
+        if reading == "far" and not e.ambiguous:
+            continue
+        try:
+            right = e.again(list(e.tokens), reading)
+        except NotUnderstood:
+            continue
+        if right == e.right:
+            continue
+        other = _judged(claim, replace(e, right=right), assumed, values)
         if other.outcome not in ("fails", "undecided"):
-            note = ("a/bc is read as a/(bc), with which it holds",)
-            return replace(other, claim=replace(claim, notes=note))
-        if other.outcome == "undecided" and found.outcome == "fails":
-            return other
+            return replace(other, claim=replace(claim, notes=(note,)))
+        if other.outcome == "undecided":
+            found = other
+    if found.outcome in ("fails", "undecided") and e.instead is not None:
+        other = _judged(claim, replace(e, left=e.instead), assumed, values)
+        if other.outcome not in ("fails", "undecided"):
+            note = f"compared with {claim.subject} itself, not with the document's formula of it"
+            return replace(other, claim=replace(claim, notes=(note,)))
     if found.outcome == "fails" and claim.kind == "definition":
         other_name = _sibling(claim, e)
         if other_name:
@@ -122,11 +136,63 @@ def _equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr])
                 claim, "convention", f"it is {other_name}, which goes by the same name",
                 counterexample=found.counterexample,
             )  # fmt: skip
+    if found.outcome in ("fails", "undecided", "holds_if") and claim.generic:
+        return _about_what(claim, e, found)
     if found.outcome == "fails" and not found.suggestion and e.again is not None:
         rename, left = _renaming(e)
         hint = suggest(left, e.tokens, e.again, rename, e.assume)
         found = replace(found, suggestion=hint)
     return found
+
+
+#: Ways to read a formula anew where it does not hold as read first.
+_READINGS = {
+    "far": "a/bc is read as a/(bc), with which it holds",
+    "standard": "φ, Φ and σ are read in their usual sense, with which it holds",
+    "siblings": "hard sigmoid is read as that of the other slope (1/6 or 0.2), with which it holds",
+}
+
+
+def _about_what(claim: Claim, e: Equal, found: Verdict) -> Verdict:
+    """f(x) = … that is not what its place says: a misprint of it, another function, or unknown."""
+    if found.outcome == "holds_if" and claim.strong:
+        return found
+    if not e.order:
+        name = identify(e.right)
+        if name and name != claim.subject:
+            return Verdict(
+                replace(claim, subject=name), "holds", f"it is {name}, told by the formula itself"
+            )
+    if found.outcome == "holds_if":
+        return found
+    if claim.strong and e.again is not None and found.outcome == "fails":
+        rename, left = _renaming(e)
+        hint = suggest(left, e.tokens, e.again, rename, e.assume)
+        if hint:
+            return replace(found, suggestion=hint)
+    reason = f"it is not {claim.subject}, the activation named last, and nothing says what it is"
+    return Verdict(replace(claim, expression=None), "not_understood", reason)
+
+
+@functools.lru_cache(maxsize=1024)
+def identify(right: Expr) -> str:
+    """The declared activation that an expression without parameters is, at its defaults."""
+    if right.free_symbols != {lang.x} or right.has(lang.RowSum, lang.RowMax):
+        return ""
+    places = [{lang.x: sympy.Rational(v)} for v in ("1", "-1", "7/10", "-31/10", "4")]
+    mine = [value(right, at) for at in places]
+    if None in mine:
+        return ""
+    for name in registry.names():
+        act = registry.load(name)
+        if act.is_row or act.is_gated:
+            continue
+        formula = act.formula.xreplace(properties.defaults(act))
+        theirs = (value(formula, at) for at in places)
+        if all(b is not None and a is not None and a.overlaps(b) for a, b in zip(mine, theirs)):
+            if compare(formula, right, seconds=4.0).outcome in ("equal", "points"):
+                return name
+    return ""
 
 
 def _renaming(e: Equal) -> tuple[dict[Symbol, Expr], Expr]:
@@ -293,10 +359,11 @@ def _held(
 
 def _assumed(e: Equal, place: Expr) -> bool:
     """Whether a place lies where the claim is made."""
+    free = set().union(place.free_symbols, *(c.free_symbols for c in e.assume)) - {lang.x}
+    sample = {s: sympy.Rational(3, 2) for s in free}
     try:
         return all(
-            holds_at(c, {lang.x: place, **{s: sympy.Rational(3, 2) for s in c.free_symbols - {lang.x}}})
-            for c in e.assume
+            holds_at(c, {lang.x: place.subs(sample), **sample}) for c in e.assume
         )
     except NoCells:
         return True
@@ -308,9 +375,10 @@ def _plain(expr: Expr) -> str:
 
 def resolve_at(expr: Expr, place: Expr) -> Expr:
     """The expression at a place of x, branches of x decided."""
-    free = expr.free_symbols - {lang.x}
-    point = {lang.x: place, **{s: sympy.Rational(3, 2) for s in free}}
-    return sympy.simplify(resolve(expr, point).subs(lang.x, place))
+    free = (expr.free_symbols | place.free_symbols) - {lang.x}
+    sample = {s: sympy.Rational(3, 2) for s in free}
+    branch = resolve(expr, {lang.x: place.subs(sample), **sample})
+    return branch if branch is sympy.nan else sympy.simplify(branch.subs(lang.x, place))
 
 
 def _defined(expr: Expr, place: Expr) -> bool:

@@ -85,9 +85,6 @@ LETTERS: dict[str, Callable[[Expr], Expr]] = {
 
 CONSTANTS: dict[str, Expr] = {"pi": sympy.pi, "oo": sympy.oo}
 
-#: Names of vectors and of inputs that stand for the input where nothing else says so.
-INPUTS = ("x", "z", "t", "u", "y", "s", "v", "input", "a", "net", "h")
-
 
 @dataclass
 class Scope:
@@ -98,6 +95,7 @@ class Scope:
     notes: list[str] = field(default_factory=list)
     far: bool = False  #: the reading of a/2b as a/(2b)
     ambiguous: bool = False
+    standard: bool = False  #: σ, Φ and φ as usual, whatever the document made of them
     bound: tuple[str, ...] = ()
     indices: set[str] = field(default_factory=set)
 
@@ -108,6 +106,8 @@ class Scope:
 
     def callee(self, name: str) -> Callable[..., Expr] | None:
         """The function of that name, if it is one here."""
+        if self.standard and name in LETTERS:
+            return LETTERS[name]
         return self.function(name) or BUILTIN.get(name) or LETTERS.get(name)
 
     def symbol(self, name: str) -> Expr:
@@ -659,7 +659,8 @@ def _single(tree: Any) -> Any:
     """The one base that a tree of sums, terms and chains comes down to; None if it is more."""
     while isinstance(tree, Tree) and tree.data in ("argument", "sum", "term", "chain", "factor", "items"):
         children = [c for c in tree.children if isinstance(c, Tree) or c.type in ("NAME", "NUM")]
-        if len(children) != 1 or (isinstance(tree.children[0], Token) and tree.children[0].type in ("MINUS", "FRAC")):
+        signed = any(isinstance(c, Token) and c.type in ("MINUS", "PM", "FRAC") for c in tree.children)
+        if len(children) != 1 or signed:
             return None
         tree = children[0]
     return tree
@@ -681,7 +682,8 @@ def _chain_of(tree: Any) -> list[Any] | None:
     """The factors of a side that is one product without stroke or sign."""
     while isinstance(tree, Tree) and tree.data in ("argument", "sum", "term", "items"):
         children = [c for c in tree.children if isinstance(c, Tree)]
-        if len(children) != 1:
+        signed = any(isinstance(c, Token) and c.type in ("MINUS", "PM") for c in tree.children)
+        if len(children) != 1 or signed:
             return None
         tree = children[0]
     return list(tree.children) if isinstance(tree, Tree) and tree.data == "chain" else None

@@ -173,6 +173,9 @@ def tends(subject: str, e: Tends) -> Result:
     """Whether the expression tends to the value."""
     expr, told = _defaults(subject, e.expr)
     target = _defaults(subject, e.value)[0]
+    if target.has(lang.x):
+        # lim f = x is read as f(x) - x → 0.
+        expr, target = expr - target, sympy.Integer(0)
     if expr.has(RowSum, RowMax) or expr.free_symbols - {lang.x}:
         return "undecided", "a limit of more than one variable"
     if e.at.is_infinite:
@@ -190,8 +193,6 @@ def tends(subject: str, e: Tends) -> Result:
         if ball is None:
             return "undecided", f"no value at {e.at}"
         found = sympy.simplify(expr.subs(lang.x, e.at))
-    if target.has(lang.x):
-        return "undecided", "a limit that depends on x"
     same = found == target or (found.is_finite and target.is_finite and sympy.simplify(found - target) == 0)
     if same:
         return ("holds_if", "the limit is proved; other values were not judged", told) if told else ("holds", f"the limit is {found}")
@@ -267,11 +268,6 @@ def _order(act: Activation, least: Any) -> Result:
         return "undecided", "how smooth it is was not found"
     order, conditions = found.value
     if order >= least:
-        told = [k for k in act.kinks()]
-        general = _for_all_parameters(act, least)
-        if general is None or not told:
-            return "holds", f"{found.text}, proved"
-    if order >= least:
         return "holds", f"{found.text}, proved"
     for more, condition in conditions:
         if more >= least:
@@ -279,8 +275,18 @@ def _order(act: Activation, least: Any) -> Result:
     return "fails", f"{found.text}, proved"
 
 
-def _for_all_parameters(act: Activation, least: Any) -> Any:
-    return None
+def _exact_order(act: Activation, n: Any) -> Result:
+    """C^n and no smoother."""
+    found = quietly(smoothness.smoothness, act, quietly(Curve, act, seconds=3.0), seconds=4.0)
+    if found is None:
+        return "undecided", "how smooth it is was not found"
+    order, conditions = found.value
+    if order == n:
+        return "holds", f"{found.text}, proved"
+    for more, condition in conditions:
+        if more == n:
+            return "holds_if", f"{found.text}, proved", f"{condition.lhs} = {condition.rhs}"
+    return "fails", f"{found.text}, proved"
 
 
 def _parity(act: Activation, which: Any) -> Result:
@@ -395,6 +401,7 @@ def _case_of(act: Activation, general: Any) -> Result:
 PROPERTIES: dict[str, Callable[[Activation, Any], Result]] = {
     "defined": _defined_everywhere,
     "smooth": lambda act, _: _order(act, sympy.oo),
+    "order": lambda act, n: _exact_order(act, n),
     "differentiable": lambda act, _: _order(act, 1),
     "continuous": lambda act, _: _order(act, 0),
     "odd": lambda act, _: _parity(act, "odd"),

@@ -52,11 +52,15 @@ class Sentence:
     line: int
     named: tuple[str, ...]
     context: Context
+    own: str = ""  #: the activation that the sentence begins with
 
     @property
     def subject(self) -> str:
         """What it is about: the first activation it names, else that of its place."""
-        return self.named[0] if self.named else self.context.heading
+        context = self.context
+        # A list goes on about what its last entry named.
+        follows = context.weak if context.said_at == context.item - 1 else ""
+        return self.own or context.heading or follows
 
 
 @dataclass(frozen=True)
@@ -337,6 +341,9 @@ ROWS: tuple[Row, ...] = (
     ),
 )  # fmt: skip
 
+#: A negation in another language: the table reads English.
+_FOREIGN = re.compile(r"\b(?:pas|n'est|quasi|nicht|kein\w*|est|les|des|und|der|die|ist|est-ce|une?)\b", re.I)
+
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z*\[$(])|;\s+|\n(?=[-*•] )")
 #: Plain text such as `f(x) = max(0, x)` or `σ'(x) = σ(x)(1 - σ(x))`.
 _FORMULA = re.compile(
@@ -369,11 +376,13 @@ def claims_of(text: str, line: int, context: Context) -> Iterator[Claim]:
 
 
 def _sentence(text: str, line: int, context: Context) -> Iterator[Claim]:
-    if text.rstrip().endswith("?"):
+    if text.rstrip().endswith("?") or _FOREIGN.search(text):
         return
     shown = plain(text)
-    named = tuple(m.activation for m in subjects.mentions(shown))
-    s = Sentence(shown, line, named, context)
+    found = subjects.mentions(shown)
+    named = tuple(m.activation for m in found)
+    own = named[0] if named and len(shown[: found[0].start].split()) <= 6 else ""
+    s = Sentence(shown, line, named, context, own)
     place = Location(context.file, line)
     for row in ROWS:
         match = row.pattern.search(shown)

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import FormulaError
 from .repairs import Repair, repair
+from .tables import Table, tables
 
 MAX_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
 class Item:
-    """`kind`: heading, prose, display or code. `equation` is its printed number."""
+    """`kind`: heading, prose, display, code or row. `equation` is its printed number."""
 
     kind: str
     text: str
     line: int
     equation: str = ""
+    row: tuple[tuple[str, str, int], ...] = ()  #: of a table: head, text and line of each cell
+    marked: bool = False  #: a heading by its markup, not only by its looks
 
 
 @dataclass
@@ -80,7 +84,7 @@ def read_text(text: str, name: str = "text") -> Document:
                 if item.kind == "display"
                 else INLINE.sub(lambda m: repair(m.group(), item.line, document.repairs), item.text)
             )
-        document.items.append(Item(item.kind, mended, item.line, item.equation))
+        document.items.append(replace(item, text=mended))
     return document
 
 
@@ -120,6 +124,22 @@ INLINE = re.compile(
     r"|:math:`(?P<role>[^`]+)`|<math[^>]*>(?P<wiki>.*?)</math>",
     re.S,
 )
+#: What shows that a $ closed one formula and opened nothing.
+_NO_MATH = re.compile(r"\*\*|##|[À-ÖØ-öø-ÿ]|(?<![\\{A-Za-z])[a-z]{4,} [a-z]{2,} [a-z]{2,}|\n\s*[-*] ")
+
+
+def inline(text: str) -> Iterator[tuple[int, int, str]]:
+    """Each piece of inline mathematics: where it starts and ends, and what is inside."""
+    at = 0
+    while (found := INLINE.search(text, at)) is not None:
+        inside = next(g for g in found.groups() if g is not None)
+        if found["dollar"] is not None and _NO_MATH.search(re.sub(r"\\(?:text|mbox)\w*\{[^}]*\}", "", inside)):
+            at = found.start() + 1
+            continue
+        yield found.start(), found.end(), inside
+        at = found.end()
+
+
 #: Inline code in prose.
 TICKS = re.compile(r"(?<!:math:)(?<![`\w:])(`{1,2})(?P<code>[^`]+)\1(?!`)")
 
@@ -139,7 +159,7 @@ _TAG = re.compile(r"\\tag\*?\{\(?([^}]*?)\)?\}|\\label\{[^}]*\}")
 
 def _items(text: str) -> Iterator[Item]:
     """Items in order; each kind of block cuts the text, what is left are lines."""
-    blocks: list[tuple[int, int, str, str]] = []
+    blocks: list[tuple[int, int, str, Any]] = []
 
     def free(start: int, end: int) -> bool:
         return all(end <= a or b <= start for a, b, _, _ in blocks)
@@ -149,6 +169,9 @@ def _items(text: str) -> Iterator[Item]:
     for found in _LISTING.finditer(text):
         if free(*found.span()):
             blocks.append((*found.span(), "code", found.group("code")))
+    for table in tables(text):
+        if free(table.start, table.end) and len(table.rows) > 1:
+            blocks.append((table.start, table.end, "table", table))
     for found in _BLOCK.finditer(text):
         kind = "display" if found.group("name") == "math" else "code"
         body = "\n".join((found.group("same"), found.group("body")))
@@ -161,22 +184,31 @@ def _items(text: str) -> Iterator[Item]:
     i = 0
     for start, end, kind, body in sorted(blocks):
         yield from _lines(text[i:start], text.count("\n", 0, i) + 1)
+        if kind == "table":
+            yield from _rows(body, text.count("\n", 0, start) + 1)
+            i = end
+            continue
         at = text.index(body, start) if body in text[start:end] else start
         lead = len(body) - len(body.lstrip("\n \t"))
         line = text.count("\n", 0, at + (lead if kind == "display" else 0)) + 1
         if kind == "display":
             yield from _display(body, line)
         elif r"\begin{" in body:
-            yield Item("display", repair_underscores(body.strip()), line)
+            yield Item("display", body.strip(), line)
         else:
             yield Item("code", body, line)
         i = end
     yield from _lines(text[i:], text.count("\n", 0, i) + 1)
 
 
-def repair_underscores(text: str) -> str:
-    """LaTeX in a code fence: its escaped underscores belong to names."""
-    return text
+def _rows(table: Table, line: int) -> Iterator[Item]:
+    heads = [text for text, _ in table.rows[0]]
+    for row in table.rows[1:]:
+        cells = tuple(
+            (heads[i] if i < len(heads) else "", text, line + shift)
+            for i, (text, shift) in enumerate(row)
+        )
+        yield Item("row", " | ".join(text for text, _ in row), cells[0][2], row=cells)
 
 
 def _display(body: str, line: int) -> Iterator[Item]:
@@ -219,12 +251,12 @@ def _lines(text: str, first: int) -> Iterator[Item]:
         heading = _HASHES.match(raw) or _SECTION.match(raw) or _WIKI.match(raw)
         if heading:
             yield from ended()
-            yield Item("heading", heading.groups()[-1], first + n)
+            yield Item("heading", heading.groups()[-1], first + n, marked=True)
             continue
         under = lines[n + 1] if n + 1 < len(lines) else ""
         if line and not run and _RULE.match(under) and len(under.strip()) >= min(len(line), 4):
             yield from ended()
-            yield Item("heading", line, first + n)
+            yield Item("heading", line, first + n, marked=True)
             continue
         if not line or _RULE.match(raw) or _FURNITURE.match(raw):
             yield from ended()

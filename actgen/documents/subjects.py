@@ -28,6 +28,9 @@ COMMON = {
     "tanh shrink": "tanhshrink", "rectifier": "relu", "relu function": "relu",
 }  # fmt: skip
 
+#: Which of two functions of one name is meant, libraries do not agree.
+SIBLINGS = {"hard_sigmoid": "hardsigmoid", "hardsigmoid": "hard_sigmoid"}
+
 #: Words that name an activation only where they stand as a heading or a function.
 PLAIN = frozenset("step threshold maximum s p max".split())
 #: Prefixes of library names that say nothing of the function.
@@ -138,6 +141,27 @@ def subject_of(text: str, title: bool = False) -> str:
     """The first activation that a text names; "" for none."""
     found = mentions(text, title)
     return found[0].activation if found else ""
+
+
+#: Words that may stand before a name in a heading without making it another function.
+PLAIN_BEFORE = frozenset(
+    "the a an of and or vs in with for function functions activation activations unit units is what "
+    "using use why how problem like to on by activationfunction derivative gradient range".split()
+)
+
+
+def heading_subject(text: str) -> str:
+    """The activation that a heading is about; "" where a word makes it another ("Shifted ReLU")."""
+    found = mentions(text, True)
+    if not found:
+        return ""
+    before = re.sub(r"[*_#`$]|^\W*\d+(?:\.\d+)*\.?", " ", text[: found[0].start])
+    words = re.findall(r"[A-Za-z]+", before)
+    joined = before.rstrip(" ")
+    near = words[-1].lower() if words and not re.search(r"[-–—:.,(|/]\s*$", joined) else ""
+    if near and near not in PLAIN_BEFORE:
+        return ""
+    return found[0].activation
 
 
 def close(name: str) -> str:

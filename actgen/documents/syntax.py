@@ -36,6 +36,9 @@ def _parser() -> lark.Lark:
 
 def parse(tokens: list[Tok]) -> lark.Tree[lark.Token]:
     """The tree of a side; NotUnderstood with what stood where nothing fits."""
+    bad = next((t.text for t in tokens if t.kind == "BAD"), "")
+    if bad:
+        raise NotUnderstood(bad)
     try:
         return _parser().parse(tokens)  # type: ignore[arg-type]
     except lark.exceptions.UnexpectedToken as wrong:

@@ -99,12 +99,12 @@ SKIPPED = frozenset("label tag ref eqref cite hspace vspace color phantom hphant
 
 #: Fonts: the argument is read as a name or a word if it is text, else as mathematics.
 FONTS = frozenset(
-    "text mathrm operatorname mathbf mathit mathsf mathtt textrm textbf textit texttt textsf mbox "
+    "text textup mathrm operatorname mathbf mathit mathsf mathtt textrm textbf textit texttt textsf mbox "
     "hbox boldsymbol bm bf rm it mathcal mathnormal textnormal emph underline overline hat bar "
     "tilde vec widehat mathop mathfrak operatornamewithlimits DeclareMathOperator".split()
 )
 
-ENVIRONMENTS = frozenset("cases dcases rcases cases* dcases* array numcases".split())
+ENVIRONMENTS = frozenset("cases dcases rcases cases* dcases* array numcases matrix".split())
 LAYERS = frozenset(
     "aligned align align* alignat alignat* gather gather* gathered split equation equation* eqnarray eqnarray* multline multline* math "
     "displaymath subequations flalign".split()
@@ -274,7 +274,9 @@ class Scanner:
                     i += 1  # the end of a sentence, or a dot product at the baseline
                     yield Tok("DOT", ".")
                     continue
-                raise NotUnderstood(f"the character {char!r}")
+                yield Tok("BAD", f"the character {char!r} has no meaning")
+                i += 1
+                continue
             kind, value = CHARACTERS[char]
             if kind != "SPACE":
                 yield Tok(kind, value or char)
@@ -333,13 +335,13 @@ class Scanner:
         if name in COMMANDS:
             kind, value = COMMANDS[name]
             if kind == "BAD":
-                raise NotUnderstood(f"\\{name}: {value} is not read")
+                return [Tok("BAD", f"{value} is not read")], end
             return [Tok(kind, value or name)], end
         if name in ("%", "#", "$"):
             return [], end
         if self.known(name, False):
             return [Tok("NAME", name)], end
-        raise NotUnderstood(f"the command \\{name}")
+        return [Tok("BAD", f"the command \\{name} is not known")], end
 
     def _font(self, font: str, inside: str, end: int) -> list[Tok]:
         plain = re.sub(r"\s+", " ", inside.replace("\\_", "_").replace("\\ ", " ")).strip()
@@ -377,7 +379,13 @@ class Scanner:
         if name in ENVIRONMENTS:
             if name == "array":
                 body = body[group(body, 0)[1] :] if body.lstrip().startswith("{") else body
-            return [Tok("CASES", name, tuple(_rows(Scanner(body, self.known).tokens())))], i
+            inside = Scanner(body, self.known).tokens()
+            try:
+                return [Tok("CASES", name, tuple(_rows(inside)))], i
+            except NotUnderstood:
+                if name in ("array", "matrix"):
+                    return [t for t in inside if t.kind != "AMP"], i
+                raise
         if name in LAYERS:
             return Scanner(body, self.known).tokens(), i
         raise NotUnderstood(f"the environment {name}")

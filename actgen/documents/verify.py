@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import claims, code, prose, subjects
+from . import claims, code, prose, subjects, tables
 from .claims import Claim, Context, Location
 from .judge import OUTCOMES, Verdict, judge
-from .reader import INLINE, TICKS, Document, Item, read, read_text
-from .repairs import Repair
+from .reader import TICKS, Document, Item, inline, read, read_text
+from .repairs import Repair, repair
 
 #: Seconds that one document may take; what is left then is undecided, and says so.
 SECONDS = 900.0
@@ -60,7 +60,7 @@ def verify(
     document: Document, progress: Callable[[str], None] | None = None, seconds: float = SECONDS
 ) -> Verdicts:
     """The verdicts on a document that was read."""
-    context = Context(document.name, document.macros)
+    context = Context(document.name, document.macros, document.repairs)
     found = list(claims_in(document, context))
     end = time.monotonic() + seconds
     verdicts = []
@@ -96,6 +96,8 @@ def claims_in(document: Document, context: Context) -> Iterator[Claim]:
             yield from _heading(item, context)
         elif item.kind == "display":
             yield from claims.claims_of(item.text, item.line, item.equation, context)
+        elif item.kind == "row":
+            yield from _row(item, context)
         elif item.kind == "code":
             yield from code.claims_of(item.text, item.line, context)
         else:
@@ -112,17 +114,31 @@ def _ahead(items: Iterable[Item]) -> str:
 
 
 def _heading(item: Item, context: Context) -> Iterator[Claim]:
-    named = subjects.subject_of(item.text, True)
-    plain = re.sub(r"[^A-Za-z ]", " ", item.text).lower().split()
+    named = subjects.heading_subject(item.text)
+    plain = set(re.sub(r"[^A-Za-z ]", " ", item.text).lower().split())
     if named:
-        context.heading = named
-        context.functions.pop("f", None)
-    elif set(plain) & _RESET and set(plain) <= _RESET | _FILL:
+        context.heading, context.strong = named, True
+    elif item.marked and not plain <= _OF_THE_SAME:
+        context.heading, context.strong = "", False
+    elif plain & _RESET and plain <= _RESET | _FILL:
         context.heading = ""
+    elif not plain <= _OF_THE_SAME:
+        context.strong = False
+    if named or item.marked:
+        context.functions.clear()
     context.weak = ""
     yield from _inline(item, context)
 
 
+#: Words of headings inside of a section about one activation.
+_OF_THE_SAME = frozenset(
+    "backward forward pass formula formulas equation definition derivative derivatives gradient "
+    "properties property range plot graph code python implementation implimentation implimentaion "
+    "implementations advantages disadvantages pros cons example examples usage note notes "
+    "mathematical math expression alternatively output first second in pytorch numpy tensorflow "
+    "jax keras the of and its function activation parameters shape args arguments returns see "
+    "also references reference".split()
+)
 #: Headings that begin something new, without a name.
 _RESET = frozenset("activation activations function functions introduction overview conclusion".split())
 _FILL = frozenset("the a of in and common popular used commonly types other non linear list".split())
@@ -136,6 +152,7 @@ def _prose(item: Item, context: Context) -> Iterator[Claim]:
         context.heading = named
     elif named and not context.heading:
         context.weak, context.weak_until = named, context.item + 2
+        context.said_at = context.item
     yield from prose.claims_of(item.text, item.line, context)
     yield from _inline(item, context)
     printed = re.match(r"Out\s*\[.*?\]:\s*(.*)", item.text)
@@ -147,11 +164,9 @@ def _prose(item: Item, context: Context) -> Iterator[Claim]:
 def _inline(item: Item, context: Context) -> Iterator[Claim]:
     """The formulas inside of a line, set or as code."""
     text = item.text
-    for found in INLINE.finditer(text):
-        formula = next(g for g in found.groups() if g is not None)
-        line = item.line + text.count("\n", 0, found.start())
-        before = text[max(0, found.start() - 200) : found.start()]
-        after = text[found.end() : found.end() + 60]
+    for start, end, formula in inline(text):
+        line = item.line + text.count("\n", 0, start)
+        before, after = text[max(0, start - 200) : start], text[end : end + 60]
         if not _worth(formula):
             continue
         if re.search(r"\b(?:if|when|for|whenever|case)\s*$", before, re.I) and _CONDITION.match(formula):
@@ -167,10 +182,34 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
         context.weak = weak or context.weak
     for found in TICKS.finditer(text):
         inside = found.group("code")
-        if re.search(r"[-+*/=(].*[a-z)]", inside) and len(inside) > 5:
+        if re.search(r"[-+*/=(].*[a-z)\d]", inside) and len(inside) > 4:
             line = item.line + text.count("\n", 0, found.start())
-            yield from code.inline_claims(inside, line, context)
+            where = _WHERE.match(text, found.end())
+            lone = re.search(r"[*/+\-]\s*$", text[: found.start()])
+            yield from code.inline_claims(
+                inside, line, context, where["where"] if where else "", bool(lone)
+            )
 
+
+def _row(item: Item, context: Context) -> Iterator[Claim]:
+    """A row of a table: its first cell names the activation, its columns say what of it."""
+    heading, strong, functions = context.heading, context.strong, dict(context.functions)
+    named = subjects.heading_subject(item.row[0][1])
+    context.heading, context.strong, context.weak, context.ahead = named, bool(named), "", ""
+    for head, text, line in item.row[1:]:
+        text = repair(text, line, context.repairs)
+        what = tables.meaning(head)
+        math = [formula for _, _, formula in inline(text)]
+        blocks = re.findall(r"\.\. math::\s*(.*?)(?=\n\s*\.\.|\Z)", text, re.S)
+        for formula in math + blocks:
+            yield from claims.cell(formula, what, line, context)
+        if what == "range" and not math:
+            yield from claims.cell(text, what, line, context)
+    context.heading, context.strong, context.functions = heading, strong, functions
+
+
+#: A condition right behind a formula: `x` if `x > 0`, … for x < 0.
+_WHERE = re.compile(r"\s*,?\s*(?:if|for|when)\s+`?(?:if\s+)?(?P<where>[^`.,;\n]*[<>=][^`.,;\n]*)`?")
 
 #: A symbol compared with a number or another symbol.
 _CONDITION = re.compile(r"^\s*[^=<>]*(?:[<>=≤≥]|\\(?:le|ge|lt|gt|leq|geq|in)\b)[^=<>]*$")
