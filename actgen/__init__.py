@@ -5,12 +5,14 @@ act = actgen.parse("x*tanh(log(1+exp(a*x)))", name="my_mish", parameters={"a": 1
 k = actgen.compile(act, backend="numpy")     # numpy | cuda | torch
 k.forward(x, a=2.0); k.derivative(x); k.vjp(x, dy); k.source
 actgen.verify(act, backend="numpy", dtype="float32")
+actgen.verify_document("paper.md")           # -> Verdicts
 """
 
 from __future__ import annotations
 
 from .accuracy import Measurement
 from .compiler import compile
+from .documents import Verdict, Verdicts, verify_document
 from .errors import (
     ActgenError,
     BackendUnavailable,
@@ -40,12 +42,15 @@ __all__ = [
     "Measurements",
     "Parameter",
     "Uniform",
+    "Verdict",
+    "Verdicts",
     "compile",
     "facts",
     "load",
     "names",
     "parse",
     "verify",
+    "verify_document",
 ]
 
 __version__ = "0.1.0"

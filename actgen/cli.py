@@ -15,7 +15,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from .errors import ActgenError, FormulaWarning
-from .screen import bar, console, errors, new_table, print_peers, print_report, run_sweep
+from .screen import (
+    bar,
+    console,
+    errors,
+    new_table,
+    print_peers,
+    print_report,
+    print_verdicts,
+    run_sweep,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -360,6 +369,51 @@ def plot(
 
     draw([registry.load(n) for n in names], output)
     console.print(f"wrote {output}")
+
+
+@app.command("verify-document")
+def verify_document(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the verdicts as Markdown.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a page with typeset formulas and plots.", show_default=False),
+    ] = None,
+) -> None:
+    """Read documents that print activation formulas; say which are true. Exit 1 if one is false.
+
+    Markdown, LaTeX, reStructuredText or plain text; claims files (.toml) of specs/documents too.
+    """
+    from . import documents
+    from .documents import show
+    from .project import write_atomic
+
+    found, unread = [], []
+    with bar(len(files), "reading") as progress:
+        for file in files:
+            progress(file.name)
+            try:
+                found.append(documents.verify_document(file))
+            except ActgenError as wrong:
+                unread.append(wrong)
+    if as_json:
+        print(json.dumps([show.as_dict(d) for d in found], indent=2, ensure_ascii=False))
+    elif as_markdown:
+        print(show.markdown(found), end="")
+    else:
+        for document in found:
+            print_verdicts(document)
+    if html is not None:
+        write_atomic(html, show.html(found))
+    for wrong in unread:
+        errors.print(f"[red]error[/red]: {escape(str(wrong))}", soft_wrap=True)
+    if unread:
+        raise typer.Exit(2)
+    if any(v.outcome == "fails" for document in found for v in document):
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -120,3 +120,31 @@ def print_report(found: Any, targets: list[str], dtypes: list[str]) -> None:
             console.print(f"[red]over the contract[/red]: {escape(breach)}", soft_wrap=True)
     for line in found.skipped:
         console.print(f"skipped: {escape(line)}", soft_wrap=True)
+
+
+def print_verdicts(found: Any) -> None:
+    """A document's verdicts as a table, then what was mended to read it."""
+    from .documents.render import letters
+    from .documents.show import COLOURS, WORDS, formula, summary
+
+    table = Table(title=escape(summary(found)), box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("line", justify="right", no_wrap=True)
+    for column, ratio in (("claim", 5), ("about", 2), ("verdict", 2), ("how it is known", 6)):
+        table.add_column(column, overflow="fold", ratio=ratio)
+    for v in found:
+        c = v.claim
+        number = f"{c.location.line}" + (f"\n({c.location.equation})" if c.location.equation else "")
+        text = formula(c)
+        colour = COLOURS[v.outcome]
+        table.add_row(
+            number,
+            escape(text if len(text) <= 240 else text[:239] + "…"),
+            escape(f"{c.kind}\n{c.subject}".strip()),
+            f"[{colour}]{WORDS[v.outcome]}[/{colour}]",
+            escape(letters(v.text)),
+        )
+    screen = console if console.is_terminal else Console(width=max(console.width, 140))
+    screen.print(table)
+    for r in found.repairs:
+        told = f"repaired, line {r.line}: {r.found} → {r.replaced} ({r.why})"
+        console.print(escape(told), soft_wrap=True)

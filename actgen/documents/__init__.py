@@ -3,3 +3,10 @@
 reader → tokens → syntax → meaning → claims → judge → page: text with places, LaTeX tokens, trees,
 SymPy, what is claimed, what is true of it, and how that is shown.
 """
+
+from __future__ import annotations
+
+from .judge import Verdict
+from .verify import Verdicts, verify_document, verify_text
+
+__all__ = ["Verdict", "Verdicts", "verify_document", "verify_text"]

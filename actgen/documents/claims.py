@@ -52,6 +52,7 @@ class Equal:
     tokens: tuple[Tok, ...] = field(default=(), compare=False, repr=False)
     again: Callable[[list[Tok], str], Expr] | None = field(default=None, compare=False, repr=False)
     ambiguous: bool = False
+    guessed: bool = False
     instead: Expr | None = field(default=None, compare=False)  #: the subject's own, if left is not
 
 
@@ -65,6 +66,7 @@ class Within:
     closed: tuple[bool, bool] = (True, True)
     order: int = 0
     assume: tuple[Any, ...] = ()
+    exact: bool = False  #: these are all values, not only bounds of them
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ class Claim:
     reason: str = ""
     notes: tuple[str, ...] = ()
     form: str = "latex"
-    part: str = ""
+    part: str = ""  #: the one relation that is judged, as plain text
+    context: str = ""  #: the activation that its place is about
     generic: bool = False  #: its head is a letter such as f: which function it is, its place says
     strong: bool = False  #: its own heading names the subject
     cure: Equal | None = field(default=None, compare=False, repr=False)
@@ -139,6 +142,7 @@ class Context:
         self.file, self.macros = file, macros
         self.repairs: list[Repair] = [] if repairs is None else repairs
         self.heading = ""
+        self.current = ""  #: the activation that the statement at hand defines
         self.weak = ""
         self.ahead = ""
         self.item = self.weak_until = 0
@@ -168,6 +172,8 @@ class Context:
         declared = subjects.function(name)
         if declared is not None and self.siblings and declared.name in subjects.SIBLINGS:
             return subjects.function(subjects.SIBLINGS[declared.name])
+        if declared is not None and declared.activation not in (self.current, self.subject):
+            return subjects.at_defaults(declared)
         if declared is not None:
             return declared
         if name in self.functions:
@@ -230,9 +236,7 @@ def claims_of(text: str, line: int, equation: str, context: Context) -> Iterator
     found = False
     for statement in statements:
         try:
-            reader = _Reader(statement, shown, place, context)
-            reader.alternatives = len(statements) > 1
-            for claim in reader.claims():
+            for claim in _Reader(statement, shown, place, context).claims():
                 found = True
                 yield claim
         except (NotUnderstood, RecursionError) as why:
@@ -272,6 +276,9 @@ def cell(text: str, what: str, line: int, context: Context) -> Iterator[Claim]:
     variable = "z" if "z" in names and "x" not in names else "x"
     place = Location(context.file, line)
     for claim in claims_of(heads[what].replace("x", variable) + text, line, "", context):
+        e = claim.expression
+        if isinstance(e, Within):
+            claim = replace(claim, expression=replace(e, exact=True))
         yield replace(claim, text=text, location=place)
 
 
@@ -331,6 +338,7 @@ def _row_statements(tokens: list[Tok]) -> Iterator[Statement]:
     lead = next((i for i, t in enumerate(tokens) if t.kind == "QUAD"), None)
     if lead == 1 and tokens[0].kind == "NAME" and len(tokens) > 2:
         label, tokens = tokens[0].text, tokens[2:]
+    tokens = _conditional(tokens)
     # What follows `where`, `for`, `if` are conditions on what stands before.
     main, conditions = tokens, []
     cut = _outside(tokens, lambda t: t.kind == "WORD" and t.text in _CUTS)
@@ -352,6 +360,26 @@ def _row_statements(tokens: list[Tok]) -> Iterator[Statement]:
             ]
             if any(sides):
                 yield Statement(sides, relations, conditions, label, remark)
+
+
+def _conditional(tokens: list[Tok]) -> list[Tok]:
+    """`1 if x > 0, else 0` as cases."""
+    words = [(i, t.text) for i, (t, d) in enumerate(_depths(tokens)) if d <= 0 and t.kind == "WORD"]
+    at = next((i for i, text in words if text == "if"), None)
+    other = next((i for i, text in words if text == "otherwise" and at is not None and i > at), None)
+    if at is None or other is None:
+        return tokens
+    start = max((i + 1 for i, t in enumerate(tokens[:at]) if t.kind == "REL"), default=0)
+    value, condition, rest = tokens[start:at], tokens[at:other], tokens[other + 1 :]
+    if not _trim(value):
+        return tokens
+    if not _trim(rest):  # `…, B otherwise`
+        commas = [i for i, t in enumerate(condition) if t.kind == "COMMA"]
+        if not commas:
+            return tokens
+        condition, rest = condition[: commas[-1]], condition[commas[-1] :]
+    rows = ((_trim(value), _trim(condition)), (_trim(rest), [Tok("WORD", "otherwise")]))
+    return [*tokens[:start], Tok("CASES", "cases", rows)]
 
 
 def _outside(tokens: list[Tok], fits: Callable[[Tok], bool]) -> int | None:
@@ -415,8 +443,6 @@ def _comma_pieces(tokens: list[Tok], conditions: list[list[Tok]]) -> Iterator[li
 
 class _Reader:
     """The claims of one statement."""
-
-    alternatives = False
 
     def __init__(self, s: Statement, text: str, place: Location, context: Context) -> None:
         self.s, self.text, self.place, self.context = s, text, place, context
@@ -526,6 +552,7 @@ class _Reader:
     def _links(self, first: Head | None) -> Iterator[Claim]:
         s, context = self.s, self.context
         subject = self._subject(first)
+        context.current = subject
         every = [t for side in s.sides for t in _flat(side)]
         variables = self._variables(first, subject, every)
         if first is not None and not first.args and len(s.sides) == 2 and not first.order and (
@@ -554,9 +581,8 @@ class _Reader:
             kind = "value"
         for i, (relation, side) in enumerate(zip(s.relations, s.sides[1:], strict=True)):
             reading = scope(context, variables)
-            part = ""
-            if len(s.relations) > 1:
-                part = f"{render(s.sides[i])} {relation} {render(side)}"
+            shown = render([Tok("REL", relation)]).strip()
+            part = f"{render(s.sides[i])} {shown} {render(side)}"
             try:
                 right = reading.side(side)
             except NotUnderstood as why:
@@ -566,7 +592,9 @@ class _Reader:
                     cure = Equal(before, before, tokens=tuple(side), again=again)
                 yield self.claim(kind, subject, None, reason=str(why), part=part, cure=cure)
                 continue
-            if i == 0 and first is not None and not first.order and first.name not in variables:
+            if i == 0 and first is not None and not first.order and not assume and (
+                first.name not in variables
+            ):
                 self._declare(first, right, variables)
             if before is None:
                 why_not = self._unknown(first)
@@ -589,6 +617,7 @@ class _Reader:
                     before, right, own, foreign, tuple(assume),
                     first.order if first is not None and i == 0 else 0, relation == "~",
                     tuple(side), self._again(variables), reading.ambiguous,
+                    reading.guessed and subject != "gelu",
                     self.instead if i == 0 else None,
                 ),
                 part=part,
@@ -602,14 +631,16 @@ class _Reader:
     def _again(self, variables: dict[str, Expr]) -> Callable[[list[Tok], str], Expr]:
         context = self.context
         functions, cdf = dict(context.functions), set(context.cdf)
-        heading, weak = context.heading, context.weak
+        heading, weak, current = context.heading, context.weak, context.current
 
         def read(tokens: list[Tok], reading: str = "") -> Expr:
             then = Context(context.file, context.macros)
             then.functions, then.cdf, then.values = functions, cdf, context.values
             then.heading, then.weak, then.siblings = heading, weak, reading == "siblings"
+            then.current = current
             anew = scope(then, variables, reading == "far")
             anew.standard = reading == "standard"
+            anew.inner = reading == "inner"
             return anew.side(tokens)
 
         return read
@@ -772,7 +803,7 @@ class _Reader:
                 act.formula, right, own, foreign, (), 0, near, tuple(side),
                 self._again(variables), reading.ambiguous,
             ),
-            part=render(side) if self.alternatives else "", notes=tuple(reading.notes),
+            part=render(side), notes=tuple(reading.notes),
             generic=True, strong=near,
         )  # fmt: skip
 
@@ -876,6 +907,8 @@ def _lim(tokens: list[Tok], reading: Scope) -> tuple[Expr, list[Tok]]:
         if depth == 0:
             break
     inner = list(split(tokens[start + 3 : end], {"REL"}))
+    if [t.text for t in inner[0]] not in (["x"], ["z"], ["t"]):
+        raise NotUnderstood("a limit in what is not the input")
     return reading.side(_signless(inner[-1])), tokens[:start] + tokens[end + 1 :]
 
 

@@ -154,6 +154,14 @@ def expression(node: ast.expr, inputs: Mapping[str, Expr], locals_: Mapping[str,
     return read_formula(ast.unparse(mapped), {**known, "inf": sympy.oo})
 
 
+def is_python(text: str) -> bool:
+    """Whether a block is code rather than formulas set in a fixed width."""
+    cleaned = _clean(text)
+    return bool(
+        re.search(r"^\s*(?:def|class|import|from|return|@|print)\b|\b(?:np|tf|torch|jnp|nn|plt)\.", cleaned, re.M)
+    ) or _parsed(textwrap.dedent(cleaned)) is not None
+
+
 def _clean(text: str) -> str:
     """A cell of a notebook or a REPL session as Python: prompts and stray marks taken off."""
     lines = []
@@ -383,7 +391,7 @@ def inline_claims(
     """
     head, equals, body = re.sub(r"(?<![<>=!])=(?!=)", "\0", text, count=1).partition("\0")
     found = re.fullmatch(r"\s*([A-Za-z_][\w.]*)\s*\(([\w\s,]*)\)\s*", head)
-    subject = context.subject
+    subject = context.heading or context.weak
     if equals and found and not body.startswith("="):
         subject, code = _subject(found.group(1)) or subject, body
     elif equals and re.fullmatch(r"\s*(y|f|output|out)\s*", head):

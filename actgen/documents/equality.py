@@ -44,7 +44,7 @@ class Witness:
 
     def __str__(self) -> str:
         at = ", ".join(f"{s} = {v}" for s, v in self.point.items()) or "any x"
-        return f"at {at}: {self.left} and {self.right}"
+        return f"at {at}: left {self.left}, right {self.right}"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ def value(expr: Expr, point: Mapping[Symbol, Expr]) -> arb | None:
 def shown(ball: arb) -> str:
     """A value to twelve digits."""
     with precision(BITS):
-        return str(ball.str(12, radius=False))
+        text = str(ball.str(12, radius=False))
+    digits, e, exponent = text.partition("e")
+    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) + e + exponent
 
 
 def witness(left: Expr, right: Expr, point: Mapping[Symbol, Expr]) -> Witness | None:

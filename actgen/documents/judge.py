@@ -138,6 +138,8 @@ def _equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr])
             )  # fmt: skip
     if found.outcome in ("fails", "undecided", "holds_if") and claim.generic:
         return _about_what(claim, e, found)
+    if found.outcome == "fails" and e.guessed:
+        return Verdict(claim, "undecided", "the document does not say what φ is; it fails with the normal density")
     if found.outcome == "fails" and not found.suggestion and e.again is not None:
         rename, left = _renaming(e)
         hint = suggest(left, e.tokens, e.again, rename, e.assume)
@@ -149,6 +151,7 @@ def _equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr])
 _READINGS = {
     "far": "a/bc is read as a/(bc), with which it holds",
     "standard": "φ, Φ and σ are read in their usual sense, with which it holds",
+    "inner": "d/dx f(−x) is read as f′ at −x, with which it holds",
     "siblings": "hard sigmoid is read as that of the other slope (1/6 or 0.2), with which it holds",
 }
 
@@ -294,7 +297,7 @@ def _with_values(
     ]  # fmt: skip
     if 0 < len(unknown) <= 2:
         solved = solve(left, right, unknown, e.assume)
-        if solved is not None:
+        if solved is not None and _admissible(claim.subject, solved[0]):
             condition = ", ".join(f"{names.get(s, s)} = {_number(v)}" for s, v in solved[0].items())
             return Verdict(
                 claim, "holds_if", f"proved with this value: {solved[1].how}", condition,
@@ -324,6 +327,16 @@ def _only_if(e: Equal, left: Expr, right: Expr, names: Mapping[Symbol, Expr]) ->
         return ""
     (s, v), *_ = solved[0].items()
     return f"it holds for {names.get(s, s)} = {_number(v)} only"
+
+
+def _admissible(subject: str, values: Mapping[Symbol, Expr]) -> bool:
+    """Whether values lie inside of the domains of the activation's parameters."""
+    act = registry.load(subject) if subject else None
+    for p in act.parameters if act is not None else ():
+        v = values.get(p.symbol)
+        if v is not None and ((p.low is not None and v <= p.low) or (p.high is not None and v >= p.high)):
+            return False
+    return True
 
 
 def _said(symbol: Symbol, values: Mapping[str, Expr], e: Equal) -> Expr:
@@ -419,7 +432,14 @@ def _renamed(found: Witness | None, names: Mapping[Symbol, Expr]) -> Witness | N
 
 
 def _relational(condition: Any) -> str:
-    return str(condition).replace("<=", "≤").replace(">=", "≥").replace("&", "and").replace("|", "or")
+    def plain(part: Any) -> str:
+        # x ≥ 0, not 0 ≤ x.
+        turned = part.reversed if getattr(part, "lhs", None) is not None and part.lhs.is_number else part
+        return str(turned)
+
+    if isinstance(condition, (sympy.And, sympy.Or)):
+        return (" and " if isinstance(condition, sympy.And) else " or ").join(map(plain, condition.args))
+    return plain(condition)
 
 
 def _number(value: Expr) -> str:

@@ -33,13 +33,14 @@ class Named:
     inputs: tuple[Symbol, ...] = (lang.x,)
     parameters: tuple[Symbol, ...] = ()
     activation: str = ""
+    defaults: tuple[tuple[Symbol, Expr], ...] = ()  #: of parameters that a call leaves out
 
     def __call__(self, *args: Expr) -> Expr:
         formals = (*self.inputs, *self.parameters)
         if len(args) > len(formals):
             takes = len(self.inputs)
             raise NotUnderstood(f"{self.name} takes {takes} argument(s), not {len(args)}")
-        return self.formula.xreplace(dict(zip(formals, args, strict=False)))
+        return self.formula.xreplace({**dict(self.defaults), **dict(zip(formals, args, strict=False))})
 
     def derivative(self, order: int, wrt: Symbol | None = None) -> Named:
         """The function's derivative, branch by branch."""
@@ -48,7 +49,7 @@ class Named:
         for _ in range(order):
             expr = take(expr, wrt or self.inputs[0])
         name = self.name + "'" * order if wrt is None else f"∂{self.name}/∂{wrt}"
-        return Named(name, expr, self.inputs, self.parameters)
+        return Named(name, expr, self.inputs, self.parameters, defaults=self.defaults)
 
 
 def _arc(name: str) -> Callable[[Expr], Expr]:
@@ -93,8 +94,10 @@ class Scope:
     function: Callable[[str], Callable[..., Expr] | None] = lambda name: None
     variables: dict[str, Expr] = field(default_factory=lambda: {"x": lang.x})
     notes: list[str] = field(default_factory=list)
+    guessed: bool = False  #: φ was read as the normal density though the document says nothing
     far: bool = False  #: the reading of a/2b as a/(2b)
     ambiguous: bool = False
+    inner: bool = False  #: d/dx f(−x) as f′ at −x
     standard: bool = False  #: σ, Φ and φ as usual, whatever the document made of them
     bound: tuple[str, ...] = ()
     indices: set[str] = field(default_factory=set)
@@ -108,7 +111,10 @@ class Scope:
         """The function of that name, if it is one here."""
         if self.standard and name in LETTERS:
             return LETTERS[name]
-        return self.function(name) or BUILTIN.get(name) or LETTERS.get(name)
+        found = self.function(name) or BUILTIN.get(name)
+        if found is None and name in ("phi", "varphi"):
+            self.guessed = True
+        return found or LETTERS.get(name)
 
     def symbol(self, name: str) -> Expr:
         """What a name that is no function stands for."""
@@ -132,7 +138,7 @@ class Scope:
         if not tokens:
             raise NotUnderstood("one side is empty")
         value = self.value(parse(tokens))
-        if value.has(sympy.zoo, sympy.nan, sympy.I):
+        if value.has(sympy.zoo, sympy.I) or value is sympy.nan:
             raise NotUnderstood("a part of it has no real value")
         return value
 
@@ -345,6 +351,8 @@ class Scope:
         if name == "exp" and power and not used:
             raise NotUnderstood("exp without its argument")
         for s in power:
+            if _plain(s.children[-1]) == "" and _is_minus_one(s.children[-1]) and name not in _INVERSE:
+                raise NotUnderstood(f"the inverse of {_told(name)}")
             value = self._powered(value, s, name)
         return self._scripted(value, outer), 1 + used
 
@@ -464,7 +472,13 @@ class Scope:
         rows = tree.children[0].value.inside
         if not rows:
             raise NotUnderstood("cases without rows")
-        return sympy.Piecewise(*((self.side(v), self.condition(c)) for v, c in rows))
+        return sympy.Piecewise(*((self._row(v), self.condition(c)) for v, c in rows))
+
+    def _row(self, tokens: list[Tok]) -> Expr:
+        """The value of a row; nan where it says that there is none."""
+        if len(tokens) == 1 and tokens[0].text.lower() in ("undefined", "undef", "dne", "nan"):
+            return sympy.nan
+        return self.side(tokens)
 
     # Scripts.
 
@@ -481,7 +495,12 @@ class Scope:
     def _powered(self, value: Expr, script: Tree[Token], name: str = "") -> Expr:
         if script.data == "small":
             text = "".join(c.value.text for c in script.children)
-            return sympy.Max(value, 0) if text == "+" else value ** sympy.Integer(text)
+            if text == "+":
+                return sympy.Max(value, 0)
+            exponent = sympy.Integer(-1 if text.startswith("-") else 1)
+            for char in text.lstrip("-"):
+                exponent *= self.symbol("x") if char == "x" else sympy.Integer(char)
+            return sympy.exp(exponent) if name == "e" else value**exponent
         argument = script.children[-1]
         if isinstance(argument, Tree) and argument.data == "positive":
             return sympy.Max(value, 0)
@@ -494,9 +513,8 @@ class Scope:
         if name == "e":
             return sympy.exp(power)
         if power == -1 and name in BUILTIN:
-            inverses = {"tanh": sympy.atanh, "sinh": sympy.asinh, "tan": sympy.atan}
-            if name in inverses:
-                return inverses[name](value.args[0])
+            if name in _INVERSE:
+                return _INVERSE[name](value.args[0])
         if power.is_number and not abs(sympy.N(power, 10)) <= MAX_POWER:
             raise NotUnderstood(f"an exponent beyond {MAX_POWER}")
         if value == 0 and not power.is_positive:
@@ -624,6 +642,14 @@ class Scope:
         expr = sympy.Mul(*self._factors(list(target)))
         if isinstance(expr, Symbol) and expr != symbol and expr not in self.variables.values():
             raise NotUnderstood(f"{expr} is not known as a function of {symbol}")
+        if self.inner and symbol == lang.x and len(target) == 2:
+            # f′ first, then its argument.
+            name, group = _letter(target[0]), target[1].children[0]
+            called = self.callee(name) if name else None
+            if called is not None and isinstance(group, Tree) and group.data == "group":
+                there = self._items(group)
+                if len(there) == 1:
+                    return self._prime(name, called, order)(there[0]), used
         rows = expr.has(lang.RowSum, lang.RowMax)
         for _ in range(order):
             take = calculus.row_diagonal if rows else calculus.derivative
@@ -634,6 +660,14 @@ class Scope:
 _COMPARE: Mapping[str, Callable[[Expr, Expr], Any]] = {
     "<": sympy.Lt, "<=": sympy.Le, ">": sympy.Gt, ">=": sympy.Ge, "=": sympy.Eq, "!=": sympy.Ne,
 }  # fmt: skip
+
+
+_INVERSE = {"tanh": sympy.atanh, "sinh": sympy.asinh, "tan": sympy.atan}
+
+
+def _is_minus_one(argument: Any) -> bool:
+    tokens = list(argument.scan_values(lambda t: isinstance(t, Token))) if isinstance(argument, Tree) else []
+    return [t.value.text for t in tokens if t.type in ("MINUS", "NUM", "NAME")] == ["-", "1"]
 
 
 def _told(name: str) -> str:

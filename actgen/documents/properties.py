@@ -77,6 +77,10 @@ def within(subject: str, e: Within) -> Result:
         return "undecided", f"the values found lie in {found}"
     proof = f"the values are {found}, enclosed on the whole line"
     tight = _same(found.low, low) and _same(found.high, high)
+    if e.exact and not tight:
+        return "fails", f"{proof}, not {_interval(low, high, e.closed)}" + (f" (at {told})" if told else "")
+    if e.exact and (found.low_attained, found.high_attained) != e.closed:
+        return "convention", f"{proof}; the ends are printed as {_interval(low, high, e.closed)}"
     if not tight and not (low.is_infinite or high.is_infinite):
         proof += f", less than {_interval(low, high, e.closed)}"
     if told:
@@ -394,7 +398,7 @@ def _case_of(act: Activation, general: Any) -> Result:
     if found.outcome == "equal":
         return "holds", f"it is max({told}): {found.how}"
     if found.outcome == "condition":
-        return "holds_if", f"it is max({told}) then: {found.how}", str(found.condition).replace("<=", "≤")
+        return "holds_if", f"it is max({told}) then: {found.how}", str(found.condition)
     return "undecided", found.how
 
 

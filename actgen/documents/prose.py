@@ -91,17 +91,23 @@ def _range(match: re.Match[str], s: Sentence) -> Iterator[Found]:
     if found is None:
         return
     order = 1 if re.search(r"\b(?:derivative|gradient)\b", s.text, re.I) else 0
-    yield "range", s.subject, _within(s.subject, *found, order)
+    exact = bool(re.match(r"\W*(?:output )?range\W", s.text, re.I))
+    yield "range", s.subject, _within(s.subject, *found, order, exact)
 
 
 def _within(
-    subject: str, low: Expr, high: Expr, closed: tuple[bool, bool], order: int = 0
+    subject: str,
+    low: Expr,
+    high: Expr,
+    closed: tuple[bool, bool],
+    order: int = 0,
+    exact: bool = False,
 ) -> Assertion:
     if not subject:
         return Property("range")
     act = registry.load(subject)
     expr = act.formula if not order else act.derivative(order)
-    return Within(expr, low, high, closed, order)
+    return Within(expr, low, high, closed, order, exact=exact)
 
 
 def _positive(match: re.Match[str], s: Sentence) -> Iterator[Found]:
@@ -412,7 +418,7 @@ def _formulas(text: str, line: int, context: Context) -> Iterator[Claim]:
         for i, found in enumerate(heads):
             end = heads[i + 1].start() if i + 1 < len(heads) else len(bare)
             formula = bare[found.start("head") : end]
-            formula = re.split(r",?\s+(?:where|which|and|with|in which)\b|\s\(\"|\s[—–]\s|;\s|\.\s+[A-Z]|\s\(\S{3,}\s|\|\s", formula)[0]
+            formula = re.split(r",?\s+(?:where|which|and|with|in which)\b|\s\(\"|\s[—–]\s|;\s|\.\s+[A-Z]|\s\(\S{3,}\s|\s\([^()]*≈[^()]*\)|\|\s", formula)[0]
             formula = formula.replace("$", "").strip().rstrip(".,*|")
             if _looks_like_code(formula):
                 continue

@@ -28,6 +28,7 @@ class Item:
     line: int
     equation: str = ""
     row: tuple[tuple[str, str, int], ...] = ()  #: of a table: head, text and line of each cell
+    approximates: bool = False  #: the text around it says so
     marked: bool = False  #: a heading by its markup, not only by its looks
 
 

@@ -1,27 +1,34 @@
-"""Tokens as readable text."""
+"""Tokens as readable text, and names of symbols as their letters."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from .tokens import Tok
+from .tokens import GREEK, Tok
 
-
-_SHOWN = {
-    "STAR": "·", "SLASH": "/", "CARET": "^", "UNDER": "_", "FRAC": "\\frac", "SQRT": "\\sqrt",
-    "LB": "{", "RB": "}", "OPENBAR": "|", "CLOSEBAR": "|", "SUM": "Σ", "INDICATOR": "1", "DOTS": "…",
-    "DOT": ".", "QUAD": " ", "SETOPEN": "{", "SETCLOSE": "}", "NABLA": "∇",
+_SIGNS = {
+    "STAR": "·", "SLASH": "/", "CARET": "^", "UNDER": "_", "OPENBAR": "|", "CLOSEBAR": "|",
+    "SUM": "Σ", "INDICATOR": "1", "DOTS": "…", "DOT": ".", "QUAD": " ", "SETOPEN": "{",
+    "SETCLOSE": "}", "NABLA": "∇", "LIM": "lim", "ROOT": "√", "PM": "±",
 }  # fmt: skip
-_LETTERS = dict(
-    zip(
-        "alpha beta gamma delta lambda mu sigma phi varphi Phi theta pi normal_pdf normal_cdf oo".split(),
-        "α β γ δ λ μ σ φ φ Φ θ π φ Φ ∞".split(),
-        strict=True,
-    )
-)
+_RELATIONS = {"<=": "≤", ">=": "≥", "!=": "≠", "~": "≈", "->": "→", "in": "∈", "=>": "⇒", "law": "~"}
+_LETTERS = {
+    **dict(zip("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
+               "phi varphi chi psi omega Gamma Delta Theta Lambda Sigma Phi Psi Omega pi oo".split(),
+               "α β γ δ ε ζ η θ ι κ λ μ ν ξ ρ σ τ φ φ χ ψ ω Γ Δ Θ Λ Σ Φ Ψ Ω π ∞".split(), strict=True)),
+    "normal_pdf": "φ", "normal_cdf": "Φ",
+}  # fmt: skip
+
+
+def letters(text: str) -> str:
+    """`alpha <= 1` as α ≤ 1."""
+    text = re.sub(r"\b[A-Za-z]+(?=_\d|\b)", lambda m: _LETTERS.get(m.group(), m.group()), text)
+    return text.replace("<=", "≤").replace(">=", "≥")
 
 
 def shown_name(name: str) -> str:
+    """A name as it is read; the density and the distribution function told apart."""
     if name in ("normal_pdf", "normal_cdf"):
         what = "the density" if name == "normal_pdf" else "the distribution function"
         return f"{_LETTERS[name]} ({what})"
@@ -29,25 +36,76 @@ def shown_name(name: str) -> str:
 
 
 def render(tokens: Sequence[Tok]) -> str:
-    """Tokens as readable text."""
+    """Tokens as readable text: fractions with a stroke, cases in braces."""
     # Beside a density that an edit put in, the document's φ is the distribution function.
     cdf = any(t.text == "normal_pdf" for t in tokens)
+    return re.sub(r"\s+", " ", "".join(_parts(list(tokens), cdf))).strip()
+
+
+def _parts(tokens: list[Tok], cdf: bool) -> list[str]:
     parts: list[str] = []
-    for t in tokens:
-        if t.kind == "CASES":
-            rows = "; ".join(f"{render(v)} {render(c)}".strip() for v, c in t.inside)
-            parts.append(f"{{{rows}}}")
-        elif t.kind == "REL" or t.kind in ("PLUS",):
-            parts.append(f" {t.text} ")
-        elif t.kind == "MINUS":
-            parts.append(" − " if parts and parts[-1][-1:] not in "({" else "−")
-        elif t.kind == "WORD":
-            parts.append(f" {t.text} ")
-        elif t.kind == "NAME" and cdf and t.text in ("phi", "varphi"):
-            parts.append("Φ")
-        elif t.kind == "NAME":
-            name = _LETTERS.get(t.text, t.text)
-            parts.append(f" {name}" if parts and parts[-1][-1:].isalpha() and len(name) > 1 else name)
+    i = 0
+    while i < len(tokens):
+        t = tokens[i]
+        i += 1
+        if t.kind in ("FRAC", "SQRT"):
+            inside = []
+            for _ in range(2 if t.kind == "FRAC" else 1):
+                text, i = _argument(tokens, i, cdf)
+                inside.append(text)
+            parts.append("/".join(inside) if t.kind == "FRAC" else "√" + inside[0])
+        elif t.kind == "LB":
+            before = tokens[i - 2].kind if i > 1 else ""
+            text, i = _argument(tokens, i - 1, cdf, before not in ("CARET", "UNDER"))
+            parts.append(text)
         else:
-            parts.append(_SHOWN.get(t.kind, t.text))
-    return "".join(parts).strip()
+            parts.append(_one(t, parts, cdf))
+    return parts
+
+
+def _argument(tokens: list[Tok], i: int, cdf: bool, bare: bool = False) -> tuple[str, int]:
+    """A group in braces, in brackets where it needs them, and what follows it."""
+    if i >= len(tokens):
+        return "", i
+    if tokens[i].kind != "LB":
+        return "".join(_parts([tokens[i]], cdf)), i + 1
+    depth, end = 0, i
+    for end in range(i, len(tokens)):
+        depth += (tokens[end].kind == "LB") - (tokens[end].kind == "RB")
+        if depth == 0:
+            break
+    inside = tokens[i + 1 : end]
+    text = "".join(_parts(inside, cdf)).strip()
+    plain = len(inside) <= 1 or bare or (inside[0].kind == "OPEN" and _closes(inside) == len(inside) - 1)
+    return (text if plain else f"({text})"), end + 1
+
+
+def _closes(tokens: list[Tok]) -> int:
+    depth = 0
+    for i, t in enumerate(tokens):
+        depth += (t.kind == "OPEN") - (t.kind == "CLOSE")
+        if depth == 0:
+            return i
+    return -1
+
+
+def _one(t: Tok, parts: list[str], cdf: bool) -> str:
+    if t.kind == "CASES":
+        rows = "; ".join(f"{render(v)} {render(c)}".strip() for v, c in t.inside)
+        return f"{{{rows}}}"
+    if t.kind == "REL":
+        return f" {_RELATIONS.get(t.text, t.text)} "
+    if t.kind == "PLUS":
+        return " + "
+    if t.kind == "MINUS":
+        binary = parts and parts[-1].strip() and parts[-1].rstrip()[-1:] not in "({[=≤≥<>·/^|+,"
+        return " − " if binary else "−"
+    if t.kind in ("WORD", "PROSE"):
+        return f" {t.text} "
+    if t.kind == "COMMA":
+        return ", "
+    if t.kind == "NAME":
+        name = "Φ" if cdf and t.text in ("phi", "varphi") else _LETTERS.get(t.text, t.text)
+        long = len(name) > 1 and t.text not in GREEK
+        return f" {name}" if long and parts and (parts[-1][-1:].isalnum() or parts[-1] == ")") else name
+    return _SIGNS.get(t.kind, t.text)

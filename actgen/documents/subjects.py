@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import sympy
 
 from .. import registry
 from ..names import document_names
@@ -98,6 +100,15 @@ def named(act: Activation) -> Named:
     return Named(
         act.name, act.formula, act.inputs, tuple(p.symbol for p in act.parameters), act.name
     )
+
+
+def at_defaults(named: Named) -> Named:
+    """The function with its defaults for parameters that a call leaves out: softplus inside Mish."""
+    act = registry.load(named.activation)
+    values = tuple(
+        (s, sympy.Rational(repr(float(v))) if v.is_Rational else v) for s, v in act.defaults.items()
+    )
+    return replace(named, defaults=values)
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ CHARACTERS: dict[str, tuple[str, str]] = {
     "∞": ("NAME", "oo"), "∂": ("NAME", "∂"), "√": ("ROOT", ""), "∑": ("SUM", "sum"), "Σ": ("SUM", "sum"),
     "ℝ": ("SET", "R"), "&": ("AMP", "&"), "~": ("SPACE", ""), "…": ("DOTS", ""), "∇": ("NABLA", ""),
     "½": ("NUM", "0.5"), "²": ("POWER", "2"), "³": ("POWER", "3"), "⁺": ("POWER", "+"),
-    "¹": ("POWER", "1"), "⁻": ("POWER", "-"), "∧": ("WORD", "and"), "∨": ("WORD", "or"),
+    "ˣ": ("POWER", "x"), "¹": ("POWER", "1"), "⁻": ("POWER", "-"), "∧": ("WORD", "and"), "∨": ("WORD", "or"),
     "$": ("SPACE", ""), "!": ("BANG", "!"),
 }  # fmt: skip
 
@@ -198,7 +198,9 @@ def expand(text: str, macros: Mapping[str, tuple[int, str]]) -> str:
         for n in range(1, arity + 1):
             argument, end = group(text, end)
             body = body.replace(f"#{n}", argument)
-        text = text[:i] + "{" * (arity == 0) + body + "}" * (arity == 0) + text[end:]
+        if arity == 0 and not re.fullmatch(r"\\?[A-Za-z]+\s*(?:\{[^{}]*\})?", body.strip()):
+            body = "{" + body + "}"
+        text = text[:i] + body + text[end:]
     return text
 
 
@@ -247,7 +249,7 @@ class Scanner:
                 parts, i = self._command(i)
                 yield from parts
                 continue
-            if char.isdigit() or (char == "." and text[i + 1 : i + 2].isdigit()):
+            if (char.isascii() and char.isdigit()) or (char == "." and text[i + 1 : i + 2].isdigit()):
                 found = _NUMBER.match(text, i)
                 assert found is not None
                 number, i = found.group(), found.end()

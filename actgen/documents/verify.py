@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import sympy
 
 from . import claims, code, prose, subjects, tables
 from .claims import Claim, Context, Location
 from .judge import OUTCOMES, Verdict, judge
+from .properties import PROPERTIES
 from .reader import TICKS, Document, Item, inline, read, read_text
 from .repairs import Repair, repair
 
@@ -48,6 +51,10 @@ def verify_document(
     Raises FormulaError if the file cannot be read as text. A formula that cannot be read is a
     verdict `not_understood` with its reason. After `seconds` the rest is undecided.
     """
+    if str(path).endswith(".toml"):
+        from . import known
+
+        return verify(known.read(path).document, progress, seconds)
     return verify(read(path), progress, seconds)
 
 
@@ -61,7 +68,7 @@ def verify(
 ) -> Verdicts:
     """The verdicts on a document that was read."""
     context = Context(document.name, document.macros, document.repairs)
-    found = list(claims_in(document, context))
+    found = [replace(c, context=context.heading) for c in claims_in(document, context)]
     end = time.monotonic() + seconds
     verdicts = []
     for claim in found:
@@ -95,19 +102,44 @@ def claims_in(document: Document, context: Context) -> Iterator[Claim]:
         if item.kind == "heading":
             yield from _heading(item, context)
         elif item.kind == "display":
+            if item.approximates:
+                context.approximations.add(item.equation)
             yield from claims.claims_of(item.text, item.line, item.equation, context)
+        elif item.kind == "subject":
+            if item.text != context.heading:
+                context.heading, context.strong = item.text, bool(item.text)
+        elif item.kind == "property":
+            yield _property(item, context)
         elif item.kind == "row":
             yield from _row(item, context)
+        elif item.kind == "code" and not code.is_python(item.text):
+            for n, line in enumerate(item.text.split("\n")):
+                if line.strip():
+                    yield from prose.claims_of(line.strip(), item.line + n, context)
         elif item.kind == "code":
             yield from code.claims_of(item.text, item.line, context)
         else:
             yield from _prose(item, context)
 
 
+def _property(item: Item, context: Context) -> Claim:
+    """`not zero-centred`, `saturates exponential`: a property by name."""
+    words = item.text.split(" ")
+    negated = words[0] == "not"
+    name = " ".join(words[negated:])
+    value: object = None
+    if name not in PROPERTIES:
+        name, _, last = name.rpartition(" ")
+        value = tuple(map(sympy.Rational, last.split(","))) if "," in last else last
+    expression = claims.Property(name, value, negated)
+    place = Location(context.file, item.line)
+    return Claim(item.text, place, "shape", context.heading, expression, form="property")
+
+
 def _ahead(items: Iterable[Item]) -> str:
     for item in items:
         if item.kind == "heading":
-            return subjects.subject_of(item.text, True)
+            return "" if item.marked else subjects.heading_subject(item.text)
         if item.kind == "prose":
             return subjects.subject_of(item.text[:80])
     return ""
