@@ -15,7 +15,7 @@ from sympy import Expr, Symbol
 
 from .. import lang, registry
 from . import subjects
-from .meaning import Head, Named, Scope, head
+from .meaning import NORMAL_CDF, Head, Named, Scope, head
 from .render import render
 from .repairs import Repair
 from .tokens import FUNCTIONS, GREEK, NotUnderstood, Scanner, Tok, expand, split
@@ -124,6 +124,9 @@ class Claim:
     cure: Equal | None = field(default=None, compare=False, repr=False)
 
 
+#: Why a comparison behind `if` is no claim.
+CONDITION = "a condition of its sentence; it claims nothing by itself"
+
 #: Letters and words that are a function of which nothing but its context says which.
 GENERIC = re.compile(
     r"^(?:[fghFGHySψ]|phi|varphi|psi|Phi|act|activation|fn|func|out|output|result|[A-Z])$"
@@ -166,7 +169,7 @@ class Context:
         if name in self.functions and name in LETTER_FUNCTIONS:
             return self.functions[name]
         if name in self.cdf:
-            return Named(name, sympy.Rational(1, 2) * (1 + sympy.erf(lang.x / sympy.sqrt(2))))
+            return Named("normal_cdf", NORMAL_CDF(lang.x))
         if name == "tanh" or name in self._parameters():
             return None
         declared = subjects.function(name)
@@ -740,7 +743,9 @@ class _Reader:
                     found.append(reading.relation(piece))
                 elif signs == ["="]:
                     name, number = split(piece, {"REL"})
-                    if len(name) == 1 and name[0].kind == "NAME":
+                    if len(name) > 1:
+                        found.append(reading.relation(piece))
+                    elif name[0].kind == "NAME":
                         key = (self.context.subject, name[0].text)
                         self.context.values[key] = reading.side(number)
             except NotUnderstood:

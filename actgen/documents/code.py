@@ -296,7 +296,9 @@ def _function(
         found = re.fullmatch(r"(?:d_?|grad_?|deriv(?:ative)?_?)?(\w+?)(?:_?(?:prime|grad|gradient|derivative|deriv|d|dx|backward))?", name)
         subject = _subject(found.group(1)) if found and found.group(1) != name else ""
         order = 1 if subject else 0
-    text = f"def {name}({', '.join(arguments)}): return {ast.unparse(returned)}"
+    listed = [f"{a}={ast.unparse(defaults[a])}" if a in defaults else a for a in arguments]
+    listed += [f"{a}={ast.unparse(v)}" for a, v in fields.items() if a not in arguments]
+    text = f"def {name}({', '.join(listed)}): return {ast.unparse(returned)}"
     if not subject:
         if not re.search(r"[Aa]ctivat|[Ss]igm|[Ll][Uu]$|[Ss]oft|[Tt]anh", name):
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -45,6 +45,7 @@ class Verdict:
     counterexample: Witness | None = None
     suggestion: str = ""
     error: str = ""
+    sides: tuple[Expr, Expr] | None = field(default=None, compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -225,6 +226,20 @@ def _judged(
     assert best is not None
     _, found, rename, left, right = best
     names = {new: old for old, new in rename.items() if isinstance(new, Symbol)}
+    verdict = _concluded(claim, e, values, found, left, right, names)
+    return replace(verdict, sides=(left, right))
+
+
+def _concluded(
+    claim: Claim,
+    e: Equal,
+    values: Mapping[str, Expr],
+    found: Comparison,
+    left: Expr,
+    right: Expr,
+    names: Mapping[Symbol, Expr],
+) -> Verdict:
+    """The verdict that a comparison leads to."""
     if found.outcome in ("equal", "points"):
         return _held(claim, e, found, left, right, names)
     if found.outcome == "condition" and isinstance(found.condition, sympy.Eq) and e.own:

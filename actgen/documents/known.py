@@ -16,11 +16,24 @@ import sympy
 
 from .. import registry
 from ..errors import FormulaError
-from .claims import Claim, Constant, Equal, Property, Tends, Within
+from .claims import CONDITION, Claim, Constant, Equal, Property, Tends, Within
+from .judge import Verdict
+from .meaning import CDF_NOTE
 from .reader import Document, Item
 from .verify import Verdicts
 
 FORMS = {"latex": "display", "code": "code", "property": "property"}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is expected of one verdict: outcome, and where they say more its condition and cure."""
+
+    line: int
+    text: str
+    outcome: str
+    condition: str = ""
+    suggestion: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class Known:
     title: str
     citation: str
     document: Document
-    expected: tuple[tuple[int, str, str], ...]
+    expected: tuple[Expected, ...]
 
 
 def read(path: str | Path) -> Known:
@@ -48,7 +61,7 @@ def read(path: str | Path) -> Known:
     for n, entry in enumerate(data["claim"], 1):
         try:
             document.items += _items(entry)
-            expected += [(entry["line"], entry["text"], o) for o in entry["outcomes"]]
+            expected += _expected(entry)
         except (KeyError, TypeError) as wrong:
             raise FormulaError(f"{path}, claim {n}: {wrong} is missing or wrong") from None
     return Known(data["title"], data["citation"], document, tuple(expected))
@@ -63,46 +76,73 @@ def _items(entry: dict[str, Any]) -> Iterator[Item]:
     )  # fmt: skip
 
 
+def _expected(entry: dict[str, Any]) -> Iterator[Expected]:
+    outcomes = entry["outcomes"]
+    more = [entry.get(name, [""] * len(outcomes)) for name in ("conditions", "suggestions")]
+    for outcome, condition, suggestion in zip(outcomes, *more, strict=True):
+        yield Expected(entry["line"], entry["text"], outcome, condition, suggestion)
+
+
 def dump(found: Verdicts, title: str, citation: str) -> str:
     """A claims file of the verdicts on a document: its formulas, no sentence of it."""
     parts = [f"title = {_quoted(title)}", f"citation = {_quoted(citation)}", ""]
-    groups: list[tuple[Claim, str, str, list[str]]] = []
+    groups: list[tuple[Claim, str, str, list[Verdict]]] = []
     for v in found:
         stated = _stated(v.claim)
         if stated is None:
             continue
         text, form = stated
         last = groups[-1] if groups else None
-        if last and last[1] == text and last[0].location == v.claim.location and v.claim.form == "latex":
-            last[3].append(v.outcome)
+        same = last is not None and last[0].location == v.claim.location and (
+            v.claim.form != "prose" or last[0].subject == v.claim.subject
+        )
+        if last and same and (last[1] == text or not text):
+            last[3].append(v)
         else:
-            groups.append((v.claim, text, form, [v.outcome]))
-    for claim, text, form, outcomes in groups:
+            groups.append((v.claim, text, form, [v]))
+    for claim, text, form, verdicts in groups:
         parts += ["[[claim]]", f"line = {claim.location.line}"]
         if claim.location.equation:
             parts.append(f"equation = {_quoted(claim.location.equation)}")
-        if claim.context:
-            parts.append(f"subject = {_quoted(claim.context)}")
+        subject = claim.context or claim.subject * claim.generic
+        subject = subject if claim.form == "latex" else claim.subject
+        if subject:
+            parts.append(f"subject = {_quoted(subject)}")
         if form != "latex":
             parts.append(f"form = {_quoted(form)}")
         if isinstance(claim.expression, Equal) and claim.expression.approximate and "≈" not in text and r"\approx" not in text:
             parts.append("approximates = true")
-        parts += [f"text = {_quoted(text)}", f"outcomes = [{', '.join(map(_quoted, outcomes))}]", ""]
+        parts.append(f"text = {_quoted(text)}")
+        columns = {
+            "outcomes": [v.outcome for v in verdicts],
+            "conditions": [v.condition for v in verdicts],
+            "suggestions": [v.suggestion for v in verdicts],
+        }
+        for name, values in columns.items():
+            if any(values):
+                parts.append(f"{name} = [{', '.join(map(_quoted, values))}]")
+        parts.append("")
     return "\n".join(parts)
 
 
 def _quoted(text: str) -> str:
     if "'" not in text and "\n" not in text:
         return f"'{text}'"
+    if "'''" not in text and not text.endswith("'"):
+        return f"'''{text}'''"
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def _stated(claim: Claim) -> tuple[str, str] | None:
     """A claim as a formula and its form; None for a sentence that was not understood."""
+    if claim.form == "code" and claim.kind == "value":
+        return claim.text.replace("np.", "\\"), "latex"
     if claim.form == "code":
-        return (claim.text, "code") if claim.kind != "constant" else None
+        # A default is a claim of the function that it belongs to.
+        return ("" if claim.kind == "constant" else claim.text), "code"
     if claim.form == "latex":
-        return claim.text, "latex"
+        said = r" \quad \text{Gaussian cdf}" if CDF_NOTE in claim.notes else ""
+        return None if claim.reason == CONDITION else (claim.text + said, "latex")
     e = claim.expression
     if e is None or not claim.subject:
         return None

@@ -74,6 +74,8 @@ NORMAL_PDF: Callable[[Expr], Expr] = (  # noqa: E731
     lambda u: sympy.exp(-(u**2) / 2) / sympy.sqrt(2 * sympy.pi)
 )
 
+CDF_NOTE = "φ is read as the normal distribution function, as the document says"
+
 #: Letters that usually stand for a function; a document's own definition goes before.
 LETTERS: dict[str, Callable[[Expr], Expr]] = {
     "sigma": lang.sigmoid,
@@ -112,6 +114,8 @@ class Scope:
         if self.standard and name in LETTERS:
             return LETTERS[name]
         found = self.function(name) or BUILTIN.get(name)
+        if isinstance(found, Named) and found.name == "normal_cdf":
+            self.note(CDF_NOTE)
         if found is None and name in ("phi", "varphi"):
             self.guessed = True
         return found or LETTERS.get(name)

@@ -252,7 +252,8 @@ def _approximates(match: re.Match[str], s: Sentence) -> Iterator[Found]:
 def _constants(match: re.Match[str], s: Sentence) -> Iterator[Found]:
     for letter, value in ((match["p"], match["v"]), (match["q"], match["w"])):
         name = _GREEK.get(letter, letter.lstrip("\\"))
-        s.context.values[s.context.subject, name.replace("lambd", "lambda")] = sympy.Rational(value)
+        name = name.replace("lambd", "lambda")
+        s.context.values[s.context.subject, name] = sympy.Rational(value)
         yield "constant", s.context.subject, Constant(name, sympy.Rational(value), value)
 
 

@@ -15,6 +15,7 @@ from sympy import Expr, Symbol
 from .. import lang
 from .claims import Claim, Constant, Equal, Property, Tends, Within
 from .judge import OUTCOMES, Verdict
+from .prose import plain
 from .render import letters
 from .verify import Verdicts
 
@@ -36,8 +37,21 @@ COLOURS = {
 def formula(claim: Claim) -> str:
     """What is judged as plain text: of a chain the one link, of a sentence what it says too."""
     text = " ".join((claim.part or claim.text).split())
+    text = re.sub(r"^[-*+•]\s+", "", plain(text)) if claim.form == "prose" else text
     said = reading(claim) if claim.form == "prose" else ""
     return f"{text} ⇒ {said}" if said else text
+
+
+#: Properties whose names do not read as a sentence.
+PHRASES = {
+    "slopes": "has no slopes but {value}",
+    "saturates": "approaches its limits at {value} rate",
+    "sums to one": "sums to 1 over a row",
+    "defined": "has a value for every real x",
+    "case of": "is a special case of {value}",
+    "order": "is C^{value} and no smoother",
+    "bounded": "is bounded: {value}",
+}
 
 
 def reading(claim: Claim) -> str:
@@ -52,7 +66,8 @@ def reading(claim: Claim) -> str:
         return letters(f"{e.symbol} = {e.digits}")
     if isinstance(e, Property):
         value = "" if e.value is None else f" {e.value}"
-        return f"{f} is {'not ' * e.negated}{e.name}{value}"
+        told = PHRASES.get(e.name, f"is {e.name}{value}").format(value=e.value)
+        return f"{f} {'not: ' * e.negated}{told}"
     return ""
 
 
@@ -168,7 +183,7 @@ def typeset(claim: Claim) -> str:
         from latex2mathml.converter import convert
 
         text = re.sub(r"\\(?:label|tag)\{[^}]*\}|&(?=\s*=)", "", claim.text)
-        return str(convert(text))
+        return str(convert(text, display="block"))
     except Exception:  # whatever the converter stumbles on, the text itself is shown
         return ""
 
@@ -184,9 +199,7 @@ def sides(claim: Claim) -> tuple[Expr, Expr] | None:
         pair = (e.expr, e.low if e.low.is_finite else e.expr)
     else:
         return None
-    if any(p.has(lang.RowSum, lang.RowMax, lang.y) for p in pair):
-        return None
-    return pair if any(lang.x in p.free_symbols for p in pair) else None
+    return pair
 
 
 def plot(v: Verdict) -> str:
@@ -194,8 +207,10 @@ def plot(v: Verdict) -> str:
     from .. import registry
     from ..plots import small
 
-    pair = sides(v.claim)
-    if pair is None:
+    pair = v.sides or sides(v.claim)
+    if pair is None or any(p.has(lang.RowSum, lang.RowMax, lang.y) for p in pair):
+        return ""
+    if not any(lang.x in p.free_symbols for p in pair):
         return ""
     act = registry.load(v.claim.subject) if v.claim.subject else None
     values: dict[Symbol, Expr] = dict(act.defaults) if act is not None else {}

@@ -203,8 +203,7 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
             continue
         if re.search(r"\b(?:if|when|for|whenever|case)\s*$", before, re.I) and _CONDITION.match(formula):
             place = Location(context.file, line)
-            reason = "a condition of its sentence; it claims nothing by itself"
-            yield Claim(formula, place, "formula", context.subject, None, reason)
+            yield Claim(formula, place, "formula", context.subject, None, claims.CONDITION)
             continue
         said = subjects.mentions(before.rpartition(". ")[2])
         weak, context.weak = context.weak, said[-1].activation if said and not context.heading else context.weak
