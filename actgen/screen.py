@@ -133,7 +133,9 @@ def print_verdicts(found: Any) -> None:
         table.add_column(column, overflow="fold", ratio=ratio)
     for v in found:
         c = v.claim
-        number = f"{c.location.line}" + (f"\n({c.location.equation})" if c.location.equation else "")
+        number = f"{c.location.line}" + (
+            f"\n({c.location.equation})" if c.location.equation else ""
+        )
         text = formula(c)
         colour = COLOURS[v.outcome]
         table.add_row(

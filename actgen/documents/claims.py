@@ -133,7 +133,9 @@ GENERIC = re.compile(
 )
 
 #: Calls of a library inside of what is set as mathematics.
-_CALL = re.compile(r"\b((?:nn|np|jnp|tf|torch|F|jax|keras|flax|layers)(?:\\?\.\\?[A-Za-z_\\{}]+)+)\s*\(")
+_CALL = re.compile(
+    r"\b((?:nn|np|jnp|tf|torch|F|jax|keras|flax|layers)(?:\\?\.\\?[A-Za-z_\\{}]+)+)\s*\("
+)
 
 
 class Context:
@@ -247,7 +249,9 @@ def claims_of(text: str, line: int, equation: str, context: Context) -> Iterator
             reason = str(why) if isinstance(why, NotUnderstood) else "it is nested too deeply"
             yield Claim(shown, place, "formula", context.subject, reason=reason)
     if not found:
-        yield Claim(shown, place, "formula", context.subject, reason="it states nothing: no relation")
+        yield Claim(
+            shown, place, "formula", context.subject, reason="it states nothing: no relation"
+        )
 
 
 def cell(text: str, what: str, line: int, context: Context) -> Iterator[Claim]:
@@ -271,7 +275,11 @@ def cell(text: str, what: str, line: int, context: Context) -> Iterator[Claim]:
     if what == "smoothness":
         order = re.fullmatch(r"\s*C\s*\^\s*\{?\s*(\\infty|∞|-?\d)\s*\}?\s*", text)
         if order:
-            n = sympy.oo if "inf" in order.group(1) or "∞" in order.group(1) else int(order.group(1))
+            n = (
+                sympy.oo
+                if "inf" in order.group(1) or "∞" in order.group(1)
+                else int(order.group(1))
+            )
             yield Claim(text, Location(context.file, line), what, subject, Property("order", n))
         return
     if what not in heads or act.is_gated:
@@ -307,9 +315,7 @@ def _statements(tokens: list[Tok]) -> Iterator[Statement]:
     rows: list[list[Tok]] = []
     for row in split(tokens, {"ROW"}):
         row = _trim(row)
-        if row and rows and row[0].kind == "REL":
-            rows[-1] += row
-        elif row and rows and row[0].kind in ("PLUS", "MINUS", "STAR") and rows[-1]:
+        if row and rows and row[0].kind == "REL" or row and rows and row[0].kind in ("PLUS", "MINUS", "STAR") and rows[-1]:
             rows[-1] += row
         elif row:
             rows.append(row)
@@ -358,9 +364,7 @@ def _row_statements(tokens: list[Tok]) -> Iterator[Statement]:
     for part in joined:
         for piece in _comma_pieces(_trim(part), conditions):
             sides = [_trim(s) for s in split(piece, {"REL"})]
-            relations = [
-                t.text for t, d in _depths(piece) if t.kind == "REL" and d <= 0
-            ]
+            relations = [t.text for t, d in _depths(piece) if t.kind == "REL" and d <= 0]
             if any(sides):
                 yield Statement(sides, relations, conditions, label, remark)
 
@@ -369,7 +373,9 @@ def _conditional(tokens: list[Tok]) -> list[Tok]:
     """`1 if x > 0, else 0` as cases."""
     words = [(i, t.text) for i, (t, d) in enumerate(_depths(tokens)) if d <= 0 and t.kind == "WORD"]
     at = next((i for i, text in words if text == "if"), None)
-    other = next((i for i, text in words if text == "otherwise" and at is not None and i > at), None)
+    other = next(
+        (i for i, text in words if text == "otherwise" and at is not None and i > at), None
+    )
     if at is None or other is None:
         return tokens
     start = max((i + 1 for i, t in enumerate(tokens[:at]) if t.kind == "REL"), default=0)
@@ -432,7 +438,9 @@ def _comma_pieces(tokens: list[Tok], conditions: list[list[Tok]]) -> Iterator[li
                 conditions.append(inner)
                 continue
         relations = [t.text for t, d in _depths(piece) if t.kind == "REL" and d <= 0]
-        plain = piece[0].kind in ("NAME", "NUM", "MINUS") and len(list(split(piece, {"REL"}))[0]) <= 4
+        plain = (
+            piece[0].kind in ("NAME", "NUM", "MINUS") and len(list(split(piece, {"REL"}))[0]) <= 4
+        )
         if kept and relations and "=" not in relations and "~" not in relations and plain:
             conditions.append(piece)
         elif relations or not kept:
@@ -457,7 +465,10 @@ class _Reader:
         s, context = self.s, self.context
         if "law" in s.relations or "|->" in s.relations or "=>" in s.relations:
             yield self.claim(
-                "formula", context.subject, None, reason="a law, a map or an implication: no equation"
+                "formula",
+                context.subject,
+                None,
+                reason="a law, a map or an implication: no equation",
             )
             return
         if not s.relations:
@@ -532,7 +543,9 @@ class _Reader:
         rest = " ".join(t.text for side in self.s.sides[1:] for t in side)
         return name == "Phi" or "pi" in rest.split() or "P" in rest.split()
 
-    def _variables(self, first: Head | None, subject: str, tokens: Sequence[Tok]) -> dict[str, Expr]:
+    def _variables(
+        self, first: Head | None, subject: str, tokens: Sequence[Tok]
+    ) -> dict[str, Expr]:
         """Which names stand for the inputs: the head's arguments, else x or what looks like it."""
         act = registry.load(subject) if subject else None
         inputs = act.inputs if act is not None else (lang.x,)
@@ -558,8 +571,12 @@ class _Reader:
         context.current = subject
         every = [t for side in s.sides for t in _flat(side)]
         variables = self._variables(first, subject, every)
-        if first is not None and not first.args and len(s.sides) == 2 and not first.order and (
-            first.name not in variables
+        if (
+            first is not None
+            and not first.args
+            and len(s.sides) == 2
+            and not first.order
+            and (first.name not in variables)
         ):
             constant = self._symbol(first, subject, variables)
             if constant is not None:
@@ -568,13 +585,20 @@ class _Reader:
         assume = self._assumptions(variables)
         if s.remark or s.label:
             self._remarks(every)
-        redefined = first is not None and not first.order and not subject and (
-            first.name not in LETTER_FUNCTIONS and first.name not in variables
+        redefined = (
+            first is not None
+            and not first.order
+            and not subject
+            and (first.name not in LETTER_FUNCTIONS and first.name not in variables)
         )
         left = None if redefined else self._left(first, subject, variables)
         before: Expr | None = left
         kind = "identity"
-        if left in (lang.x, lang.y) and len(s.sides) == 2 and not _names_function(s.sides[1], context):
+        if (
+            left in (lang.x, lang.y)
+            and len(s.sides) == 2
+            and not _names_function(s.sides[1], context)
+        ):
             reason = f"it says what {s.sides[0][0].text} is, not what a function is"
             yield self.claim("formula", context.subject, None, reason=reason)
             return
@@ -595,8 +619,12 @@ class _Reader:
                     cure = Equal(before, before, tokens=tuple(side), again=again)
                 yield self.claim(kind, subject, None, reason=str(why), part=part, cure=cure)
                 continue
-            if i == 0 and first is not None and not first.order and not assume and (
-                first.name not in variables
+            if (
+                i == 0
+                and first is not None
+                and not first.order
+                and not assume
+                and (first.name not in variables)
             ):
                 self._declare(first, right, variables)
             if before is None:
@@ -671,7 +699,9 @@ class _Reader:
         if called is None:
             return None
         formals = (*called.inputs, *called.parameters)
-        given = dict(zip(formals, [variables.get(a, lang.symbol(a)) for a in first.args], strict=False))
+        given = dict(
+            zip(formals, [variables.get(a, lang.symbol(a)) for a in first.args], strict=False)
+        )
         if first.order:
             wrt = self._by(first, called, variables)
             if wrt is None:
@@ -679,7 +709,9 @@ class _Reader:
                 self._why = raise_reason
                 return None
             called = called.derivative(first.order, None if wrt == called.inputs[0] else wrt)
-        return called.formula.xreplace({k: v for k, v in given.items() if k != v and k not in called.inputs})
+        return called.formula.xreplace(
+            {k: v for k, v in given.items() if k != v and k not in called.inputs}
+        )
 
     _why = ""
     instead: Expr | None = None
@@ -724,7 +756,9 @@ class _Reader:
         if not spec or GENERIC.match(first.name):
             self.context.functions[first.name] = Named(first.name, right, inputs, parameters, spec)
 
-    def _symbols(self, left: Expr, right: Expr, subject: str) -> tuple[tuple[Symbol, ...], tuple[Symbol, ...]]:
+    def _symbols(
+        self, left: Expr, right: Expr, subject: str
+    ) -> tuple[tuple[Symbol, ...], tuple[Symbol, ...]]:
         act = registry.load(subject) if subject else None
         inputs = set(act.inputs) if act is not None else {lang.x}
         declared = [p.symbol for p in act.parameters] if act is not None else []
@@ -750,16 +784,16 @@ class _Reader:
                         self.context.values[key] = reading.side(number)
             except NotUnderstood:
                 continue
-        return [c for c in found if isinstance(c, sympy.Basic) and c not in (sympy.true, sympy.false)]
+        return [
+            c for c in found if isinstance(c, sympy.Basic) and c not in (sympy.true, sympy.false)
+        ]
 
     def _remarks(self, tokens: list[Tok]) -> None:
         said = f"{self.s.remark} {self.s.label}".lower()
         if "cdf" in said or "distribution function" in said:
             self.context.cdf |= {t.text for t in tokens if t.text in ("phi", "varphi")}
 
-    def _symbol(
-        self, first: Head, subject: str, variables: dict[str, Expr]
-    ) -> list[Claim] | None:
+    def _symbol(self, first: Head, subject: str, variables: dict[str, Expr]) -> list[Claim] | None:
         """α = 1.67326: a constant; β = θ1 - θ0: a symbol with a meaning; None: an equation."""
         s, context = self.s, self.context
         name = first.name
@@ -769,14 +803,20 @@ class _Reader:
             value = scope(context, variables).side(s.sides[1])
         except NotUnderstood:
             return None
-        if lang.x in value.free_symbols and not name.startswith(("p(", "P(")) and not _is_greek(name):
+        if (
+            lang.x in value.free_symbols
+            and not name.startswith(("p(", "P("))
+            and not _is_greek(name)
+        ):
             return None
         if name.startswith(("p(", "P(")):
             return None
         context.values[context.subject, name] = value
         if value.free_symbols:
             return [
-                self.claim("definition", "", None, reason=f"it says what {name} stands for; used below")
+                self.claim(
+                    "definition", "", None, reason=f"it says what {name} stands for; used below"
+                )
             ]
         digits = "".join(t.text for t in s.sides[1])
         return [self.claim("constant", context.subject, Constant(name, value, digits))]
@@ -814,8 +854,11 @@ class _Reader:
 
     def _range(self, first: Head | None) -> Iterator[Claim]:
         s, context = self.s, self.context
-        if first is not None and not first.args and first.name not in context.functions and (
-            not subjects.exact(first.name)
+        if (
+            first is not None
+            and not first.args
+            and first.name not in context.functions
+            and (not subjects.exact(first.name))
         ):
             shown = "".join(t.text for t in s.sides[1])
             if len(first.name) == 1 or _is_greek(first.name):
@@ -823,7 +866,9 @@ class _Reader:
                 if first.name in ("x", "z", "t") and whole and context.subject:
                     yield self.claim("domain", context.subject, Property("defined"))
                     return
-                yield self.claim("formula", context.subject, None, reason=f"it says where {first.name} lies")
+                yield self.claim(
+                    "formula", context.subject, None, reason=f"it says where {first.name} lies"
+                )
                 return
         subject = self._subject(first)
         variables = self._variables(first, subject, _flat(s.sides[0]))
@@ -852,12 +897,19 @@ class _Reader:
             name = plain[0].name
             reading = scope(context, variables)
             try:
-                whole = [t for i, side in enumerate(s.sides) for t in ([Tok("REL", s.relations[i - 1])] if i else []) + side]
+                whole = [
+                    t
+                    for i, side in enumerate(s.sides)
+                    for t in ([Tok("REL", s.relations[i - 1])] if i else []) + side
+                ]
                 context.assumed[context.subject, name] = reading.relation(whole)
             except NotUnderstood:
                 pass
             yield self.claim(
-                "formula", context.subject, None, reason=f"a condition on {name}: it claims nothing by itself"
+                "formula",
+                context.subject,
+                None,
+                reason=f"a condition on {name}: it claims nothing by itself",
             )
             return
         reading = scope(context, variables)
@@ -927,7 +979,9 @@ def _is_greek(name: str) -> bool:
 
 
 def _names_function(tokens: list[Tok], context: Context) -> bool:
-    return any(t.kind == "NAME" and (context.function(t.text) or t.text in FUNCTIONS) for t in tokens)
+    return any(
+        t.kind == "NAME" and (context.function(t.text) or t.text in FUNCTIONS) for t in tokens
+    )
 
 
 def _flat(tokens: Sequence[Tok]) -> list[Tok]:

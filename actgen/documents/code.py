@@ -71,7 +71,9 @@ class _Map(ast.NodeTransformer):
             whole = ast.unparse(node.func)
             name = node.func.attr
             value = node.func.value
-            method = not re.match(r"(np|jnp|tf|torch|F|nn|math|K|jax|keras|numpy|scipy|backend|ops)\b", whole)
+            method = not re.match(
+                r"(np|jnp|tf|torch|F|nn|math|K|jax|keras|numpy|scipy|backend|ops)\b", whole
+            )
             if method and ast.unparse(value) != "self":
                 # x.exp(), (x > 0).float(): the object is the first argument.
                 if name in ("float", "astype", "to", "type", "double"):
@@ -81,7 +83,17 @@ class _Map(ast.NodeTransformer):
             whole = name = node.func.id
         else:
             raise FormulaError("a call of what is no name")
-        if name in ("array", "asarray", "constant", "tensor", "Tensor", "float", "convert_to_tensor", "float32", "as_tensor"):
+        if name in (
+            "array",
+            "asarray",
+            "constant",
+            "tensor",
+            "Tensor",
+            "float",
+            "convert_to_tensor",
+            "float32",
+            "as_tensor",
+        ):
             return self._number(self.visit(node.args[0]))
         word = WORDS.get(name, name)
         args = [self.visit(a) for a in node.args]
@@ -96,13 +108,19 @@ class _Map(ast.NodeTransformer):
             low = ast.Call(ast.Name("max", ast.Load()), [args[0], limits[0]], [])
             return ast.Call(ast.Name("min", ast.Load()), [low, limits[1]], [])
         if word in FUNCTIONS or word in CONDITIONS:
-            return ast.Call(ast.Name(word, ast.Load()), [self._number(a) if word not in ("where", *CONDITIONS) else a for a in args], [])
+            return ast.Call(
+                ast.Name(word, ast.Load()),
+                [self._number(a) if word not in ("where", *CONDITIONS) else a for a in args],
+                [],
+            )
         spec = subjects.exact(whole)
         if spec:
             return self._activation(spec, whole, args, node.keywords)
         raise FormulaError(f"a call of {whole}, which is not known here")
 
-    def _activation(self, spec: str, whole: str, args: list[Any], keywords: list[ast.keyword]) -> Any:
+    def _activation(
+        self, spec: str, whole: str, args: list[Any], keywords: list[ast.keyword]
+    ) -> Any:
         if spec == "relu" and "keras" in whole and keywords:
             spec = "keras_relu"
         act = registry.load(spec)
@@ -117,7 +135,11 @@ class _Map(ast.NodeTransformer):
                 continue
             if k.arg in ("dim", "axis", "name", "inplace"):
                 continue
-            target = k.arg if k.arg in free else RENAMED.get((act.name, k.arg or ""), free[0] if len(free) == 1 else k.arg)
+            target = (
+                k.arg
+                if k.arg in free
+                else RENAMED.get((act.name, k.arg or ""), free[0] if len(free) == 1 else k.arg)
+            )
             named.append(ast.keyword(target, self.visit(k.value)))
         return ast.Call(ast.Name(act.name, ast.Load()), args[: len(act.inputs)], named)
 
@@ -157,9 +179,16 @@ def expression(node: ast.expr, inputs: Mapping[str, Expr], locals_: Mapping[str,
 def is_python(text: str) -> bool:
     """Whether a block is code rather than formulas set in a fixed width."""
     cleaned = _clean(text)
-    return bool(
-        re.search(r"^\s*(?:def|class|import|from|return|@|print)\b|\b(?:np|tf|torch|jnp|nn|plt)\.", cleaned, re.M)
-    ) or _parsed(textwrap.dedent(cleaned)) is not None
+    return (
+        bool(
+            re.search(
+                r"^\s*(?:def|class|import|from|return|@|print)\b|\b(?:np|tf|torch|jnp|nn|plt)\.",
+                cleaned,
+                re.M,
+            )
+        )
+        or _parsed(textwrap.dedent(cleaned)) is not None
+    )
 
 
 def _clean(text: str) -> str:
@@ -175,7 +204,15 @@ def _clean(text: str) -> str:
 def claims_of(text: str, line: int, context: Context) -> Iterator[Claim]:
     """The claims of a block of code: functions and classes that return a formula, expressions."""
     if text.count("\n") > MAX_LINES:
-        yield Claim(text[:40], Location(context.file, line), "code", "", None, f"more than {MAX_LINES} lines of code", form="code")
+        yield Claim(
+            text[:40],
+            Location(context.file, line),
+            "code",
+            "",
+            None,
+            f"more than {MAX_LINES} lines of code",
+            form="code",
+        )
         return
     cleaned = _clean(text)
     lines = cleaned.split("\n")
@@ -188,7 +225,9 @@ def claims_of(text: str, line: int, context: Context) -> Iterator[Claim]:
             continue
         indent = len(lines[i]) - len(lines[i].lstrip())
         end = i + 1
-        while end < len(lines) and (not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip()) > indent):
+        while end < len(lines) and (
+            not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip()) > indent
+        ):
             end += 1
         body = textwrap.dedent("\n".join(lines[i:end]))
         tree = _parsed(body)
@@ -211,7 +250,12 @@ def _loose(text: str, line: int, context: Context) -> Iterator[Claim]:
     """A line outside of functions: `scale * elu(x, alpha)`, a value that was printed below."""
     shown = re.match(r"\s*Out\s*\[.*?\]:\s*(.*)", text)
     code = re.sub(r"#.*", "", text).strip()
-    if shown or not code or not re.search(r"[-+*/(]", code) or code.startswith(("import", "from", "return", "print")):
+    if (
+        shown
+        or not code
+        or not re.search(r"[-+*/(]", code)
+        or code.startswith(("import", "from", "return", "print"))
+    ):
         return
     tree = _parsed(code)
     if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
@@ -243,7 +287,14 @@ def value_claim(printed: str, line: int, context: Context) -> Iterator[Claim]:
         return
     text = f"{code} = {found.group(1)}"
     value = sympy.Rational(found.group(1))
-    yield Claim(text, place, "value", context.subject, Equal(exact, value, tokens=(Tok("NUM", found.group(1)),)), form="code")
+    yield Claim(
+        text,
+        place,
+        "value",
+        context.subject,
+        Equal(exact, value, tokens=(Tok("NUM", found.group(1)),)),
+        form="code",
+    )
 
 
 def _node(node: ast.stmt, line: int, context: Context) -> Iterator[Claim]:
@@ -252,7 +303,9 @@ def _node(node: ast.stmt, line: int, context: Context) -> Iterator[Claim]:
         fields = {
             s.target.id: s.value
             for s in node.body
-            if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.value is not None
+            if isinstance(s, ast.AnnAssign)
+            and isinstance(s.target, ast.Name)
+            and s.value is not None
         }
         for inner in node.body:
             if isinstance(inner, ast.FunctionDef) and inner.name in ("__call__", "forward", "call"):
@@ -268,11 +321,17 @@ def _function(
     arguments = [a.arg for a in node.args.args if a.arg != "self"]
     if not arguments:
         return
-    defaults = dict(zip(reversed(arguments), reversed(node.args.defaults), strict=False)) | dict(fields)
+    defaults = dict(zip(reversed(arguments), reversed(node.args.defaults), strict=False)) | dict(
+        fields
+    )
     locals_: dict[str, ast.expr] = {}
     returned: ast.expr | None = None
     for statement in node.body:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
+        if (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+        ):
             target = statement.targets[0].id
             value = statement.value
             if target in {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}:
@@ -293,7 +352,10 @@ def _function(
     subject = _subject(name) or ""
     order = 0
     if not subject:
-        found = re.fullmatch(r"(?:d_?|grad_?|deriv(?:ative)?_?)?(\w+?)(?:_?(?:prime|grad|gradient|derivative|deriv|d|dx|backward))?", name)
+        found = re.fullmatch(
+            r"(?:d_?|grad_?|deriv(?:ative)?_?)?(\w+?)(?:_?(?:prime|grad|gradient|derivative|deriv|d|dx|backward))?",
+            name,
+        )
         subject = _subject(found.group(1)) if found and found.group(1) != name else ""
         order = 1 if subject else 0
     listed = [f"{a}={ast.unparse(defaults[a])}" if a in defaults else a for a in arguments]
@@ -303,10 +365,28 @@ def _function(
         if not re.search(r"[Aa]ctivat|[Ss]igm|[Ll][Uu]$|[Ss]oft|[Tt]anh", name):
             return
         reason = f"{name} is no declared activation"
-        yield Claim(text, Location(context.file, line + node.lineno - 1), "definition", "", None, reason, form="code")
+        yield Claim(
+            text,
+            Location(context.file, line + node.lineno - 1),
+            "definition",
+            "",
+            None,
+            reason,
+            form="code",
+        )
         return
     at = line + node.lineno - 1
-    yield from _formula(text, returned, locals_, {arguments[0]: lang.x}, subject, at, context, order=order, arguments=arguments)
+    yield from _formula(
+        text,
+        returned,
+        locals_,
+        {arguments[0]: lang.x},
+        subject,
+        at,
+        context,
+        order=order,
+        arguments=arguments,
+    )
     for parameter, default in defaults.items():
         value = _number_of(default)
         if value is not None and not order and parameter in ast.unparse(returned):
@@ -317,7 +397,9 @@ def _function(
 
 
 def _subject(name: str) -> str:
-    return subjects.exact(name) or subjects.exact(re.sub(r"_(alt|beta|numpy|np|function|fn|activation|custom)$", "", name))
+    return subjects.exact(name) or subjects.exact(
+        re.sub(r"_(alt|beta|numpy|np|function|fn|activation|custom)$", "", name)
+    )
 
 
 def _branches(first: ast.If, body: list[ast.stmt]) -> ast.expr | None:
@@ -367,7 +449,15 @@ def _formula(
         return
     act = registry.load(subject)
     if act.is_row or act.is_gated:
-        yield Claim(text, place, kind, subject, None, "code of a row or gated function is not read", form="code")
+        yield Claim(
+            text,
+            place,
+            kind,
+            subject,
+            None,
+            "code of a row or gated function is not read",
+            form="code",
+        )
         return
     try:
         right = expression(node, {"x": lang.x, "z": lang.x, **inputs}, locals_)
@@ -381,7 +471,9 @@ def _formula(
     free = (left.free_symbols | right.free_symbols) - {lang.x}
     own = tuple(p.symbol for p in act.parameters if p.symbol in free)
     foreign = tuple(sorted(free - set(own), key=str))
-    yield Claim(text, place, kind, subject, Equal(left, right, own, foreign, (), order), form="code")
+    yield Claim(
+        text, place, kind, subject, Equal(left, right, own, foreign, (), order), form="code"
+    )
 
 
 def inline_claims(
@@ -405,7 +497,12 @@ def inline_claims(
         return
     node = tree.body[0].value
     names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    if not isinstance(node, (ast.BinOp, ast.Call, ast.IfExp, ast.UnaryOp)) or not names & {"x", "z", "input", "features"}:
+    if not isinstance(node, (ast.BinOp, ast.Call, ast.IfExp, ast.UnaryOp)) or not names & {
+        "x",
+        "z",
+        "input",
+        "features",
+    }:
         return
     if isinstance(node, ast.Call):
         whole = ast.unparse(node.func)

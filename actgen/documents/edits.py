@@ -10,7 +10,8 @@ from .. import lang
 from ..limits import TimeLimit, time_limit
 from .equality import GENERIC, INPUTS, compare, value
 from .meaning import BUILTIN, LETTERS
-from .render import render, shown_name as _shown
+from .render import render
+from .render import shown_name as _shown
 from .tokens import GREEK, NotUnderstood, Tok
 
 SECONDS = 8.0
@@ -34,7 +35,7 @@ RELATIONS = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 def edits(tokens: list[Tok]) -> Iterator[Edit]:
     """Every single edit, the likeliest misprints first."""
-    for table in (_replaced, _signs, _primes, _dropped, _powers, _inserted, _numbers):
+    for table in (_replaced, _signs, _primes, _dropped, _numbers, _powers, _inserted):
         yield from table(tokens)
     for i, t in enumerate(tokens):
         if t.kind == "CASES":
@@ -94,7 +95,11 @@ def _dropped(tokens: list[Tok]) -> Iterator[Edit]:
 def _powers(tokens: list[Tok]) -> Iterator[Edit]:
     for i, t in enumerate(tokens):
         after = tokens[i + 1].kind if i + 1 < len(tokens) else ""
-        if t.kind in ("CLOSE", "RB") and after != "CARET" and not (t.kind == "RB" and after == "LB"):
+        if (
+            t.kind in ("CLOSE", "RB")
+            and after != "CARET"
+            and not (t.kind == "RB" and after == "LB")
+        ):
             yield _put(tokens, i, [t, *_SQUARE]), "squared"
         elif t.kind == "NAME" and t.text in BUILTIN and after in ("OPEN", "NAME"):
             yield _put(tokens, i, [t, *_SQUARE]), f"{t.text}² for {t.text}"
@@ -102,7 +107,10 @@ def _powers(tokens: list[Tok]) -> Iterator[Edit]:
 
 def _inserted(tokens: list[Tok]) -> Iterator[Edit]:
     star = Tok("STAR", "")
-    starts = [0, *(i + 1 for i, t in enumerate(tokens) if t.kind in ("PLUS", "MINUS", "OPEN", "LB"))]
+    starts = [
+        0,
+        *(i + 1 for i, t in enumerate(tokens) if t.kind in ("PLUS", "MINUS", "OPEN", "LB")),
+    ]
     for i in starts:
         if i < len(tokens) and tokens[i].kind not in ("PLUS", "MINUS", "CLOSE", "RB"):
             yield [*tokens[:i], _X, star, *tokens[i:]], "with a factor x"
@@ -110,7 +118,10 @@ def _inserted(tokens: list[Tok]) -> Iterator[Edit]:
             yield [*tokens[:i], Tok("NUM", "0.5"), star, *tokens[i:]], "with a factor 1/2"
             for name in sorted({t.text for t in tokens if t.kind == "NAME" and t.text in GREEK}):
                 if name not in LETTERS:
-                    yield [*tokens[:i], Tok("NAME", name), star, *tokens[i:]], f"with a factor {_shown(name)}"
+                    yield (
+                        [*tokens[:i], Tok("NAME", name), star, *tokens[i:]],
+                        f"with a factor {_shown(name)}",
+                    )
 
 
 def _numbers(tokens: list[Tok]) -> Iterator[Edit]:
@@ -136,8 +147,9 @@ def _rows(tokens: list[Tok], at: int) -> Iterator[Edit]:
         for i, t in enumerate(condition):
             if t.kind == "REL" and t.text in RELATIONS:
                 other = Tok("REL", RELATIONS[t.text])
-                yield with_row(k, (inside, _put(condition, i, [other]))), (
-                    f"{other.text} for {t.text} in row {k + 1}"
+                yield (
+                    with_row(k, (inside, _put(condition, i, [other]))),
+                    (f"{other.text} for {t.text} in row {k + 1}"),
                 )
     if len(rows) == 2:
         (a, p), (b, q) = rows

@@ -7,7 +7,7 @@ exact input. What is neither is told as unknown.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sympy
@@ -187,8 +187,9 @@ def _decided(
 ) -> _Cell:
     a, b = resolve(left, point), resolve(right, point)
     if a is sympy.nan or b is sympy.nan:
-        same = a is sympy.nan and b is sympy.nan
-        return _Cell(point[x], at is not None, True if same else None)
+        # At a point where one side says nothing the other is free to.
+        same = True if a is b else False if at is not None else None
+        return _Cell(point[x] if at is None else at, at is not None, same)
     if at is not None:
         a, b = a.subs(x, at), b.subs(x, at)
         if a.has(sympy.zoo, sympy.nan) or b.has(sympy.zoo, sympy.nan):
@@ -235,9 +236,8 @@ def _told(cells: list[_Cell], condition: Any) -> Comparison:
     if any(c.equal is None for c in wide):
         return Comparison("unknown", "no difference was found, and no proof")
     if wrong:
-        return Comparison(
-            "points", _how(cells), points=tuple(c.x for c in wrong), witness=wrong[0].witness
-        )
+        seen = next((c.witness for c in wrong if c.witness), None)
+        return Comparison("points", _how(cells), points=tuple(c.x for c in wrong), witness=seen)
     if any(c.equal is None for c in points):
         return Comparison("unknown", "proved but where branches meet")
     return Comparison("equal", _how(cells))
@@ -273,7 +273,9 @@ def _told_by_parameter(p: Symbol, found: list[tuple[Any, list[_Cell]]]) -> Compa
     if not good:
         return Comparison("differs", witness=first)
     where = sympy.Union(*good)
-    return Comparison("condition", "proved cell by cell", _as_condition(where, p), tuple(points), first)
+    return Comparison(
+        "condition", "proved cell by cell", _as_condition(where, p), tuple(points), first
+    )
 
 
 def _as_condition(where: Any, p: Symbol) -> Any:
@@ -355,9 +357,7 @@ def solve(
     return None
 
 
-def _candidates(
-    left: Expr, right: Expr, unknown: Sequence[Symbol]
-) -> Iterator[dict[Symbol, Expr]]:
+def _candidates(left: Expr, right: Expr, unknown: Sequence[Symbol]) -> Iterator[dict[Symbol, Expr]]:
     try:
         with time_limit(4.0):
             yield from _solutions(left, right, unknown)

@@ -63,7 +63,11 @@ def _greatest(left: Expr, right: Expr) -> Extreme | None:
                 continue
             f = _Function(gap)
             # Unit steps: a wide interval says nothing of a function that saturates.
-            edges = [ends[i], *(arb(k) for k in range(-REACH, REACH + 1) if ends[i] < k < ends[i + 1]), ends[i + 1]]
+            edges = [
+                ends[i],
+                *(arb(k) for k in range(-REACH, REACH + 1) if ends[i] < k < ends[i + 1]),
+                ends[i + 1],
+            ]
             for lo, hi in zip(edges, edges[1:], strict=False):
                 count += 1
                 heapq.heappush(queue, (-_top(f, lo, hi), count, lo.lower(), hi.upper(), f))

@@ -72,7 +72,13 @@ def judge(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) 
         if claim.cure is not None and claim.cure.again is not None:
             suggestion = suggest(claim.cure.left, claim.cure.tokens, claim.cure.again)
         return Verdict(claim, "not_understood", claim.reason, suggestion=suggestion)
-    key = (claim.expression, claim.kind, claim.subject, tuple(assumed.items()), tuple(values.items()))
+    key = (
+        claim.expression,
+        claim.kind,
+        claim.subject,
+        tuple(assumed.items()),
+        tuple(values.items()),
+    )
     try:
         if key in _known:
             return replace(_known[key], claim=claim)
@@ -86,7 +92,14 @@ def judge(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) 
         verdict = Verdict(claim, "undecided", f"no decision within {SECONDS:g} s")
     except (NoCells, NotUnderstood, sympy.PolynomialError, NotImplementedError) as why:
         verdict = Verdict(claim, "undecided", str(why) or type(why).__name__)
-    except (ActgenError, InternalError, ArithmeticError, RecursionError, TypeError, ValueError) as why:
+    except (
+        ActgenError,
+        InternalError,
+        ArithmeticError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as why:
         verdict = Verdict(claim, "undecided", f"{type(why).__name__}: {why}".split("\n")[0])
     if len(_known) > 4096:
         _known.clear()
@@ -140,7 +153,11 @@ def _equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr])
     if found.outcome in ("fails", "undecided", "holds_if") and claim.generic:
         return _about_what(claim, e, found)
     if found.outcome == "fails" and e.guessed:
-        return Verdict(claim, "undecided", "the document does not say what φ is; it fails with the normal density")
+        return Verdict(
+            claim,
+            "undecided",
+            "the document does not say what φ is; it fails with the normal density",
+        )
     if found.outcome == "fails" and not found.suggestion and e.again is not None:
         rename, left = _renaming(e)
         hint = suggest(left, e.tokens, e.again, rename, e.assume)
@@ -214,7 +231,10 @@ def _judged(
     if e.right.has(sympy.nan):
         return Verdict(claim, "undecided", "one side has no value")
     best: tuple[int, Comparison, dict[Symbol, Expr], Expr, Expr] | None = None
-    assume = [*e.assume, *(c for name, c in assumed.items() if lang.symbol(name) in e.right.free_symbols)]
+    assume = [
+        *e.assume,
+        *(c for name, c in assumed.items() if lang.symbol(name) in e.right.free_symbols),
+    ]
     for rename in _renamings(e):
         left, right = e.left, e.right.xreplace(rename)
         found = compare(left, right, [c.xreplace(rename) for c in assume])
@@ -245,7 +265,10 @@ def _concluded(
     if found.outcome == "condition" and isinstance(found.condition, sympy.Eq) and e.own:
         only = _relational(found.condition.xreplace(names))
         return Verdict(
-            claim, "fails", f"it holds for {only} only", counterexample=_renamed(found.witness, names)
+            claim,
+            "fails",
+            f"it holds only for {only}",
+            counterexample=_renamed(found.witness, names),
         )
     if found.outcome == "condition":
         condition = found.condition.xreplace(names)
@@ -319,12 +342,28 @@ def _with_values(
                 _renamed(found.witness, names),
             )  # fmt: skip
     lone = [s for s in unknown if s not in e.own]
+    if found.outcome == "differs" and len(e.own) > 1 and not lone:
+        # Where two parameters decide on branches, only their defaults are sure to be in order.
+        at = {
+            s: v for s, v in properties.defaults(registry.load(claim.subject)).items() if s in e.own
+        }
+        again = compare(left.subs(at), right.subs(at), e.assume)
+        if again.outcome != "differs":
+            return Verdict(claim, "undecided", f"it is not false at the defaults; {found.witness}")
+        found = replace(
+            again,
+            witness=again.witness
+            and Witness({**at, **again.witness.point}, again.witness.left, again.witness.right),
+        )
     if found.outcome == "differs" and lone:
         told = ", ".join(map(str, lone))
         return Verdict(claim, "undecided", f"the document does not say what {told} is")
     if found.outcome == "differs":
         return Verdict(
-            claim, "fails", _only_if(e, left, right, names), counterexample=_renamed(found.witness, names)
+            claim,
+            "fails",
+            _only_if(e, left, right, names),
+            counterexample=_renamed(found.witness, names),
         )
     why = found.how
     if found.witness is not None:
@@ -341,7 +380,7 @@ def _only_if(e: Equal, left: Expr, right: Expr, names: Mapping[Symbol, Expr]) ->
     if solved is None:
         return ""
     (s, v), *_ = solved[0].items()
-    return f"it holds for {names.get(s, s)} = {_number(v)} only"
+    return f"it does hold for {names.get(s, s)} = {_number(v)}"
 
 
 def _admissible(subject: str, values: Mapping[Symbol, Expr]) -> bool:
@@ -349,7 +388,9 @@ def _admissible(subject: str, values: Mapping[Symbol, Expr]) -> bool:
     act = registry.load(subject) if subject else None
     for p in act.parameters if act is not None else ():
         v = values.get(p.symbol)
-        if v is not None and ((p.low is not None and v <= p.low) or (p.high is not None and v >= p.high)):
+        if v is not None and (
+            (p.low is not None and v <= p.low) or (p.high is not None and v >= p.high)
+        ):
             return False
     return True
 
@@ -390,9 +431,7 @@ def _assumed(e: Equal, place: Expr) -> bool:
     free = set().union(place.free_symbols, *(c.free_symbols for c in e.assume)) - {lang.x}
     sample = {s: sympy.Rational(3, 2) for s in free}
     try:
-        return all(
-            holds_at(c, {lang.x: place.subs(sample), **sample}) for c in e.assume
-        )
+        return all(holds_at(c, {lang.x: place.subs(sample), **sample}) for c in e.assume)
     except NoCells:
         return True
 
@@ -425,7 +464,9 @@ def _kinks(slope: Expr, e: Equal) -> list[Expr]:
         free = sorted(slope.free_symbols - {lang.x}, key=str)
         sample = {s: sympy.Rational(2 * i + 3, i + 2) for i, s in enumerate(free)}
         places = {sympy.simplify(r.subs(sample)): r for r in arrangement.roots}
-        ordered = sorted((p for p in places if p.is_real and p.is_finite), key=lambda v: sympy.N(v, 40))
+        ordered = sorted(
+            (p for p in places if p.is_real and p.is_finite), key=lambda v: sympy.N(v, 40)
+        )
         found = []
         gaps = between(ordered)
         for i, place in enumerate(ordered):
@@ -449,16 +490,20 @@ def _renamed(found: Witness | None, names: Mapping[Symbol, Expr]) -> Witness | N
 def _relational(condition: Any) -> str:
     def plain(part: Any) -> str:
         # x ≥ 0, not 0 ≤ x.
-        turned = part.reversed if getattr(part, "lhs", None) is not None and part.lhs.is_number else part
+        turned = (
+            part.reversed if getattr(part, "lhs", None) is not None and part.lhs.is_number else part
+        )
         return str(turned)
 
     if isinstance(condition, (sympy.And, sympy.Or)):
-        return (" and " if isinstance(condition, sympy.And) else " or ").join(map(plain, condition.args))
+        return (" and " if isinstance(condition, sympy.And) else " or ").join(
+            map(plain, condition.args)
+        )
     return plain(condition)
 
 
 def _number(value: Expr) -> str:
-    if value.is_Rational and value.q < 1000:
+    if not value.is_number or (value.is_Rational and value.q < 1000):
         return str(value)
     return str(sympy.N(value, 12))
 

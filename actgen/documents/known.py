@@ -93,8 +93,10 @@ def dump(found: Verdicts, title: str, citation: str) -> str:
             continue
         text, form = stated
         last = groups[-1] if groups else None
-        same = last is not None and last[0].location == v.claim.location and (
-            v.claim.form != "prose" or last[0].subject == v.claim.subject
+        same = (
+            last is not None
+            and last[0].location == v.claim.location
+            and (v.claim.form != "prose" or last[0].subject == v.claim.subject)
         )
         if last and same and (last[1] == text or not text):
             last[3].append(v)
@@ -110,7 +112,12 @@ def dump(found: Verdicts, title: str, citation: str) -> str:
             parts.append(f"subject = {_quoted(subject)}")
         if form != "latex":
             parts.append(f"form = {_quoted(form)}")
-        if isinstance(claim.expression, Equal) and claim.expression.approximate and "≈" not in text and r"\approx" not in text:
+        if (
+            isinstance(claim.expression, Equal)
+            and claim.expression.approximate
+            and "≈" not in text
+            and r"\approx" not in text
+        ):
             parts.append("approximates = true")
         parts.append(f"text = {_quoted(text)}")
         columns = {
@@ -155,12 +162,19 @@ def _stated(claim: Claim) -> tuple[str, str] | None:
         a, b = "[" if e.closed[0] else "(", "]" if e.closed[1] else ")"
         return rf"{f}{chr(39) * e.order}(x) \in {a}{latex(e.low)}, {latex(e.high)}{b}", "latex"
     if isinstance(e, Tends):
-        return rf"\lim_{{x \to {latex(e.at)}}} {f}{chr(39) * e.order}(x) = {latex(e.value)}", "latex"
+        return (
+            rf"\lim_{{x \to {latex(e.at)}}} {f}{chr(39) * e.order}(x) = {latex(e.value)}",
+            "latex",
+        )
     if isinstance(e, Constant):
         return rf"\{e.symbol} = {e.digits}", "latex"
     if isinstance(e, Equal) and e.approximate:
         other = next(
-            (n for n in registry.names() if registry.load(n).formula.subs(registry.load(n).defaults) == e.right),
+            (
+                n
+                for n in registry.names()
+                if registry.load(n).formula.subs(registry.load(n).defaults) == e.right
+            ),
             "",
         )
         return (rf"{f}(x) \approx \operatorname{{{other}}}(x)", "latex") if other else None

@@ -40,7 +40,9 @@ class Named:
         if len(args) > len(formals):
             takes = len(self.inputs)
             raise NotUnderstood(f"{self.name} takes {takes} argument(s), not {len(args)}")
-        return self.formula.xreplace({**dict(self.defaults), **dict(zip(formals, args, strict=False))})
+        return self.formula.xreplace(
+            {**dict(self.defaults), **dict(zip(formals, args, strict=False))}
+        )
 
     def derivative(self, order: int, wrt: Symbol | None = None) -> Named:
         """The function's derivative, branch by branch."""
@@ -355,7 +357,11 @@ class Scope:
         if name == "exp" and power and not used:
             raise NotUnderstood("exp without its argument")
         for s in power:
-            if _plain(s.children[-1]) == "" and _is_minus_one(s.children[-1]) and name not in _INVERSE:
+            if (
+                _plain(s.children[-1]) == ""
+                and _is_minus_one(s.children[-1])
+                and name not in _INVERSE
+            ):
                 raise NotUnderstood(f"the inverse of {_told(name)}")
             value = self._powered(value, s, name)
         return self._scripted(value, outer), 1 + used
@@ -551,7 +557,9 @@ class Scope:
                 return lang.symbol(f"{name}_{index}")
             if name in self.variables and self.variables[name] in (lang.x, lang.y):
                 if self.bound and index not in self.bound:
-                    raise NotUnderstood(f"the entry {name}_{index} inside a sum over {self.bound[0]}")
+                    raise NotUnderstood(
+                        f"the entry {name}_{index} inside a sum over {self.bound[0]}"
+                    )
                 self.indices.add(index)
         return self.symbol(name)
 
@@ -580,8 +588,6 @@ class Scope:
     def _under(self, index: str, rest: list[Any]) -> list[Expr]:
         if not rest:
             raise NotUnderstood("a sum of nothing")
-        if self.bound:
-            raise NotUnderstood("a sum inside a sum")
         before, self.bound = self.bound, (index,)
         try:
             return list(self._factors(rest))
@@ -670,7 +676,11 @@ _INVERSE = {"tanh": sympy.atanh, "sinh": sympy.asinh, "tan": sympy.atan}
 
 
 def _is_minus_one(argument: Any) -> bool:
-    tokens = list(argument.scan_values(lambda t: isinstance(t, Token))) if isinstance(argument, Tree) else []
+    tokens = (
+        list(argument.scan_values(lambda t: isinstance(t, Token)))
+        if isinstance(argument, Tree)
+        else []
+    )
     return [t.value.text for t in tokens if t.type in ("MINUS", "NUM", "NAME")] == ["-", "1"]
 
 
@@ -695,9 +705,18 @@ def _name(tree: Tree[Token]) -> str:
 
 def _single(tree: Any) -> Any:
     """The one base that a tree of sums, terms and chains comes down to; None if it is more."""
-    while isinstance(tree, Tree) and tree.data in ("argument", "sum", "term", "chain", "factor", "items"):
+    while isinstance(tree, Tree) and tree.data in (
+        "argument",
+        "sum",
+        "term",
+        "chain",
+        "factor",
+        "items",
+    ):
         children = [c for c in tree.children if isinstance(c, Tree) or c.type in ("NAME", "NUM")]
-        signed = any(isinstance(c, Token) and c.type in ("MINUS", "PM", "FRAC") for c in tree.children)
+        signed = any(
+            isinstance(c, Token) and c.type in ("MINUS", "PM", "FRAC") for c in tree.children
+        )
         if len(children) != 1 or signed:
             return None
         tree = children[0]
@@ -781,7 +800,9 @@ def head(tokens: list[Tok], scope: Scope) -> Head | None:
         return Head(name, (), order, wrt)
     group = chain[1].children[0]
     outer = list(chain[1].children[1:])
-    if not (isinstance(group, Tree) and group.data == "group") or any(s.data != "index" for s in outer):
+    if not (isinstance(group, Tree) and group.data == "group") or any(
+        s.data != "index" for s in outer
+    ):
         return None
     args = []
     for item in group.children[1].children:

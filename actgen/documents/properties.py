@@ -26,7 +26,10 @@ from .zero import proves_zero
 
 Result = tuple[Any, ...]
 
-WIDE = (*INPUTS, *(sympy.Rational(v) for v in "1000 -1000 1/1000 -1/1000 -7/10 -13/10 6 -6".split()))
+WIDE = (
+    *INPUTS,
+    *(sympy.Rational(v) for v in "1000 -1000 1/1000 -1/1000 -7/10 -13/10 6 -6".split()),
+)
 
 
 def defaults(act: Activation) -> dict[Symbol, Expr]:
@@ -54,19 +57,27 @@ def within(subject: str, e: Within) -> Result:
     expr, told = _defaults(subject, e.expr)
     low, high = _defaults(subject, e.low)[0], _defaults(subject, e.high)[0]
     if (expr.free_symbols | low.free_symbols | high.free_symbols) - {lang.x, lang.y}:
-        return "undecided", f"it depends on {', '.join(map(str, sorted(expr.free_symbols, key=str)))}"
+        return (
+            "undecided",
+            f"it depends on {', '.join(map(str, sorted(expr.free_symbols, key=str)))}",
+        )
     outside = _outside(expr, low, high, e)
+    curve = quietly(Curve, _activation(expr), seconds=4.0)
+    found = quietly(shape.value_range, curve, 0, seconds=6.0) if curve is not None else None
     if outside is not None:
+        rounded = found is not None and _near(found.low, low) and _near(found.high, high)
+        if rounded:
+            return "approximates", f"the values are {found}; the ends are printed rounded"
         return "fails", "", "", outside
     if low.has(lang.x) or high.has(lang.x):
-        parts = [Within(expr - low, sympy.Integer(0), sympy.oo, (e.closed[0], False), 0, e.assume),
-                 Within(high - expr, sympy.Integer(0), sympy.oo, (e.closed[1], False), 0, e.assume)]
+        parts = [
+            Within(expr - low, sympy.Integer(0), sympy.oo, (e.closed[0], False), 0, e.assume),
+            Within(high - expr, sympy.Integer(0), sympy.oo, (e.closed[1], False), 0, e.assume),
+        ]
         results = [within("", part) for part in parts]
         return next((r for r in results if r[0] != "holds"), results[0])
     if e.assume:
         return "undecided", "no value outside was found, and no proof under the condition"
-    curve = quietly(Curve, _activation(expr), seconds=4.0)
-    found = quietly(shape.value_range, curve, 0, seconds=6.0) if curve is not None else None
     if found is None:
         return "undecided", "no value outside was found; the range could not be enclosed"
     inside = _beyond(found.low, low, found.low_attained, e.closed[0], -1) and _beyond(
@@ -77,8 +88,12 @@ def within(subject: str, e: Within) -> Result:
         return "undecided", f"the values found lie in {found}"
     proof = f"the values are {found}, enclosed on the whole line"
     tight = _same(found.low, low) and _same(found.high, high)
+    if e.exact and not tight and _near(found.low, low) and _near(found.high, high):
+        return "approximates", f"{proof}; the ends are printed rounded"
     if e.exact and not tight:
-        return "fails", f"{proof}, not {_interval(low, high, e.closed)}" + (f" (at {told})" if told else "")
+        return "fails", f"{proof}, not {_interval(low, high, e.closed)}" + (
+            f" (at {told})" if told else ""
+        )
     if e.exact and (found.low_attained, found.high_attained) != e.closed:
         return "convention", f"{proof}; the ends are printed as {_interval(low, high, e.closed)}"
     if not tight and not (low.is_infinite or high.is_infinite):
@@ -106,6 +121,15 @@ def _beyond(end: Number, bound: Expr, attained: bool, closed: bool, side: int) -
         return closed or not attained
     gap = Number.of(bound).ball - end.ball
     return bool(gap > 0) if side > 0 else bool(gap < 0)
+
+
+def _near(end: Number, bound: Expr) -> bool:
+    """Whether a bound is the end itself or a decimal next to it."""
+    if _same(end, bound):
+        return True
+    if end.is_infinite or not bound.is_Rational or bound.is_Integer:
+        return False
+    return abs(float(end) - float(bound)) <= 0.01 * max(abs(float(end)), 0.1)
 
 
 def _same(end: Number, bound: Expr) -> bool:
@@ -139,7 +163,9 @@ def _outside(expr: Expr, low: Expr, high: Expr, e: Within) -> Witness | None:
             past = f < edge if side < 0 else f > edge
             touches = not closed and f.is_exact() and edge.is_exact() and f == edge
             if past or touches or (not closed and _equals(expr, bound, point)):
-                return Witness(point, shown(f), f"the {'lower' if side < 0 else 'upper'} end {shown(edge)}")
+                return Witness(
+                    point, shown(f), f"the {'lower' if side < 0 else 'upper'} end {shown(edge)}"
+                )
     return None
 
 
@@ -165,7 +191,11 @@ def _row_within(e: Within) -> Result:
         if low < e.low or high > e.high:
             return "undecided", "the range of the row is another"
         if high == e.high and not e.closed[1] and ends[1]:
-            return "holds_if", proof + "; the one entry of a row of one reaches the end", "the row has two entries or more"
+            return (
+                "holds_if",
+                proof + "; the one entry of a row of one reaches the end",
+                "the row has two entries or more",
+            )
         return "holds", proof
     return "undecided", "ranges of this row function are not judged"
 
@@ -197,9 +227,15 @@ def tends(subject: str, e: Tends) -> Result:
         if ball is None:
             return "undecided", f"no value at {e.at}"
         found = sympy.simplify(expr.subs(lang.x, e.at))
-    same = found == target or (found.is_finite and target.is_finite and sympy.simplify(found - target) == 0)
+    same = found == target or (
+        found.is_finite and target.is_finite and sympy.simplify(found - target) == 0
+    )
     if same:
-        return ("holds_if", "the limit is proved; other values were not judged", told) if told else ("holds", f"the limit is {found}")
+        return (
+            ("holds_if", "the limit is proved; other values were not judged", told)
+            if told
+            else ("holds", f"the limit is {found}")
+        )
     return "fails", f"the limit is {found}, not {target}"
 
 
@@ -234,7 +270,10 @@ def constant(subject: str, e: Constant) -> Result:
     what = "rounded" if gap <= step / 2 else "cut off" if gap <= step else ""
     if not what:
         return "fails", f"{act.name} has {sympy.N(true, 16)}"
-    return "approximates", f"{sympy.N(true, 16)} {what} to {decimals} decimals; the error is {sympy.N(gap, 3)}"
+    return (
+        "approximates",
+        f"{sympy.N(true, 16)} {what} to {decimals} decimals; the error is {sympy.N(gap, 3)}",
+    )
 
 
 # Properties by name.
@@ -263,7 +302,8 @@ def _defined_everywhere(act: Activation, _: Any) -> Result:
     ends = facts(act).limits
     if None in ends:
         return "holds", "finite for every real x, enclosed"
-    return "holds", f"finite for every real x, enclosed; at ±∞ the limits {ends[0]} and {ends[1]}"
+    low, high = (sympy.simplify(end.subs(defaults(act))) for end in ends)
+    return "holds", f"finite for every real x, enclosed; at ±∞ the limits {low} and {high}"
 
 
 def _order(act: Activation, least: Any) -> Result:
@@ -277,6 +317,14 @@ def _order(act: Activation, least: Any) -> Result:
         if more >= least:
             return "holds_if", f"{found.text}, proved", f"{condition.lhs} = {condition.rhs}"
     return "fails", f"{found.text}, proved"
+
+
+def _smooth(act: Activation, _: Any) -> Result:
+    """Infinitely differentiable; what is C1 and no more some call smooth and some do not."""
+    found = _order(act, sympy.oo)
+    if found[0] == "fails" and _order(act, 1)[0] != "fails":
+        return "undecided", f"{found[1]}: smooth for some, not for others"
+    return found
 
 
 def _exact_order(act: Activation, n: Any) -> Result:
@@ -337,7 +385,13 @@ def _monotone(act: Activation, _: Any) -> Result:
     line = curve.line(1)
     if line is None or line.reach != "oo":
         return "undecided", found.text
-    return ("holds" if len(kinds) == 1 and not shape.jumps(curve) else "fails" if len(kinds) > 1 else "undecided"), found.text
+    return (
+        "holds"
+        if len(kinds) == 1 and not shape.jumps(curve)
+        else "fails"
+        if len(kinds) > 1
+        else "undecided"
+    ), found.text
 
 
 def _convex(act: Activation, _: Any) -> Result:
@@ -345,7 +399,9 @@ def _convex(act: Activation, _: Any) -> Result:
     found = quietly(shape.convexity, curve, seconds=4.0) if curve is not None else None
     if found is None:
         return "undecided", "its convexity was not found"
-    whole = [s for s in found.value if s.kind == "convex" and s.low.is_infinite and s.high.is_infinite]
+    whole = [
+        s for s in found.value if s.kind == "convex" and s.low.is_infinite and s.high.is_infinite
+    ]
     return ("holds" if whole else "fails"), found.text
 
 
@@ -404,7 +460,7 @@ def _case_of(act: Activation, general: Any) -> Result:
 
 PROPERTIES: dict[str, Callable[[Activation, Any], Result]] = {
     "defined": _defined_everywhere,
-    "smooth": lambda act, _: _order(act, sympy.oo),
+    "smooth": _smooth,
     "order": lambda act, n: _exact_order(act, n),
     "differentiable": lambda act, _: _order(act, 1),
     "continuous": lambda act, _: _order(act, 0),

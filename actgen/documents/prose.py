@@ -32,7 +32,10 @@ Found = tuple[str, str, Assertion]  # kind, subject, assertion
 
 NUM = r"[-−+]?(?:\d+(?:\.\d+)?|∞|inf(?:inity)?|one|zero)"
 _INTERVAL = re.compile(rf"(?P<a>[\[(\]])\s*(?P<low>{NUM})\s*,\s*(?P<high>{NUM})\s*(?P<b>[\])\[])")
-_BETWEEN = re.compile(rf"(?:between|from|range of|within|interval)\s+(?P<low>{NUM})\s*(?:and|to|,|-)\s*(?P<high>{NUM})", re.I)
+_BETWEEN = re.compile(
+    rf"(?:between|from|range of|within|interval)\s+(?P<low>{NUM})\s*(?:and|to|,|-)\s*(?P<high>{NUM})",
+    re.I,
+)
 
 
 def number(text: str) -> Expr:
@@ -124,9 +127,9 @@ def _slope(match: re.Match[str], s: Sentence) -> Iterator[Found]:
         yield "range", s.subject, _within(s.subject, -sympy.oo, bound, (False, not strict), 1)
 
 
-def _property(name: str, value: object = None, negated: bool = False, kind: str = "shape") -> (
-    Callable[[re.Match[str], Sentence], Iterator[Found]]
-):
+def _property(
+    name: str, value: object = None, negated: bool = False, kind: str = "shape"
+) -> Callable[[re.Match[str], Sentence], Iterator[Found]]:
     def build(match: re.Match[str], s: Sentence) -> Iterator[Found]:
         yield kind, s.subject, Property(name, value, negated)
 
@@ -233,7 +236,9 @@ def _limit(match: re.Match[str], s: Sentence) -> Iterator[Found]:
     subject = s.subject
     if not subject or registry.load(subject).is_row:
         return
-    end = -sympy.oo if match["end"].lstrip("$ ").startswith(("-", "−", "neg", "minus")) else sympy.oo
+    end = (
+        -sympy.oo if match["end"].lstrip("$ ").startswith(("-", "−", "neg", "minus")) else sympy.oo
+    )
     yield "limit", subject, Tends(registry.load(subject).formula, end, number(match["value"]))
 
 
@@ -244,8 +249,10 @@ def _approximates(match: re.Match[str], s: Sentence) -> Iterator[Found]:
         return
     mine, other = registry.load(subject), registry.load(target)
     if mine.inputs == other.inputs and not mine.is_row and not other.is_row:
-        yield "approximation", subject, Equal(
-            mine.formula, other.formula.subs(other.defaults), (), (), (), 0, True
+        yield (
+            "approximation",
+            subject,
+            Equal(mine.formula, other.formula.subs(other.defaults), (), (), (), 0, True),
         )
 
 
@@ -349,14 +356,19 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 
 #: A negation in another language: the table reads English.
-_FOREIGN = re.compile(r"\b(?:pas|n'est|quasi|nicht|kein\w*|est|les|des|und|der|die|ist|est-ce|une?)\b", re.I)
+_FOREIGN = re.compile(
+    r"\b(?:pas|n'est|quasi|nicht|kein\w*|est|les|des|und|der|die|ist|est-ce|une?)\b", re.I
+)
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z*\[$(])|;\s+|\n(?=[-*•] )")
 #: Plain text such as `f(x) = max(0, x)` or `σ'(x) = σ(x)(1 - σ(x))`.
 _FORMULA = re.compile(
     r"(?:^|(?<=[\s:*|(]))(?P<head>(?:\bd/dx\s*)?[A-Za-zσφϕψΦ][\w.]*\s*['′’]*\s*\(\s*[\w, ]+\)\s*=(?!=))"
 )
-_COMPUTED = re.compile(r"\b(?:computed|calculated|defined|given|expressed) (?:as|by) (?P<code>[a-z0-9(][^.,;$]*[*/+(][^,;$]*?)(?=\s+(?:where|with|and)\b|[,;]|\.\s|\.?$)", re.I)
+_COMPUTED = re.compile(
+    r"\b(?:computed|calculated|defined|given|expressed) (?:as|by) (?P<code>[a-z0-9(][^.,;$]*[*/+(][^,;$]*?)(?=\s+(?:where|with|and)\b|[,;]|\.\s|\.?$)",
+    re.I,
+)
 _APPROXIMATION = re.compile(r"approximat\w*[^.]*?Eq(?:uation|s)?\.?\s*\(?(\d+)\)?", re.I)
 
 
@@ -364,8 +376,19 @@ def plain(text: str) -> str:
     """A line with its inline mathematics as plain characters, without marks of emphasis."""
     text = re.sub(r"<[^<>]*>", " ", text)
     text = re.sub(r"\*\*|__|(?<![\w*])\*(?=\w)|(?<=\w)\*(?![\w*(])|`", "", text)
-    for old, new in ((r"\infty", "∞"), (r"\alpha", "α"), (r"\beta", "β"), (r"\lambda", "λ"), (r"\ge", "≥"),
-                     (r"\le", "≤"), (r"\to", "→"), ("$", ""), (r"\(", ""), (r"\)", ""), (":math:", "")):
+    for old, new in (
+        (r"\infty", "∞"),
+        (r"\alpha", "α"),
+        (r"\beta", "β"),
+        (r"\lambda", "λ"),
+        (r"\ge", "≥"),
+        (r"\le", "≤"),
+        (r"\to", "→"),
+        ("$", ""),
+        (r"\(", ""),
+        (r"\)", ""),
+        (":math:", ""),
+    ):
         text = text.replace(old, new)
     return text
 
@@ -414,12 +437,17 @@ def _formulas(text: str, line: int, context: Context) -> Iterator[Claim]:
     """Formulas printed as plain text, from a head to the end of the line or a clause."""
     for n, raw in enumerate(text.split("\n")):
         bare = re.sub(r"`[^`]*`", lambda m: " " * len(m.group()), raw)
-        masked = re.sub(r"\$[^$]*\$|:math:`[^`]*`|<math.*?</math>", lambda m: " " * len(m.group()), bare)
+        masked = re.sub(
+            r"\$[^$]*\$|:math:`[^`]*`|<math.*?</math>", lambda m: " " * len(m.group()), bare
+        )
         heads = list(_FORMULA.finditer(masked))
         for i, found in enumerate(heads):
             end = heads[i + 1].start() if i + 1 < len(heads) else len(bare)
             formula = bare[found.start("head") : end]
-            formula = re.split(r",?\s+(?:where|which|and|with|in which)\b|\s\(\"|\s[—–]\s|;\s|\.\s+[A-Z]|\s\(\S{3,}\s|\s\([^()]*≈[^()]*\)|\|\s", formula)[0]
+            formula = re.split(
+                r",?\s+(?:where|which|and|with|in which)\b|\s\(\"|\s[—–]\s|;\s|\.\s+[A-Z]|\s\(\S{3,}\s|\s\([^()]*≈[^()]*\)|\|\s",
+                formula,
+            )[0]
             formula = formula.replace("$", "").strip().rstrip(".,*|")
             if _looks_like_code(formula):
                 continue

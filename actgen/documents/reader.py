@@ -63,7 +63,8 @@ def read(path: str | Path) -> Document:
     except UnicodeDecodeError as wrong:
         line = raw[: wrong.start].count(b"\n") + 1
         raise FormulaError(
-            f"{path}, line {line}: not UTF-8 text", cure="save it as UTF-8: iconv -f latin1 -t utf-8"
+            f"{path}, line {line}: not UTF-8 text",
+            cure="save it as UTF-8: iconv -f latin1 -t utf-8",
         ) from None
     if not text.strip():
         raise FormulaError(f"{path}: the file is empty", cure="give a document with formulas")
@@ -126,7 +127,9 @@ INLINE = re.compile(
     re.S,
 )
 #: What shows that a $ closed one formula and opened nothing.
-_NO_MATH = re.compile(r"\*\*|##|[À-ÖØ-öø-ÿ]|(?<![\\{A-Za-z])[a-z]{4,} [a-z]{2,} [a-z]{2,}|\n\s*[-*] ")
+_NO_MATH = re.compile(
+    r"\*\*|##|[À-ÖØ-öø-ÿ]|(?<![\\{A-Za-z])[a-z]{4,} [a-z]{2,} [a-z]{2,}|\n\s*[-*] "
+)
 
 
 def inline(text: str) -> Iterator[tuple[int, int, str]]:
@@ -134,7 +137,9 @@ def inline(text: str) -> Iterator[tuple[int, int, str]]:
     at = 0
     while (found := INLINE.search(text, at)) is not None:
         inside = next(g for g in found.groups() if g is not None)
-        if found["dollar"] is not None and _NO_MATH.search(re.sub(r"\\(?:text|mbox)\w*\{[^}]*\}", "", inside)):
+        if found["dollar"] is not None and _NO_MATH.search(
+            re.sub(r"\\(?:text|mbox)\w*\{[^}]*\}", "", inside)
+        ):
             at = found.start() + 1
             continue
         yield found.start(), found.end(), inside
@@ -145,16 +150,24 @@ def inline(text: str) -> Iterator[tuple[int, int, str]]:
 TICKS = re.compile(r"(?<!:math:)(?<![`\w:])(`{1,2})(?P<code>[^`]+)\1(?!`)")
 
 _DISPLAY = re.compile(
-    r"(?<!\\)\$\$(?P<dollars>.*?)\$\$"
+    r"(?<!\\)\$\$(?P<dollars>(?:(?!\n[ \t]*\n).)*?)\$\$"
     r"|\\\[(?P<square>.*?)\\\]"
     r"|\\begin\{(?P<env>equation|align|gather|multline|eqnarray|displaymath|math|flalign)(?P<star>\*?)\}"
     r"(?P<body>.*?)\\end\{(?P=env)(?P=star)\}",
     re.S,
 )
-_FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>```+|~~~+)[^\n]*\n(?P<code>.*?)^(?P=indent)?[ \t]*(?P=fence)[ \t]*$", re.S | re.M)
-_BLOCK = re.compile(r"^(?P<indent>[ \t]*)\.\. (?P<name>math|code|code-block|literal)::[ \t]*(?P<same>[^\n]*)\n(?P<body>(?:[ \t]*\n|(?P=indent)[ \t]+\S[^\n]*\n?)*)", re.M)
+_FENCE = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<fence>```+|~~~+)[^\n]*\n(?P<code>.*?)^(?P=indent)?[ \t]*(?P=fence)[ \t]*$",
+    re.S | re.M,
+)
+_BLOCK = re.compile(
+    r"^(?P<indent>[ \t]*)\.\. (?P<name>math|code|code-block|literal)::[ \t]*(?P<same>[^\n]*)\n(?P<body>(?:[ \t]*\n|(?P=indent)[ \t]+\S[^\n]*\n?)*)",
+    re.M,
+)
 _LISTING = re.compile(r"\\begin\{(lstlisting|verbatim|minted)\}(?P<code>.*?)\\end\{\1\}", re.S)
-_NUMBER = re.compile(r"(?:\\quad|\\qquad|\\hfill|\s)\s*\(?\(\s*(\d+(?:\.\d+)*[a-z]?)\s*\)\s*[.,]?\s*$")
+_NUMBER = re.compile(
+    r"(?:\\quad|\\qquad|\\hfill|\s)\s*\(?\(\s*(\d+(?:\.\d+)*[a-z]?)\s*\)\s*[.,]?\s*$"
+)
 _TAG = re.compile(r"\\tag\*?\{\(?([^}]*?)\)?\}|\\label\{[^}]*\}")
 
 
@@ -180,7 +193,9 @@ def _items(text: str) -> Iterator[Item]:
             blocks.append((*found.span(), kind, body.replace(":label:", "%")))
     for found in _DISPLAY.finditer(text):
         if free(*found.span()):
-            body = next(g for g in (found["dollars"], found["square"], found["body"]) if g is not None)
+            body = next(
+                g for g in (found["dollars"], found["square"], found["body"]) if g is not None
+            )
             blocks.append((*found.span(), "display", body))
     i = 0
     for start, end, kind, body in sorted(blocks):
@@ -233,7 +248,9 @@ _SECTION = re.compile(r"^\s*\\(?:sub)*(?:section|paragraph|chapter)\*?\s*\{(.*)\
 _WIKI = re.compile(r"^\s*(={2,6})\s*(.*?)\s*\1\s*$")
 _RULE = re.compile(r"^\s*([=\-~^\"'*+#`:.])\1{2,}\s*$")
 _NUMBERED = re.compile(r"^\s*\d+(?:\.\d+)*\.?\s+[A-Z][\w ()\-]{1,60}$")
-_FURNITURE = re.compile(r"^\s*(?:(?:\. ?){3,}|[-_*=]{3,}|\d+|\[\d+\]|!\[.*\]\(.*\)|Figure \d+\.?)\s*$")
+_FURNITURE = re.compile(
+    r"^\s*(?:(?:\. ?){3,}|[-_*=]{3,}|\d+|\[\d+\]|!\[.*\]\(.*\)|Figure \d+\.?)\s*$"
+)
 
 
 def _lines(text: str, first: int) -> Iterator[Item]:
@@ -280,7 +297,11 @@ def _lines(text: str, first: int) -> Iterator[Item]:
 def _is_title(line: str) -> bool:
     """A short line alone that ends no sentence: a heading that lost its mark."""
     plain = re.sub(r"\$[^$]*\$|`[^`]*`", "", line)
-    if len(line) > 80 or re.match(r"[-*+•]\s|\|", line) or line.startswith(("<", "http", "In [", "Out")):
+    if (
+        len(line) > 80
+        or re.match(r"[-*+•]\s|\|", line)
+        or line.startswith(("<", "http", "In [", "Out"))
+    ):
         return False
     if re.search(r"[.!?;=]\s*$|[=<>≤≥∈]", plain) or re.search(r"\$.*\$", line):
         return False

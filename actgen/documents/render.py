@@ -12,7 +12,16 @@ _SIGNS = {
     "SUM": "Σ", "INDICATOR": "1", "DOTS": "…", "DOT": ".", "QUAD": " ", "SETOPEN": "{",
     "SETCLOSE": "}", "NABLA": "∇", "LIM": "lim", "ROOT": "√", "PM": "±",
 }  # fmt: skip
-_RELATIONS = {"<=": "≤", ">=": "≥", "!=": "≠", "~": "≈", "->": "→", "in": "∈", "=>": "⇒", "law": "~"}
+_RELATIONS = {
+    "<=": "≤",
+    ">=": "≥",
+    "!=": "≠",
+    "~": "≈",
+    "->": "→",
+    "in": "∈",
+    "=>": "⇒",
+    "law": "~",
+}
 _LETTERS = {
     **dict(zip("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
                "phi varphi chi psi omega Gamma Delta Theta Lambda Sigma Phi Psi Omega pi oo".split(),
@@ -76,7 +85,11 @@ def _argument(tokens: list[Tok], i: int, cdf: bool, bare: bool = False) -> tuple
             break
     inside = tokens[i + 1 : end]
     text = "".join(_parts(inside, cdf)).strip()
-    plain = len(inside) <= 1 or bare or (inside[0].kind == "OPEN" and _closes(inside) == len(inside) - 1)
+    plain = (
+        len(inside) <= 1
+        or bare
+        or (inside[0].kind == "OPEN" and _closes(inside) == len(inside) - 1)
+    )
     return (text if plain else f"({text})"), end + 1
 
 
@@ -107,5 +120,9 @@ def _one(t: Tok, parts: list[str], cdf: bool) -> str:
     if t.kind == "NAME":
         name = "Φ" if cdf and t.text in ("phi", "varphi") else _LETTERS.get(t.text, t.text)
         long = len(name) > 1 and t.text not in GREEK
-        return f" {name}" if long and parts and (parts[-1][-1:].isalnum() or parts[-1] == ")") else name
+        return (
+            f" {name}"
+            if long and parts and (parts[-1][-1:].isalnum() or parts[-1] == ")")
+            else name
+        )
     return _SIGNS.get(t.kind, t.text)

@@ -69,7 +69,11 @@ def repair(text: str, line: int, report: list[Repair]) -> str:
     for row in ROWS:
 
         def mend(match: re.Match[str], row: Row = row) -> str:
-            new = row.replacement(match) if callable(row.replacement) else match.expand(row.replacement)
+            new = (
+                row.replacement(match)
+                if callable(row.replacement)
+                else match.expand(row.replacement)
+            )
             at = line + text.count("\n", 0, match.start())
             report.append(Repair(at, match.group().strip("\n"), new.strip(), row.why))
             return new
@@ -82,7 +86,9 @@ def repair(text: str, line: int, report: list[Repair]) -> str:
             return match.group()
         at = line + text.count("\n", 0, match.start())
         count = len(_SINGLE.findall(body))
-        report.append(Repair(at, "\\ " * count, r"\\ " * count, "one backslash at the end of a row"))
+        report.append(
+            Repair(at, "\\ " * count, r"\\ " * count, "one backslash at the end of a row")
+        )
         return match.group(1) + _SINGLE.sub(r"\\\\", body) + match.group(4)
 
     return _CASES.sub(rows, text)

@@ -124,10 +124,14 @@ def markdown(documents: Sequence[Verdicts]) -> str:
         for v in found:
             c = v.claim
             text = _cell(formula(c))
-            number = f"{c.location.line}" + (f" ({c.location.equation})" if c.location.equation else "")
+            number = f"{c.location.line}" + (
+                f" ({c.location.equation})" if c.location.equation else ""
+            )
             about = f"{c.kind} of {c.subject}" if c.subject else c.kind
             verdict = f"**{WORDS[v.outcome]}**" if v.outcome == "fails" else WORDS[v.outcome]
-            lines.append(f"| {number} | {text} | {about} | {verdict} | {_escaped(letters(v.text))} |")
+            lines.append(
+                f"| {number} | {text} | {about} | {verdict} | {_escaped(letters(v.text))} |"
+            )
         lines.append("")
     return "\n".join(lines)
 
@@ -219,7 +223,11 @@ def plot(v: Verdict) -> str:
     for s in free:
         values[s] = at.get(s, values.get(s, sympy.Rational(1, 2)))
     mark = at.get(lang.x)
-    span = 4.0 if mark is None or not mark.is_number or abs(float(mark)) < 4 else 1.5 * abs(float(mark))
+    span = (
+        4.0
+        if mark is None or not mark.is_number or abs(float(mark)) < 4
+        else 1.5 * abs(float(mark))
+    )
     grid = np.linspace(-span, span, 241)
     curves = [_values(p.subs(values), grid) for p in pair]
     if any(c is None for c in curves):

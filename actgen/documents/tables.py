@@ -22,9 +22,17 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
 
-_PIPES = re.compile(r"^[ \t]*\|[^\n]*\|[ \t]*\n[ \t]*\|?[ \t:|-]*---[ \t:|-]*\n(?:[ \t]*\|[^\n]*\n?)+", re.M)
-_LATEX = re.compile(r"\\begin\{(?P<env>tabular\*?|tabularx|tblr|longtable|longtblr)\}(?P<body>.*?)\\end\{(?P=env)\}", re.S)
-_LIST = re.compile(r"^(?P<indent>[ \t]*)\.\. list-table::[^\n]*\n(?P<body>(?:[ \t]*\n|(?P=indent)[ \t]+[^\n]*\n?)*)", re.M)
+_PIPES = re.compile(
+    r"^[ \t]*\|[^\n]*\|[ \t]*\n[ \t]*\|?[ \t:|-]*---[ \t:|-]*\n(?:[ \t]*\|[^\n]*\n?)+", re.M
+)
+_LATEX = re.compile(
+    r"\\begin\{(?P<env>tabular\*?|tabularx|tblr|longtable|longtblr)\}(?P<body>.*?)\\end\{(?P=env)\}",
+    re.S,
+)
+_LIST = re.compile(
+    r"^(?P<indent>[ \t]*)\.\. list-table::[^\n]*\n(?P<body>(?:[ \t]*\n|(?P=indent)[ \t]+[^\n]*\n?)*)",
+    re.M,
+)
 _WIKI = re.compile(r"^\{\|.*?^\|\}", re.S | re.M)
 
 
@@ -63,11 +71,23 @@ def _latex_rows(body: str, shift: int) -> Iterator[tuple[Cell, ...]]:
     for end in [*(m.start() for m in re.finditer(r"\\\\", inside)), len(body)]:
         row, mask = body[start:end], inside[start:end]
         line = shift + body.count("\n", 0, start + len(row) - len(row.lstrip()))
-        cuts = [-1, *(i for i, c in enumerate(mask) if c == "&" and mask[i - 1 : i] != "\\"), len(row)]
+        cuts = [
+            -1,
+            *(i for i, c in enumerate(mask) if c == "&" and mask[i - 1 : i] != "\\"),
+            len(row),
+        ]
         cells = tuple((row[a + 1 : b].strip(), line) for a, b in zip(cuts, cuts[1:]))
         start = end + 2
         if len(cells) > 1:
-            yield tuple((re.sub(r"\\(?:hline|toprule|midrule|bottomrule)|\\textbf|\{\|.*?\|\}", "", c).strip(), n) for c, n in cells)
+            yield tuple(
+                (
+                    re.sub(
+                        r"\\(?:hline|toprule|midrule|bottomrule)|\\textbf|\{\|.*?\|\}", "", c
+                    ).strip(),
+                    n,
+                )
+                for c, n in cells
+            )
 
 
 def _list_rows(body: str, shift: int) -> Iterator[tuple[Cell, ...]]:
@@ -96,7 +116,11 @@ def _wiki_rows(text: str) -> Iterator[tuple[Cell, ...]]:
             row = []
         elif line.startswith(("|", "!")):
             for part in re.split(r"\|\||!!", line[1:]):
-                cell = re.sub(r"^[^|<\[{]*\|(?!\|)", "", part) if "<math" not in part.partition("|")[0] else part
+                cell = (
+                    re.sub(r"^[^|<\[{]*\|(?!\|)", "", part)
+                    if "<math" not in part.partition("|")[0]
+                    else part
+                )
                 row.append((cell.strip(), n))
         elif row:
             row[-1] = (row[-1][0] + "\n" + line, row[-1][1])

@@ -95,7 +95,9 @@ IGNORED = frozenset(
 )
 
 #: Commands whose argument is skipped with them.
-SKIPPED = frozenset("label tag ref eqref cite hspace vspace color phantom hphantom footnote".split())
+SKIPPED = frozenset(
+    "label tag ref eqref cite hspace vspace color phantom hphantom footnote".split()
+)
 
 #: Fonts: the argument is read as a name or a word if it is text, else as mathematics.
 FONTS = frozenset(
@@ -148,8 +150,12 @@ CHARACTERS |= {char: ("NAME", name) for char, name in _GREEK_LETTERS.items()}
 _NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?")
 _RUN = re.compile(r"[A-Za-z]+(?:\d+(?![.\d]))?(?:\\?_[A-Za-z]{2,}\d*)*")
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.)", re.S)
-_PROBABILITY = re.compile(r"([pP])\s*(?:\\left)?\(([^()|]*?)(?:\||\\mid|\\vert)([^()]*?)(?:\\right)?\)")
-_IDENTITY = re.compile(r"(?:\\mathbb|\\mathbf|\\mathrm|\\mathds|\\bm|\\boldsymbol)\s*\{?\s*([1IRN])\s*\}?")
+_PROBABILITY = re.compile(
+    r"([pP])\s*(?:\\left)?\(([^()|]*?)(?:\||\\mid|\\vert)([^()]*?)(?:\\right)?\)"
+)
+_IDENTITY = re.compile(
+    r"(?:\\mathbb|\\mathbf|\\mathrm|\\mathds|\\bm|\\boldsymbol)\s*\{?\s*([1IRN])\s*\}?"
+)
 
 
 def group(text: str, start: int) -> tuple[str, int]:
@@ -209,7 +215,9 @@ class Scanner:
 
     def __init__(self, text: str, known: Any) -> None:
         if len(text) > MAX_LENGTH:
-            raise NotUnderstood(f"a formula of {len(text)} characters; at most {MAX_LENGTH} are read")
+            raise NotUnderstood(
+                f"a formula of {len(text)} characters; at most {MAX_LENGTH} are read"
+            )
         self.text, self.known = text, known
 
     def tokens(self) -> list[Tok]:
@@ -249,7 +257,9 @@ class Scanner:
                 parts, i = self._command(i)
                 yield from parts
                 continue
-            if (char.isascii() and char.isdigit()) or (char == "." and text[i + 1 : i + 2].isdigit()):
+            if (char.isascii() and char.isdigit()) or (
+                char == "." and text[i + 1 : i + 2].isdigit()
+            ):
                 found = _NUMBER.match(text, i)
                 assert found is not None
                 number, i = found.group(), found.end()
@@ -262,7 +272,9 @@ class Scanner:
                 assert found is not None
                 run, i = found.group(), found.end()
                 ahead = text[i : i + 8].lstrip()
-                yield from self._letters(run, ahead[:1] in ("(", "'") or ahead.startswith("\\left("))
+                yield from self._letters(
+                    run, ahead[:1] in ("(", "'") or ahead.startswith("\\left(")
+                )
                 continue
             if text.startswith(("<=", ">=", "!=", "==", ":=", "->", "=>", "**", "//"), i):
                 two, i = text[i : i + 2], i + 2
@@ -300,9 +312,16 @@ class Scanner:
         elif run[-1].isdigit():
             letters = run.rstrip("0123456789")
             yield from self._letters(letters, False)
-            yield from (Tok("UNDER", "_"), Tok("LB", ""), Tok("NUM", run[len(letters) :]), Tok("RB", ""))
+            yield from (
+                Tok("UNDER", "_"),
+                Tok("LB", ""),
+                Tok("NUM", run[len(letters) :]),
+                Tok("RB", ""),
+            )
         else:
-            tail = next((k for k in range(1, len(run)) if called and self.known(run[k:], True)), None)
+            tail = next(
+                (k for k in range(1, len(run)) if called and self.known(run[k:], True)), None
+            )
             letters = run if tail is None else run[:tail]
             yield from (Tok("NAME", letter) for letter in letters)
             if tail is not None:

@@ -172,8 +172,12 @@ _OF_THE_SAME = frozenset(
     "also references reference".split()
 )
 #: Headings that begin something new, without a name.
-_RESET = frozenset("activation activations function functions introduction overview conclusion".split())
-_FILL = frozenset("the a of in and common popular used commonly types other non linear list".split())
+_RESET = frozenset(
+    "activation activations function functions introduction overview conclusion".split()
+)
+_FILL = frozenset(
+    "the a of in and common popular used commonly types other non linear list".split()
+)
 
 
 def _prose(item: Item, context: Context) -> Iterator[Claim]:
@@ -201,16 +205,29 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
         before, after = text[max(0, start - 200) : start], text[end : end + 60]
         if not _worth(formula):
             continue
-        if re.search(r"\b(?:if|when|for|whenever|case)\s*$", before, re.I) and _CONDITION.match(formula):
+        if re.search(r"\b(?:if|when|for|whenever|case)\s*$", before, re.I) and _CONDITION.match(
+            formula
+        ):
             place = Location(context.file, line)
             yield Claim(formula, place, "formula", context.subject, None, claims.CONDITION)
             continue
         said = subjects.mentions(before.rpartition(". ")[2])
-        weak, context.weak = context.weak, said[-1].activation if said and not context.heading else context.weak
-        if re.match(r"\s*(?:\$?\\?(?:right)?arrow\$?|→|\$\\rightarrow\$)?\s*(?:the )?(?:gaussian|normal)?\s*(?:cdf|cumulative)", after, re.I):
+        weak, context.weak = (
+            context.weak,
+            said[-1].activation if said and not context.heading else context.weak,
+        )
+        if re.match(
+            r"\s*(?:\$?\\?(?:right)?arrow\$?|→|\$\\rightarrow\$)?\s*(?:the )?(?:gaussian|normal)?\s*(?:cdf|cumulative)",
+            after,
+            re.I,
+        ):
             context.cdf |= set(re.findall(r"\\?(phi|varphi)\b", formula))
         yield from claims.claims_of(formula, line, "", context)
         context.weak = weak or context.weak
+    if text.count("$$") % 2:
+        place = Location(context.file, item.line + text.count("\n", 0, text.index("$$")))
+        reason = "a $$ without its partner: where the formula ends is not known"
+        yield Claim(text[text.index("$$") :], place, "formula", context.subject, None, reason)
     for found in TICKS.finditer(text):
         inside = found.group("code")
         if re.search(r"[-+*/=(].*[a-z)\d]", inside) and len(inside) > 4:
@@ -250,9 +267,12 @@ def _worth(formula: str) -> bool:
     """Whether a piece of mathematics says anything: more than a symbol or a number."""
     if re.match(r"\s*(?:[<>=≤≥→]|\\(?:le|ge|rightarrow|to|geq|leq)\b)", formula):
         return False
-    return bool(re.search(r"=|<|>|≤|≥|\\(?:le|ge|in|to|approx|lt|gt|leq|geq|rightarrow|equiv|sim)\b|∈|≈|→", formula)) or (
-        len(formula) > 25 and bool(re.search(r"[-+]|\\frac|\\sum", formula))
-    )
+    return bool(
+        re.search(
+            r"=|<|>|≤|≥|\\(?:le|ge|in|to|approx|lt|gt|leq|geq|rightarrow|equiv|sim)\b|∈|≈|→",
+            formula,
+        )
+    ) or (len(formula) > 25 and bool(re.search(r"[-+]|\\frac|\\sum", formula)))
 
 
 __all__ = ["Location", "Verdicts", "claims_in", "verify", "verify_document", "verify_text"]

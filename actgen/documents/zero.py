@@ -38,12 +38,29 @@ def proves_zero(expr: Expr, var: Symbol = x, seconds: float = SECONDS) -> bool:
 def _zero(expr: Expr, var: Symbol, depth: int) -> bool:
     if numerator(expr) == 0:
         return True
-    if var in expr.free_symbols and depth and _zero(derivative(expr, var), var, depth - 1):
+    if (
+        var in expr.free_symbols
+        and depth
+        and _regular(expr, var)
+        and _zero(derivative(expr, var), var, depth - 1)
+    ):
         for place in PLACES:
             value = expr.subs(var, place)
             if value.is_finite is not False and not value.has(sympy.nan, sympy.zoo):
                 return bool(numerator(value) == 0 or sympy.simplify(value) == 0)
     return False
+
+
+def _regular(expr: Expr, var: Symbol) -> bool:
+    """Whether nothing in it is divided by what may be 0: a constant may jump across a pole."""
+    for node in sympy.preorder_traversal(as_exponentials(expr)):
+        if isinstance(node, (sympy.tan, sympy.cot, sympy.sign)):
+            return False
+        if isinstance(node, sympy.Pow) and not isinstance(node, sympy.exp):
+            below = node.exp.could_extract_minus_sign() and var in node.base.free_symbols
+            if below and not (node.base.is_positive or node.base.is_negative):
+                return False
+    return True
 
 
 def numerator(expr: Expr) -> Expr:
@@ -85,7 +102,9 @@ def _row_parts(expr: Expr) -> Expr:
     found = sorted(expr.atoms(RowSum, RowMax), key=lambda e: -e.count_ops())
     signs = {part: bool(isinstance(part, RowSum) and part.args[0].is_positive) for part in found}
     named = {
-        part: Symbol(f"row {part}", positive=True) if signs[part] else Symbol(f"row {part}", real=True)
+        part: Symbol(f"row {part}", positive=True)
+        if signs[part]
+        else Symbol(f"row {part}", real=True)
         for part in found
     }
     return expr.xreplace(named)
@@ -138,5 +157,7 @@ class _Hide:
             return node.func(*map(self._visit, node.args))
         if not node.args:
             return self._symbol(node)
-        args = [sympy.factor_terms(sympy.expand(sympy.cancel(sympy.together(a)))) for a in node.args]
+        args = [
+            sympy.factor_terms(sympy.expand(sympy.cancel(sympy.together(a)))) for a in node.args
+        ]
         return self._symbol(node.func(*args))
