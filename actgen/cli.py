@@ -408,8 +408,8 @@ def verify_document(
             print_verdicts(document)
     if html is not None:
         write_atomic(html, show.html(found))
-    for wrong in unread:
-        errors.print(f"[red]error[/red]: {escape(str(wrong))}", soft_wrap=True)
+    for problem in unread:
+        errors.print(f"[red]error[/red]: {escape(str(problem))}", soft_wrap=True)
     if unread:
         raise typer.Exit(2)
     if any(v.outcome == "fails" for document in found for v in document):

@@ -6,7 +6,7 @@ SymPy, what is claimed, what is true of it, and how that is shown.
 
 from __future__ import annotations
 
-from .judge import Verdict
-from .verify import Verdicts, verify_document, verify_text
+from .verdicts import Verdict, Verdicts
+from .verify import verify_document, verify_text
 
 __all__ = ["Verdict", "Verdicts", "verify_document", "verify_text"]

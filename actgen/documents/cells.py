@@ -200,7 +200,7 @@ def arrange(exprs: Sequence[Any], x: Symbol) -> Arrangement:
 
 
 def between(points: Sequence[Expr]) -> list[Expr]:
-    """An exact rational number in each gap of sorted numbers, the outer two included; plain ones."""
+    """A plain rational number in each gap of sorted numbers, the outer two included."""
     if not points:
         return [sympy.Integer(1)]
     values = [sympy.Rational(sympy.N(p, 40)) for p in points]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,161 +18,15 @@ from sympy import Expr
 
 from .. import lang, registry
 from ..errors import FormulaError
-from ..formula import CONDITIONS, FUNCTIONS, read_formula
+from ..formula import FUNCTIONS
 from . import subjects
-from .claims import Claim, Constant, Context, Equal, Location
-from .meaning import Named
+from .claims import Claim, Constant, Equal, Location
+from .context import Context
+from .functions import Named
+from .python import WORDS, branches, expression, number_of, parsed
 from .tokens import Tok
 
-#: Names of array libraries and the words of the formula language.
-WORDS = {
-    "maximum": "max", "minimum": "min", "amax": "max", "fmax": "max", "fmin": "min",
-    "absolute": "abs", "fabs": "abs", "arctan": "atan", "arcsinh": "asinh", "arctanh": "atanh",
-    "power": "pow", "square": "square", "heaviside": "heaviside", "clip": "clip", "clamp": "clip",
-}  # fmt: skip
 MAX_LINES = 4000
-
-
-class _Map(ast.NodeTransformer):
-    """Library calls as words of the formula language; what it cannot say raises FormulaError."""
-
-    def __init__(self, locals_: Mapping[str, ast.expr]) -> None:
-        self.locals = dict(locals_)
-        self.depth = 0
-
-    def visit_Attribute(self, node: ast.Attribute) -> Any:
-        base = ast.unparse(node.value)
-        if base == "self":
-            return ast.Name(node.attr, ast.Load())
-        if base in ("np", "jnp", "math", "torch", "numpy") and node.attr in ("pi", "e", "inf"):
-            return ast.Name(node.attr, ast.Load())
-        if base in ("x", "input", "z") and node.attr in ("T",):
-            return node.value
-        raise FormulaError(f"{ast.unparse(node)} is no value of a formula")
-
-    def visit_Name(self, node: ast.Name) -> Any:
-        if node.id in self.locals and self.depth < 20:
-            self.depth += 1
-            try:
-                return self.visit(self.locals[node.id])
-            finally:
-                self.depth -= 1
-        return node
-
-    def visit_Subscript(self, node: ast.Subscript) -> Any:
-        raise FormulaError("an index: the formula is about one element")
-
-    def visit_Compare(self, node: ast.Compare) -> Any:
-        return self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> Any:
-        if isinstance(node.func, ast.Attribute):
-            whole = ast.unparse(node.func)
-            name = node.func.attr
-            value = node.func.value
-            method = not re.match(
-                r"(np|jnp|tf|torch|F|nn|math|K|jax|keras|numpy|scipy|backend|ops)\b", whole
-            )
-            if method and ast.unparse(value) != "self":
-                # x.exp(), (x > 0).float(): the object is the first argument.
-                if name in ("float", "astype", "to", "type", "double"):
-                    return self._number(self.visit(value))
-                node = ast.Call(node.func, [value, *node.args], node.keywords)
-        elif isinstance(node.func, ast.Name):
-            whole = name = node.func.id
-        else:
-            raise FormulaError("a call of what is no name")
-        if name in (
-            "array",
-            "asarray",
-            "constant",
-            "tensor",
-            "Tensor",
-            "float",
-            "convert_to_tensor",
-            "float32",
-            "as_tensor",
-        ):
-            return self._number(self.visit(node.args[0]))
-        word = WORDS.get(name, name)
-        args = [self.visit(a) for a in node.args]
-        if word == "pow":
-            return ast.BinOp(args[0], ast.Pow(), args[1])
-        if word == "square":
-            return ast.BinOp(args[0], ast.Pow(), ast.Constant(2))
-        if word == "clip":
-            limits = [*args[1:], *(self.visit(k.value) for k in node.keywords)]
-            if len(limits) != 2:
-                raise FormulaError("clip with one end")
-            low = ast.Call(ast.Name("max", ast.Load()), [args[0], limits[0]], [])
-            return ast.Call(ast.Name("min", ast.Load()), [low, limits[1]], [])
-        if word in FUNCTIONS or word in CONDITIONS:
-            return ast.Call(
-                ast.Name(word, ast.Load()),
-                [self._number(a) if word not in ("where", *CONDITIONS) else a for a in args],
-                [],
-            )
-        spec = subjects.exact(whole)
-        if spec:
-            return self._activation(spec, whole, args, node.keywords)
-        raise FormulaError(f"a call of {whole}, which is not known here")
-
-    def _activation(
-        self, spec: str, whole: str, args: list[Any], keywords: list[ast.keyword]
-    ) -> Any:
-        if spec == "relu" and "keras" in whole and keywords:
-            spec = "keras_relu"
-        act = registry.load(spec)
-        if act.is_row:
-            raise FormulaError(f"{whole} works on rows")
-        named = []
-        free = [p.name for p in act.parameters]
-        for extra in args[len(act.inputs) :]:
-            named.append(ast.keyword(free[len(named)] if len(named) < len(free) else "", extra))
-        for k in keywords:
-            if isinstance(k.value, ast.Constant) and k.value.value is None:
-                continue
-            if k.arg in ("dim", "axis", "name", "inplace"):
-                continue
-            target = (
-                k.arg
-                if k.arg in free
-                else RENAMED.get((act.name, k.arg or ""), free[0] if len(free) == 1 else k.arg)
-            )
-            named.append(ast.keyword(target, self.visit(k.value)))
-        return ast.Call(ast.Name(act.name, ast.Load()), args[: len(act.inputs)], named)
-
-    def visit_BinOp(self, node: ast.BinOp) -> Any:
-        # A comparison in arithmetic is 1 or 0.
-        left, right = self._number(self.visit(node.left)), self._number(self.visit(node.right))
-        return ast.BinOp(left, node.op, right)
-
-    def _number(self, node: Any) -> Any:
-        if isinstance(node, ast.Compare):
-            one, zero = ast.Constant(1), ast.Constant(0)
-            return ast.Call(ast.Name("where", ast.Load()), [node, one, zero], [])
-        return node
-
-
-RENAMED = {("keras_relu", "alpha"): "negative_slope"}
-
-
-def expression(node: ast.expr, inputs: Mapping[str, Expr], locals_: Mapping[str, ast.expr]) -> Expr:
-    """The SymPy expression of a Python one over `inputs`; other names become symbols."""
-    import copy
-
-    mapped = ast.fix_missing_locations(_Map(locals_).visit(copy.deepcopy(node)))
-    names = {
-        n.id
-        for n in ast.walk(mapped)
-        if isinstance(n, ast.Name) and n.id not in FUNCTIONS and n.id not in CONDITIONS
-    }
-    known = {
-        name: inputs.get(name, lang.symbol(name))
-        for name in names
-        if name not in ("pi", "e", "inf", "Piecewise") and name not in registry.declared()
-    }
-    return read_formula(ast.unparse(mapped), {**known, "inf": sympy.oo})
 
 
 def is_python(text: str) -> bool:
@@ -187,7 +40,7 @@ def is_python(text: str) -> bool:
                 re.M,
             )
         )
-        or _parsed(textwrap.dedent(cleaned)) is not None
+        or parsed(textwrap.dedent(cleaned)) is not None
     )
 
 
@@ -230,20 +83,11 @@ def claims_of(text: str, line: int, context: Context) -> Iterator[Claim]:
         ):
             end += 1
         body = textwrap.dedent("\n".join(lines[i:end]))
-        tree = _parsed(body)
+        tree = parsed(body)
         if tree is not None:
             for node in tree.body:
                 yield from _node(node, line + i, context)
         i = end
-
-
-def _parsed(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _loose(text: str, line: int, context: Context) -> Iterator[Claim]:
@@ -257,7 +101,7 @@ def _loose(text: str, line: int, context: Context) -> Iterator[Claim]:
         or code.startswith(("import", "from", "return", "print"))
     ):
         return
-    tree = _parsed(code)
+    tree = parsed(code)
     if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
         return
     node = tree.body[0].value
@@ -333,16 +177,16 @@ def _function(
             and isinstance(statement.targets[0], ast.Name)
         ):
             target = statement.targets[0].id
-            value = statement.value
-            if target in {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}:
-                if target in arguments and isinstance(value, ast.Call):
-                    continue  # x = tf.constant(x): the same value
+            assigned = statement.value
+            if target in {n.id for n in ast.walk(assigned) if isinstance(n, ast.Name)}:
+                if target in arguments and isinstance(assigned, ast.Call):
+                    continue  # x = tf.constant(x): the same assigned
                 return
             locals_[target] = value
         elif isinstance(statement, ast.Return) and statement.value is not None:
             returned = statement.value
         elif isinstance(statement, ast.If) and returned is None:
-            returned = _branches(statement, node.body)
+            returned = branches(statement, node.body)
             if returned is not None:
                 break
         elif not isinstance(statement, (ast.Expr, ast.Pass)):
@@ -385,47 +229,21 @@ def _function(
         at,
         context,
         order=order,
-        arguments=arguments,
     )
-    for parameter, default in defaults.items():
-        value = _number_of(default)
+    for parameter, given in defaults.items():
+        value = number_of(given)
         if value is not None and not order and parameter in ast.unparse(returned):
-            yield Claim(
-                f"{name}: {parameter} = {ast.unparse(default)}", Location(context.file, at), "constant",
-                subject, Constant(parameter, value, ast.unparse(default)), form="code",
-            )  # fmt: skip
+            digits = ast.unparse(given)
+            constant = Constant(parameter, value, digits)
+            place = Location(context.file, at)
+            shown = f"{name}: {parameter} = {digits}"
+            yield Claim(shown, place, "constant", subject, constant, form="code")
 
 
 def _subject(name: str) -> str:
     return subjects.exact(name) or subjects.exact(
         re.sub(r"_(alt|beta|numpy|np|function|fn|activation|custom)$", "", name)
     )
-
-
-def _branches(first: ast.If, body: list[ast.stmt]) -> ast.expr | None:
-    """if c: return a; (elif …) else: return b (or a return behind) as one conditional expression."""
-
-    def result(statements: list[ast.stmt]) -> ast.expr | None:
-        if statements and isinstance(statements[0], ast.Return):
-            return statements[0].value
-        if statements and isinstance(statements[0], ast.If):
-            return chosen(statements[0], statements[1:])
-        return None
-
-    def chosen(node: ast.If, rest: list[ast.stmt]) -> ast.expr | None:
-        yes, no = result(node.body), result(node.orelse or rest)
-        if yes is None or no is None:
-            return None
-        return ast.IfExp(node.test, yes, no)
-
-    return chosen(first, body[body.index(first) + 1 :])
-
-
-def _number_of(node: ast.expr) -> Expr | None:
-    try:
-        return sympy.Rational(ast.unparse(node))
-    except (TypeError, ValueError):
-        return None
 
 
 def _formula(
@@ -438,7 +256,6 @@ def _formula(
     context: Context,
     *,
     order: int = 0,
-    arguments: list[str] | None = None,
     quiet: bool = False,
 ) -> Iterator[Claim]:
     place = Location(context.file, line)
@@ -492,7 +309,7 @@ def inline_claims(
         code = body
     else:
         code = text
-    tree = _parsed(code.strip())
+    tree = parsed(code.strip())
     if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
         return
     node = tree.body[0].value
@@ -508,7 +325,7 @@ def inline_claims(
         whole = ast.unparse(node.func)
         if subjects.exact(whole) or whole.rpartition(".")[2] not in {*FUNCTIONS, *WORDS, "where"}:
             return
-    inputs = {name: lang.x for name in ("x", "z", "input", "features") if name in names}
+    inputs: dict[str, Expr] = {n: lang.x for n in ("x", "z", "input", "features") if n in names}
     if part:
         place = Location(context.file, line)
         yield Claim(text, place, "definition", subject, None, "a part of a formula", form="code")
@@ -527,7 +344,7 @@ def inline_claims(
 
 def _condition(where: str, inputs: Mapping[str, Expr]) -> Any:
     """The condition as SymPy; None if it is none on the input."""
-    tree = _parsed(where.strip().strip("`"))
+    tree = parsed(where.strip().strip("`"))
     if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
         return None
     try:

@@ -9,7 +9,7 @@ from sympy import Expr, Symbol
 from .. import lang
 from ..limits import TimeLimit, time_limit
 from .equality import GENERIC, INPUTS, compare, value
-from .meaning import BUILTIN, LETTERS
+from .functions import BUILTIN, LETTERS
 from .render import render
 from .render import shown_name as _shown
 from .tokens import GREEK, NotUnderstood, Tok

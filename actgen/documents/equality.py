@@ -140,14 +140,14 @@ def _compare(left: Expr, right: Expr, assume: tuple[Any, ...], x: Symbol) -> Com
         where = sympy.Interval.open(low, high)
         found.append((where, list(_cells(left, right, arrangement.roots, {p: at}, assume, x))))
     for edge in edges:
-        here = [side.subs(p, edge) for side in (left, right)]
-        if any(side.has(sympy.zoo, sympy.nan) for side in here):
+        a, b = left.subs(p, edge), right.subs(p, edge)
+        if a.has(sympy.zoo, sympy.nan) or b.has(sympy.zoo, sympy.nan):
             continue
         rest = [c.subs(p, edge) if hasattr(c, "subs") else c for c in assume]
         if any(c == False for c in rest):  # noqa: E712 (SymPy's false)
             continue
-        roots = arrange([*here, *rest], x).roots
-        found.append((sympy.FiniteSet(edge), list(_cells(*here, roots, {}, rest, x, {p: edge}))))
+        roots = arrange([a, b, *rest], x).roots
+        found.append((sympy.FiniteSet(edge), list(_cells(a, b, roots, {}, rest, x, {p: edge}))))
     return _told_by_parameter(p, [(where, cells) for where, cells in found if cells])
 
 
@@ -300,7 +300,8 @@ def _sampled(left: Expr, right: Expr, assume: Sequence[Any], x: Symbol, why: str
                 continue
             seen = witness(left, right, point)
             if seen is not None:
-                first, _ = first or seen, differs.add(shift)
+                first = first or seen
+                differs.add(shift)
                 break
     if len(differs) == 3:
         return Comparison("differs", witness=first)
@@ -369,7 +370,7 @@ def _candidates(left: Expr, right: Expr, unknown: Sequence[Symbol]) -> Iterator[
 
 def _solutions(left: Expr, right: Expr, unknown: Sequence[Symbol]) -> list[dict[Symbol, Expr]]:
     """Solutions of the coefficients' equations on each cell of x."""
-    equations = []
+    equations: list[Expr] = []
     roots = arrange([left, right], lang.x).roots
     if any(r.free_symbols for r in roots):
         return []

@@ -1,4 +1,4 @@
-"""The greatest difference of two formulas: branch and bound on intervals, the rest of the line told."""
+"""The greatest difference of two formulas: branch and bound on intervals."""
 
 from __future__ import annotations
 
@@ -89,10 +89,11 @@ def _greatest(left: Expr, right: Expr) -> Extreme | None:
                 heapq.heappush(queue, (-_top(f, a, b), count, a, b, f))
         how = f"enclosed for |x| ≤ {REACH}"
         beyond = [_far(left, right, side * 2**k) for side in (-1, 1) for k in (7, 10, 20, 40)]
-        if any(v is None or v > best * 1.001 for v in beyond):
-            if all(v is not None for v in beyond) and max(beyond) > best * 1.5:
-                return None
-            how += ", larger beyond"
+        known = [v for v in beyond if v is not None]
+        if any(v > best * 1.5 for v in known):
+            return None
+        if len(known) < len(beyond) or any(v > best * 1.001 for v in known):
+            how += ", perhaps larger beyond"
         return Extreme(float(best), where, how)
 
 

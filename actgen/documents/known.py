@@ -17,10 +17,9 @@ import sympy
 from .. import registry
 from ..errors import FormulaError
 from .claims import CONDITION, Claim, Constant, Equal, Property, Tends, Within
-from .judge import Verdict
-from .meaning import CDF_NOTE
+from .functions import CDF_NOTE
 from .reader import Document, Item
-from .verify import Verdicts
+from .verdicts import Verdict, Verdicts
 
 FORMS = {"latex": "display", "code": "code", "property": "property"}
 
@@ -57,7 +56,8 @@ def read(path: str | Path) -> Known:
     for name in ("title", "citation", "claim"):
         if name not in data:
             raise FormulaError(f"{path}: no {name}", cure="see specs/documents for examples")
-    document, expected = Document(Path(path).stem), []
+    document = Document(Path(path).stem)
+    expected: list[Expected] = []
     for n, entry in enumerate(data["claim"], 1):
         try:
             document.items += _items(entry)

@@ -302,7 +302,7 @@ def _defined_everywhere(act: Activation, _: Any) -> Result:
     ends = facts(act).limits
     if None in ends:
         return "holds", "finite for every real x, enclosed"
-    low, high = (sympy.simplify(end.subs(defaults(act))) for end in ends)
+    low, high = (sympy.simplify(end.subs(defaults(act))) for end in ends if end is not None)
     return "holds", f"finite for every real x, enclosed; at ±∞ the limits {low} and {high}"
 
 

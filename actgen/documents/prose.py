@@ -15,18 +15,18 @@ from sympy import Expr, Symbol
 
 from .. import lang, registry
 from ..calculus import derivative
-from . import claims, code, subjects
+from . import code, formulas, subjects
 from .claims import (
     Assertion,
     Claim,
     Constant,
-    Context,
     Equal,
     Location,
     Property,
     Tends,
     Within,
 )
+from .context import Context
 
 Found = tuple[str, str, Assertion]  # kind, subject, assertion
 
@@ -451,7 +451,7 @@ def _formulas(text: str, line: int, context: Context) -> Iterator[Claim]:
             formula = formula.replace("$", "").strip().rstrip(".,*|")
             if _looks_like_code(formula):
                 continue
-            yield from claims.claims_of(formula, line + n, "", context)
+            yield from formulas.claims_of(formula, line + n, "", context)
 
 
 def _looks_like_code(formula: str) -> bool:

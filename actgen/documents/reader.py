@@ -78,16 +78,22 @@ def read_text(text: str, name: str = "text") -> Document:
     if re.search(r"\\(?:section|begin\{document|documentclass|newcommand|def\\)", text):
         text = re.sub(r"(?<!\\)%.*", "", text)
     text = _take_macros(text, document)
-    for item in _items(text):
-        mended = item.text
-        if item.kind in ("display", "prose"):
-            mended = (
-                repair(item.text, item.line, document.repairs)
-                if item.kind == "display"
-                else INLINE.sub(lambda m: repair(m.group(), item.line, document.repairs), item.text)
-            )
-        document.items.append(replace(item, text=mended))
+    document.items = [_mended(item, document.repairs) for item in _items(text)]
     return document
+
+
+def _mended(item: Item, report: list[Repair]) -> Item:
+    """The item with its mathematics repaired."""
+    if item.kind == "display":
+        return replace(item, text=repair(item.text, item.line, report))
+    if item.kind != "prose":
+        return item
+
+    def mend(found: re.Match[str]) -> str:
+        line = item.line + item.text.count("\n", 0, found.start())
+        return repair(found.group(), line, report)
+
+    return replace(item, text=INLINE.sub(mend, item.text))
 
 
 _MACRO = re.compile(

@@ -22,12 +22,12 @@ _RELATIONS = {
     "=>": "⇒",
     "law": "~",
 }
-_LETTERS = {
-    **dict(zip("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
-               "phi varphi chi psi omega Gamma Delta Theta Lambda Sigma Phi Psi Omega pi oo".split(),
-               "α β γ δ ε ζ η θ ι κ λ μ ν ξ ρ σ τ φ φ χ ψ ω Γ Δ Θ Λ Σ Φ Ψ Ω π ∞".split(), strict=True)),
-    "normal_pdf": "φ", "normal_cdf": "Φ",
-}  # fmt: skip
+_GREEK = (
+    "alpha α beta β gamma γ delta δ epsilon ε zeta ζ eta η theta θ iota ι kappa κ lambda λ mu μ "
+    "nu ν xi ξ rho ρ sigma σ tau τ phi φ varphi φ chi χ psi ψ omega ω Gamma Γ Delta Δ Theta Θ "
+    "Lambda Λ Sigma Σ Phi Φ Psi Ψ Omega Ω pi π oo ∞ normal_pdf φ normal_cdf Φ"
+).split()
+_LETTERS = dict(zip(_GREEK[::2], _GREEK[1::2], strict=True))
 
 
 def letters(text: str) -> str:

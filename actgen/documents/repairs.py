@@ -67,18 +67,7 @@ _SINGLE = re.compile(r"(?<!\\)\\(?=\s)")
 def repair(text: str, line: int, report: list[Repair]) -> str:
     """`text` mended; what was done is appended to `report`."""
     for row in ROWS:
-
-        def mend(match: re.Match[str], row: Row = row) -> str:
-            new = (
-                row.replacement(match)
-                if callable(row.replacement)
-                else match.expand(row.replacement)
-            )
-            at = line + text.count("\n", 0, match.start())
-            report.append(Repair(at, match.group().strip("\n"), new.strip(), row.why))
-            return new
-
-        text = row.pattern.sub(mend, text)
+        text = _apply(row, text, line, report)
 
     def rows(match: re.Match[str]) -> str:
         body = match.group(3)
@@ -92,3 +81,13 @@ def repair(text: str, line: int, report: list[Repair]) -> str:
         return match.group(1) + _SINGLE.sub(r"\\\\", body) + match.group(4)
 
     return _CASES.sub(rows, text)
+
+
+def _apply(row: Row, text: str, line: int, report: list[Repair]) -> str:
+    def mend(match: re.Match[str]) -> str:
+        new = row.replacement(match) if callable(row.replacement) else match.expand(row.replacement)
+        at = line + text.count("\n", 0, match.start())
+        report.append(Repair(at, match.group().strip("\n"), new.strip(), row.why))
+        return new
+
+    return row.pattern.sub(mend, text)

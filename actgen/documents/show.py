@@ -14,10 +14,9 @@ from sympy import Expr, Symbol
 
 from .. import lang
 from .claims import Claim, Constant, Equal, Property, Tends, Within
-from .judge import OUTCOMES, Verdict
 from .prose import plain
 from .render import letters
-from .verify import Verdicts
+from .verdicts import OUTCOMES, Verdict, Verdicts
 
 WORDS = {
     "holds": "holds",
@@ -150,7 +149,7 @@ def _escaped(text: str) -> str:
 
 
 def html(documents: Sequence[Verdicts]) -> str:
-    """One self-contained page: formulas as MathML, verdicts, counterexamples, plots of both sides."""
+    """One self-contained page: formulas as MathML, verdicts, plots of both sides."""
     from jinja2 import Environment
 
     source = importlib.resources.files("actgen.templates").joinpath("documents/page.html.jinja")

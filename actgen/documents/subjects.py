@@ -12,7 +12,7 @@ import sympy
 from .. import registry
 from ..names import document_names
 from ..spec import Activation
-from .meaning import Named
+from .functions import Named
 
 #: Names in common language, beside those of specs/ and of specs/names.csv.
 COMMON = {
@@ -103,7 +103,7 @@ def named(act: Activation) -> Named:
 
 
 def at_defaults(named: Named) -> Named:
-    """The function with its defaults for parameters that a call leaves out: softplus inside Mish."""
+    """The function with defaults for parameters that a call leaves out: softplus inside Mish."""
     act = registry.load(named.activation)
     values = tuple(
         (s, sympy.Rational(repr(float(v))) if v.is_Rational else v) for s, v in act.defaults.items()
@@ -156,8 +156,9 @@ def subject_of(text: str, title: bool = False) -> str:
 
 #: Words that may stand before a name in a heading without making it another function.
 PLAIN_BEFORE = frozenset(
-    "the a an of and or vs in with for function functions activation activations unit units is what "
-    "using use why how problem like to on by activationfunction derivative gradient range".split()
+    "the a an of and or vs in with for function functions activation activations unit units is "
+    "what using use why how problem like to on by activationfunction derivative gradient "
+    "range".split()
 )
 
 

@@ -40,7 +40,7 @@ def parse(tokens: list[Tok]) -> lark.Tree[lark.Token]:
     if bad:
         raise NotUnderstood(bad)
     try:
-        return _parser().parse(tokens)  # type: ignore[arg-type]
+        return _parser().parse(tokens)
     except lark.exceptions.UnexpectedToken as wrong:
         at = wrong.token
         if at.type == "$END":

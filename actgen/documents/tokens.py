@@ -1,7 +1,6 @@
-"""LaTeX mathematics (and plain Unicode) as tokens: tables of what each command means, one scanner.
+"""LaTeX mathematics (and plain Unicode) as tokens: tables of what each command means, a scanner.
 
-Layout commands vanish, font commands yield their content, environments with rows become one
-token that holds their rows. What is no known command is a NotUnderstood with its place.
+Layout commands vanish, fonts yield their content, rows of cases become one token that holds them.
 """
 
 from __future__ import annotations
@@ -443,7 +442,8 @@ def _commas(tokens: list[Tok]) -> list[int]:
 
 def split(tokens: list[Tok], kinds: set[str]) -> Iterator[list[Tok]]:
     """The runs of tokens between those of some kinds that stand outside of brackets."""
-    depth, run = 0, []
+    depth = 0
+    run: list[Tok] = []
     for t in tokens:
         depth += (t.kind in ("LB", "OPEN", "SETOPEN")) - (t.kind in ("RB", "CLOSE", "SETCLOSE"))
         if t.kind in kinds and depth <= 0:

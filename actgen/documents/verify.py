@@ -5,42 +5,22 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import sympy
 
-from . import claims, code, prose, subjects, tables
-from .claims import Claim, Context, Location
-from .judge import OUTCOMES, Verdict, judge
+from . import claims, code, formulas, known, prose, subjects, tables
+from .claims import Claim, Location
+from .context import Context
+from .judge import judge
 from .properties import PROPERTIES
 from .reader import TICKS, Document, Item, inline, read, read_text
-from .repairs import Repair, repair
+from .repairs import repair
+from .verdicts import Verdict, Verdicts
 
 #: Seconds that one document may take; what is left then is undecided, and says so.
 SECONDS = 900.0
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """The verdicts on one document in order, and what was mended to read it."""
-
-    name: str
-    verdicts: tuple[Verdict, ...]
-    repairs: tuple[Repair, ...] = ()
-
-    def __iter__(self) -> Iterator[Verdict]:
-        return iter(self.verdicts)
-
-    def __len__(self) -> int:
-        return len(self.verdicts)
-
-    def __getitem__(self, i: int) -> Verdict:
-        return self.verdicts[i]
-
-    def count(self) -> dict[str, int]:
-        """How many verdicts of each outcome."""
-        return {o: n for o in OUTCOMES if (n := sum(v.outcome == o for v in self.verdicts))}
 
 
 def verify_document(
@@ -52,8 +32,6 @@ def verify_document(
     verdict `not_understood` with its reason. After `seconds` the rest is undecided.
     """
     if str(path).endswith(".toml"):
-        from . import known
-
         return verify(known.read(path).document, progress, seconds)
     return verify(read(path), progress, seconds)
 
@@ -104,7 +82,7 @@ def claims_in(document: Document, context: Context) -> Iterator[Claim]:
         elif item.kind == "display":
             if item.approximates:
                 context.approximations.add(item.equation)
-            yield from claims.claims_of(item.text, item.line, item.equation, context)
+            yield from formulas.claims_of(item.text, item.line, item.equation, context)
         elif item.kind == "subject":
             if item.text != context.heading:
                 context.heading, context.strong = item.text, bool(item.text)
@@ -216,13 +194,9 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
             context.weak,
             said[-1].activation if said and not context.heading else context.weak,
         )
-        if re.match(
-            r"\s*(?:\$?\\?(?:right)?arrow\$?|→|\$\\rightarrow\$)?\s*(?:the )?(?:gaussian|normal)?\s*(?:cdf|cumulative)",
-            after,
-            re.I,
-        ):
+        if _CDF.match(after):
             context.cdf |= set(re.findall(r"\\?(phi|varphi)\b", formula))
-        yield from claims.claims_of(formula, line, "", context)
+        yield from formulas.claims_of(formula, line, "", context)
         context.weak = weak or context.weak
     if text.count("$$") % 2:
         place = Location(context.file, item.line + text.count("\n", 0, text.index("$$")))
@@ -250,11 +224,16 @@ def _row(item: Item, context: Context) -> Iterator[Claim]:
         math = [formula for _, _, formula in inline(text)]
         blocks = re.findall(r"\.\. math::\s*(.*?)(?=\n\s*\.\.|\Z)", text, re.S)
         for formula in math + blocks:
-            yield from claims.cell(formula, what, line, context)
+            yield from formulas.cell(formula, what, line, context)
         if what == "range" and not math:
-            yield from claims.cell(text, what, line, context)
+            yield from formulas.cell(text, what, line, context)
     context.heading, context.strong, context.functions = heading, strong, functions
 
+
+#: Behind a formula: its φ is the distribution function.
+_CDF = re.compile(
+    r"\s*(?:→|\$\\rightarrow\$)?\s*(?:the )?(?:gaussian|normal)?\s*(?:cdf|cumulative)", re.I
+)
 
 #: A condition right behind a formula: `x` if `x > 0`, … for x < 0.
 _WHERE = re.compile(r"\s*,?\s*(?:if|for|when)\s+`?(?:if\s+)?(?P<where>[^`.,;\n]*[<>=][^`.,;\n]*)`?")
