@@ -180,9 +180,9 @@ def _function(
             assigned = statement.value
             if target in {n.id for n in ast.walk(assigned) if isinstance(n, ast.Name)}:
                 if target in arguments and isinstance(assigned, ast.Call):
-                    continue  # x = tf.constant(x): the same assigned
+                    continue  # x = tf.constant(x): the same value
                 return
-            locals_[target] = value
+            locals_[target] = assigned
         elif isinstance(statement, ast.Return) and statement.value is not None:
             returned = statement.value
         elif isinstance(statement, ast.If) and returned is None:
