@@ -49,7 +49,7 @@ verify build plots
 documents.tokens
 documents.syntax documents.functions documents.trees documents.cells documents.zero
 documents.repairs documents.tables documents.render documents.claims
-documents.reader documents.scripts documents.subjects documents.equality
+documents.reader documents.scripts documents.conditions documents.subjects documents.equality
 documents.meaning documents.edits documents.python documents.extremes documents.verdicts
 documents.heads documents.context documents.statements documents.properties
 documents.reading documents.approximations documents.known

@@ -40,6 +40,7 @@ class Equal:
     order: int = 0
     approximate: bool = False
     tokens: tuple[Tok, ...] = field(default=(), compare=False, repr=False)
+    before: tuple[Tok, ...] = field(default=(), compare=False, repr=False)
     again: Callable[[list[Tok], str], Expr] | None = field(default=None, compare=False, repr=False)
     ambiguous: bool = False
     guessed: bool = False

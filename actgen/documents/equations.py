@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from sympy.core.relational import Relational
 from .. import lang, registry
 from . import approximations, properties
 from .cells import NoCells, arrange, between, holds_at, resolve
-from .claims import Claim, Equal
+from .claims import PARAMETERS, Claim, Equal
 from .edits import suggest
 from .equality import Comparison, Witness, compare, solve, value
 from .tokens import NotUnderstood
@@ -40,17 +41,12 @@ def equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) 
             break
         if reading == "far" and not e.ambiguous:
             continue
-        try:
-            right = e.again(list(e.tokens), reading)
-        except NotUnderstood:
-            continue
-        if right == e.right:
-            continue
-        other = _judged(claim, replace(e, right=right), assumed, values)
-        if other.outcome not in ("fails", "undecided"):
-            return replace(other, claim=replace(claim, notes=(note,)))
-        if other.outcome == "undecided":
-            found = other
+        for left, right in _read_anew(e, reading):
+            other = _judged(claim, replace(e, left=left, right=right), assumed, values)
+            if other.outcome not in ("fails", "undecided"):
+                return replace(other, claim=replace(claim, notes=(note,)))
+            if other.outcome == "undecided":
+                found = other
     if found.outcome in ("fails", "undecided") and e.instead is not None:
         other = _judged(claim, replace(e, left=e.instead), assumed, values)
         if other.outcome not in ("fails", "undecided"):
@@ -85,6 +81,18 @@ _READINGS = {
     "inner": "d/dx f(−x) is read as f′ at −x, with which it holds",
     "siblings": "hard sigmoid is read as that of the other slope (1/6 or 0.2), with which it holds",
 }
+
+
+def _read_anew(e: Equal, reading: str) -> Iterator[tuple[Expr, Expr]]:
+    """Both sides with one of them, or both, in another reading."""
+    assert e.again is not None
+    try:
+        right = e.again(list(e.tokens), reading)
+        left = e.again(list(e.before), reading) if e.before else e.left
+    except NotUnderstood:
+        return
+    pairs = dict.fromkeys(((e.left, right), (left, right), (left, e.right)))
+    yield from (pair for pair in pairs if pair != (e.left, e.right))
 
 
 def _about_what(claim: Claim, e: Equal, found: Verdict) -> Verdict:
@@ -255,6 +263,14 @@ def _with_values(
                 _renamed(found.witness, names),
             )  # fmt: skip
     lone = [s for s in unknown if s not in e.own]
+    if found.outcome == "differs" and e.own and not lone and not _mentions(claim, e.own):
+        # The document never writes the parameter: it means the usual one.
+        at = {s: v for s, v in _defaults_of(claim).items() if s in e.own}
+        again = compare(left.subs(at), right.subs(at), e.assume)
+        if again.outcome in ("equal", "points"):
+            shown = ", ".join(f"{s} = {_number(v)}" for s, v in at.items())
+            held = _held(claim, e, again, left.subs(at), right.subs(at), names)
+            return replace(held, proof=f"{held.proof}, at the default {shown}")
     if found.outcome == "differs" and len(e.own) > 1 and not lone:
         # Where two parameters decide on branches, only their defaults are sure to be in order.
         at = {
@@ -282,6 +298,17 @@ def _with_values(
     if found.witness is not None:
         why += f"; it differs {found.witness}"
     return Verdict(claim, "undecided", why)
+
+
+def _defaults_of(claim: Claim) -> dict[Symbol, Expr]:
+    return properties.defaults(registry.load(claim.subject)) if claim.subject else {}
+
+
+def _mentions(claim: Claim, symbols: tuple[Symbol, ...]) -> bool:
+    """Whether a formula as printed shows one of the symbols, or a letter that may stand for it."""
+    letters = re.findall(r"[A-Za-z]+|[α-ω]", re.sub(r"\\(?:text|frac|sigma)\b", "", claim.text))
+    free = PARAMETERS | {str(s) for s in symbols} | set("αβγλ")
+    return bool(set(letters) & free)
 
 
 def _only_if(e: Equal, left: Expr, right: Expr, names: Mapping[Symbol, Expr]) -> str:

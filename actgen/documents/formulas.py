@@ -210,7 +210,7 @@ class _Reader(Reading):
                 and not assume
                 and (first.name not in variables)
             ):
-                self._declare(first, right, variables)
+                self._declare(first, right, variables, reading.guessed)
             if before is None:
                 why_not = self._unknown(first)
                 if why_not:
@@ -231,7 +231,8 @@ class _Reader(Reading):
                 Equal(
                     before, right, own, foreign, tuple(assume),
                     first.order if first is not None and i == 0 else 0, relation == "~",
-                    tuple(side), self._again(variables), reading.ambiguous,
+                    tuple(side), tuple(s.sides[i]) if i else (),
+                    self._again(variables), reading.ambiguous,
                     reading.guessed and subject != "gelu",
                     self.instead if i == 0 else None,
                 ),

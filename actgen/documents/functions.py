@@ -24,6 +24,7 @@ class Named:
     inputs: tuple[Symbol, ...] = (lang.x,)
     parameters: tuple[Symbol, ...] = ()
     activation: str = ""
+    guessed: bool = False  #: its formula rests on a letter that was guessed
     defaults: tuple[tuple[Symbol, Expr], ...] = ()  #: of parameters that a call leaves out
 
     def __call__(self, *args: Expr) -> Expr:

@@ -6,7 +6,7 @@ read in one of two possible ways is written down in the scope's notes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +15,16 @@ from lark import Token, Tree
 from sympy import Expr, Symbol
 
 from .. import calculus, lang
+from .conditions import COMPARE, Conditions
 from .functions import BUILTIN, CDF_NOTE, CONSTANTS, LETTERS, Named
 from .scripts import INVERSE, Scripts
 from .syntax import parse
-from .tokens import GREEK, NotUnderstood, Tok, split
-from .trees import Node, chain_of, is_minus_one, letter, name_of, plain, split_words, told
+from .tokens import GREEK, NotUnderstood, Tok
+from .trees import Node, chain_of, is_minus_one, letter, name_of, plain, told
 
 
 @dataclass
-class Scope(Scripts):
+class Scope(Conditions, Scripts):
     """What names mean at one place of a document."""
 
     function: Callable[[str], Callable[..., Expr] | None] = lambda name: None
@@ -47,6 +48,8 @@ class Scope(Scripts):
         if self.standard and name in LETTERS:
             return LETTERS[name]
         found = self.function(name) or BUILTIN.get(name)
+        if isinstance(found, Named) and found.guessed:
+            self.guessed = True
         if isinstance(found, Named) and found.name == "normal_cdf":
             self.note(CDF_NOTE)
         if found is None and name in ("phi", "varphi"):
@@ -78,65 +81,6 @@ class Scope(Scripts):
         if value.has(sympy.zoo, sympy.I) or value is sympy.nan:
             raise NotUnderstood("a part of it has no real value")
         return value
-
-    def condition(self, tokens: list[Tok]) -> Any:
-        """The SymPy condition that tokens such as `if x > 0` say."""
-        words = [t for t in tokens if t.kind == "WORD"]
-        if any(t.text == "otherwise" for t in words):
-            return sympy.true
-        either = []
-        for part in split_words(tokens, "or"):
-            both = []
-            for piece in split_words(part, "and"):
-                for clause in split(piece, {"COMMA", "SEMI", "QUAD"}):
-                    clause = [t for t in clause if t.kind not in ("WORD", "DOT", "COLON", "PROSE")]
-                    if clause:
-                        both.append(self.relation(clause))
-            if both:
-                either.append(sympy.And(*both))
-        if not either:
-            raise NotUnderstood("a condition that says nothing")
-        return sympy.Or(*either)
-
-    def relation(self, tokens: list[Tok]) -> Any:
-        """A chain of comparisons: -2.5 <= x <= 2.5."""
-        signs = [t.text for t in tokens if t.kind == "REL"]
-        sides = list(split(tokens, {"REL"}))
-        if not signs or len(sides) != len(signs) + 1:
-            raise NotUnderstood("a condition without a comparison")
-        parts = []
-        for sign, a, b in zip(signs, sides, sides[1:], strict=False):
-            if sign == "in":
-                low, high, closed = self.interval(b)
-                value = self.side(a)
-                parts.append(value >= low if closed[0] else value > low)
-                parts.append(value <= high if closed[1] else value < high)
-                continue
-            if sign not in _COMPARE:
-                raise NotUnderstood(f"{sign} has no place in a condition")
-            parts.append(_COMPARE[sign](self.side(a), self.side(b)))
-        return sympy.And(*parts)
-
-    def interval(self, tokens: list[Tok]) -> tuple[Expr, Expr, tuple[bool, bool]]:
-        """An interval: its ends and whether each belongs to it."""
-        tokens = [t for t in tokens if t.kind not in ("DOT", "QUAD")]
-        while tokens and tokens[-1].kind == "COMMA":
-            tokens = tokens[:-1]
-        if tokens and tokens[0].kind == "SET" and tokens[0].text == "R":
-            rest = tokens[1:]
-            if not rest:
-                return -sympy.oo, sympy.oo, (False, False)
-            shown = "".join(t.text for t in rest)
-            if shown in ("^+", "+", "_+", "CARET+"):
-                return sympy.Integer(0), sympy.oo, (False, False)
-            raise NotUnderstood("a set that is not an interval")
-        if len(tokens) < 5 or tokens[0].kind != "OPEN" or tokens[-1].kind != "CLOSE":
-            raise NotUnderstood("a set that is not an interval")
-        parts = list(split(tokens[1:-1], {"COMMA", "SEMI"}))
-        if len(parts) != 2:
-            raise NotUnderstood("a set that is not an interval")
-        low, high = map(self.side, parts)
-        return low, high, (tokens[0].text == "[", tokens[-1].text == "]")
 
     # Trees.
 
@@ -271,6 +215,7 @@ class Scope(Scripts):
         self, name: str, called: Callable[..., Expr], scripts: list[Any], rest: list[Any]
     ) -> tuple[Expr, int]:
         order = sum(self.primes(s) for s in scripts)
+        subscript: list[Expr] = []
         power = [s for s in scripts if s.data in ("power", "small") and not self.primes(s)]
         for s in scripts:
             if s.data == "index" and name in ("max", "min"):
@@ -282,9 +227,15 @@ class Scope(Scripts):
             if s.data == "index" and name == "log":
                 base = self._argument(s.children[-1])
                 called = lambda u, base=base: sympy.log(u) / sympy.log(base)  # noqa: E731
-            elif s.data == "index":
-                self._channel(s)
+            elif s.data == "index" and not _of_entry(plain(s.children[-1])):
+                subscript.append(self._argument(s.children[-1]))
         args, used, outer = self._arguments(name, called, rest)
+        if subscript:
+            # Swish_0(x): a parameter as the index of its function.
+            one = isinstance(called, Named) and len(called.parameters) == 1
+            if not one or len(args) != 1:
+                raise NotUnderstood(f"the index of {told(name)}")
+            args = [*args, subscript[0]]
         if order:
             called = self._prime(name, called, order)
         if not isinstance(called, Named) and len(args) != 1 and name not in ("max", "min"):
@@ -359,9 +310,9 @@ class Scope(Scripts):
         parts, values = [], [c for c in tree.children if isinstance(c, Tree)]
         signs = [c.value.text for c in tree.children if isinstance(c, Token)]
         for sign, a, b in zip(signs, values, values[1:], strict=False):
-            if sign not in _COMPARE:
+            if sign not in COMPARE:
                 raise NotUnderstood(f"{sign} has no place in a condition")
-            parts.append(_COMPARE[sign](self.value(a), self.value(b)))
+            parts.append(COMPARE[sign](self.value(a), self.value(b)))
         return sympy.And(*parts)
 
     def _empty(self, tree: Node) -> Expr:
@@ -472,6 +423,6 @@ class Scope(Scripts):
         return expr, used
 
 
-_COMPARE: Mapping[str, Callable[[Expr, Expr], Any]] = {
-    "<": sympy.Lt, "<=": sympy.Le, ">": sympy.Gt, ">=": sympy.Ge, "=": sympy.Eq, "!=": sympy.Ne,
-}  # fmt: skip
+def _of_entry(index: str) -> bool:
+    """Whether an index counts entries or channels."""
+    return index in ("i", "j", "k", "l", "m", "n", "ij", "ji", "t")

@@ -187,14 +187,16 @@ class Reading:
             return f"{first.name} is no declared activation{hint}; {own}"
         return f"{first.name} is neither declared nor defined in the document"
 
-    def _declare(self, first: Head, right: Expr, variables: dict[str, Expr]) -> None:
+    def _declare(self, first: Head, right: Expr, variables: dict[str, Expr], guessed: bool) -> None:
         """Remember what the document defines, for formulas that refer to it."""
         named = [variables.get(a, lang.symbol(a)) for a in first.args] or [lang.x]
         inputs = tuple(s for s in named if s in (lang.x, lang.y)) or (lang.x,)
         parameters = tuple(s for s in named if isinstance(s, Symbol) and s not in inputs)
         spec = self._subject(first)
         if not spec or GENERIC.match(first.name):
-            self.context.functions[first.name] = Named(first.name, right, inputs, parameters, spec)
+            self.context.functions[first.name] = Named(
+                first.name, right, inputs, parameters, spec, guessed
+            )
 
     def _symbols(
         self, left: Expr, right: Expr, subject: str

@@ -103,10 +103,6 @@ class Scripts:
                 self.indices.add(index)
         return self.symbol(name)
 
-    def _channel(self, script: Node) -> None:
-        if not plain(script.children[-1]):
-            raise NotUnderstood("an index that is no name")
-
     def _index_symbol(self, scripts: list[Any]) -> Symbol:
         for s in scripts:
             if s.data == "index":
