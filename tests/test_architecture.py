@@ -46,6 +46,7 @@ compiler
 running
 row_errors
 verify build plots
+documents.commands
 documents.tokens
 documents.syntax documents.functions documents.trees documents.cells documents.zero
 documents.repairs documents.tables documents.render documents.claims

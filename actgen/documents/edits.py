@@ -8,11 +8,12 @@ from sympy import Expr, Symbol
 
 from .. import lang
 from ..limits import TimeLimit, time_limit
+from .commands import GREEK
 from .equality import GENERIC, INPUTS, compare, value
 from .functions import BUILTIN, LETTERS
 from .render import render
 from .render import shown_name as _shown
-from .tokens import GREEK, NotUnderstood, Tok
+from .tokens import NotUnderstood, Tok
 
 SECONDS = 8.0
 

@@ -12,13 +12,14 @@ from sympy import Expr
 from .. import lang, registry
 from . import subjects
 from .claims import Claim, Constant, Equal, Location, Property, Tends, Within
+from .commands import FUNCTIONS, GREEK
 from .context import LETTER_FUNCTIONS, Context, scope, tokens_of
 from .heads import Head, head
 from .meaning import Scope
 from .reading import GENERIC, Reading
 from .render import render
 from .statements import depths, flat, statements
-from .tokens import FUNCTIONS, GREEK, NotUnderstood, Tok, split
+from .tokens import NotUnderstood, Tok, split
 
 #: Calls of a library inside of what is set as mathematics.
 _CALL = re.compile(
@@ -177,6 +178,7 @@ class _Reader(Reading):
         )
         left = None if redefined else self._left(first, subject, variables)
         before: Expr | None = left
+        said = s.sides[0]
         kind = "identity"
         if (
             left in (lang.x, lang.y)
@@ -215,7 +217,7 @@ class _Reader(Reading):
                 why_not = self._unknown(first)
                 if why_not:
                     yield self.claim(kind, subject, None, reason=why_not, part=part)
-                before, kind = right, "identity"
+                before, said, kind = right, side, "identity"
                 continue
             own, foreign = self._symbols(before, right, subject)
             free = before.free_symbols | right.free_symbols
@@ -231,7 +233,7 @@ class _Reader(Reading):
                 Equal(
                     before, right, own, foreign, tuple(assume),
                     first.order if first is not None and i == 0 else 0, relation == "~",
-                    tuple(side), tuple(s.sides[i]) if i else (),
+                    tuple(side), tuple(said) if i else (),
                     self._again(variables), reading.ambiguous,
                     reading.guessed and subject != "gelu",
                     self.instead if i == 0 else None,
@@ -241,7 +243,7 @@ class _Reader(Reading):
                 generic=i == 0 and self._is_generic(first),
                 strong=context.strong or bool(s.label),
             )  # fmt: skip
-            before = right
+            before, said = right, side
             kind = kind if kind in ("derivative", "value") else "identity"
 
     def _symbol(self, first: Head, subject: str, variables: dict[str, Expr]) -> list[Claim] | None:
@@ -297,7 +299,7 @@ class _Reader(Reading):
             "approximation" if near else "definition", subject,
             Equal(
                 act.formula, right, own, foreign, (), 0, near, tuple(side),
-                self._again(variables), reading.ambiguous,
+                again=self._again(variables), ambiguous=reading.ambiguous,
             ),
             part=render(side), notes=tuple(reading.notes),
             generic=True, strong=near,

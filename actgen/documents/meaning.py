@@ -15,11 +15,12 @@ from lark import Token, Tree
 from sympy import Expr, Symbol
 
 from .. import calculus, lang
+from .commands import GREEK
 from .conditions import COMPARE, Conditions
 from .functions import BUILTIN, CDF_NOTE, CONSTANTS, LETTERS, Named
 from .scripts import INVERSE, Scripts
 from .syntax import parse
-from .tokens import GREEK, NotUnderstood, Tok
+from .tokens import NotUnderstood, Tok
 from .trees import Node, chain_of, is_minus_one, letter, name_of, plain, told
 
 

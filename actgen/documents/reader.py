@@ -211,8 +211,7 @@ def _items(text: str) -> Iterator[Item]:
             i = end
             continue
         at = text.index(body, start) if body in text[start:end] else start
-        lead = len(body) - len(body.lstrip("\n \t"))
-        line = text.count("\n", 0, at + (lead if kind == "display" else 0)) + 1
+        line = text.count("\n", 0, at) + 1
         if kind == "display":
             yield from _display(body, line)
         elif r"\begin{" in body:

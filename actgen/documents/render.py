@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .tokens import GREEK, Tok
+from .commands import GREEK
+from .tokens import Tok
 
 _SIGNS = {
     "STAR": "·", "SLASH": "/", "CARET": "^", "UNDER": "_", "OPENBAR": "|", "CLOSEBAR": "|",

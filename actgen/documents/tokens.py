@@ -1,4 +1,4 @@
-"""LaTeX mathematics (and plain Unicode) as tokens: tables of what each command means, a scanner.
+"""LaTeX mathematics (and plain Unicode) as tokens: the scanner; its tables are in `commands`.
 
 Layout commands vanish, fonts yield their content, rows of cases become one token that holds them.
 """
@@ -9,6 +9,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from .commands import (
+    CHARACTERS,
+    COMMANDS,
+    ENVIRONMENTS,
+    FONTS,
+    FUNCTIONS,
+    GREEK,
+    IGNORED,
+    LAYERS,
+    SKIPPED,
+    WORDS,
+)
 
 MAX_LENGTH, MAX_DEPTH, MAX_TOKENS, MAX_EXPANSIONS = 6000, 40, 1500, 500
 
@@ -25,126 +38,6 @@ class Tok:
     text: str
     inside: Any = None
 
-
-GREEK = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
-    "omicron pi varpi rho sigma varsigma tau upsilon phi varphi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"
-).split()
-
-#: Functions with a command or a plain name of their own, by the name `meaning` knows them by.
-FUNCTIONS = {
-    **{
-        name: name
-        for name in (
-            "exp log tanh sinh cosh sech coth sin cos tan arctan arcsin arccos arsinh arcsinh "
-            "arctanh artanh erf erfc sign sgn max min sqrt abs log1p expm1"
-        ).split()
-    },
-    "ln": "log",
-    "tanhh": "tanh",
-    "th": "tanh",
-    "sh": "sinh",
-    "ch": "cosh",
-    "tg": "tan",
-    "arctg": "arctan",
-    "atan": "arctan",
-    "asinh": "arcsinh",
-    "atanh": "arctanh",
-    "sup": "max",
-    "maximum": "max",
-    "minimum": "min",
-}
-
-#: Commands and characters by kind: REL relations, WORD words that split a statement.
-COMMANDS: dict[str, tuple[str, str]] = {
-    **{name: ("NAME", name) for name in GREEK},
-    **{name: ("NAME", value) for name, value in FUNCTIONS.items()},
-    "frac": ("FRAC", ""), "dfrac": ("FRAC", ""), "tfrac": ("FRAC", ""), "cfrac": ("FRAC", ""),
-    "sqrt": ("SQRT", ""), "sum": ("SUM", "sum"), "nabla": ("NABLA", ""),
-    "partial": ("NAME", "∂"), "infty": ("NAME", "oo"),
-    "cdot": ("STAR", ""), "times": ("STAR", ""), "ast": ("STAR", ""), "odot": ("STAR", ""),
-    "otimes": ("STAR", ""), "circ": ("STAR", ""), "bullet": ("STAR", ""), "star": ("STAR", ""),
-    "div": ("SLASH", ""), "pm": ("PM", ""), "mp": ("PM", ""),
-    "le": ("REL", "<="), "leq": ("REL", "<="), "leqslant": ("REL", "<="), "lt": ("REL", "<"),
-    "ge": ("REL", ">="), "geq": ("REL", ">="), "geqslant": ("REL", ">="), "gt": ("REL", ">"),
-    "ne": ("REL", "!="), "neq": ("REL", "!="), "equiv": ("REL", "="), "triangleq": ("REL", "="),
-    "coloneqq": ("REL", "="), "doteq": ("REL", "="), "approx": ("REL", "~"), "simeq": ("REL", "~"),
-    "approxeq": ("REL", "~"), "in": ("REL", "in"), "sim": ("REL", "law"),
-    "to": ("REL", "->"), "rightarrow": ("REL", "->"), "longrightarrow": ("REL", "->"),
-    "Rightarrow": ("REL", "=>"), "implies": ("REL", "=>"), "iff": ("REL", "=>"),
-    "Leftrightarrow": ("REL", "=>"), "mapsto": ("REL", "|->"),
-    "lim": ("LIM", ""), "prime": ("PRIME", "'"), "colon": ("COLON", ":"),
-    "lvert": ("OPENBAR", "|"), "rvert": ("CLOSEBAR", "|"), "vert": ("BAR", "|"), "mid": ("MID", "|"),
-    "ldots": ("DOTS", ""), "dots": ("DOTS", ""), "cdots": ("DOTS", ""), "dotsc": ("DOTS", ""),
-    "forall": ("WORD", "for"), "land": ("WORD", "and"), "wedge": ("WORD", "and"),
-    "lor": ("WORD", "or"), "quad": ("QUAD", ""), "qquad": ("QUAD", ""),
-    "top": ("NAME", "⊤"), "intercal": ("NAME", "⊤"), "cup": ("CUP", ""), "emptyset": ("SET", "{}"),
-    "lbrace": ("SETOPEN", "{"), "rbrace": ("SETCLOSE", "}"), "lbrack": ("OPEN", "["),
-    "rbrack": ("CLOSE", "]"), "{": ("SETOPEN", "{"), "}": ("SETCLOSE", "}"), "|": ("BAR", "|"),
-    "lfloor": ("BAD", "floor"), "rfloor": ("BAD", "floor"), "int": ("BAD", "an integral"),
-    "prod": ("BAD", "a product over an index"), "iint": ("BAD", "an integral"),
-}  # fmt: skip
-
-#: Commands that say nothing about the value.
-IGNORED = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
-    "textstyle scriptstyle limits nolimits nonumber notag , : ; ! > - / @ noindent centering "
-    "hfill hline boldmath allowbreak protect ensuremath middle vphantom strut small".split()
-)
-
-#: Commands whose argument is skipped with them.
-SKIPPED = frozenset(
-    "label tag ref eqref cite hspace vspace color phantom hphantom footnote".split()
-)
-
-#: Fonts: the argument is read as a name or a word if it is text, else as mathematics.
-FONTS = frozenset(
-    "text textup mathrm operatorname mathbf mathit mathsf mathtt textrm textbf textit texttt textsf mbox "
-    "hbox boldsymbol bm bf rm it mathcal mathnormal textnormal emph underline overline hat bar "
-    "tilde vec widehat mathop mathfrak operatornamewithlimits DeclareMathOperator".split()
-)
-
-ENVIRONMENTS = frozenset("cases dcases rcases cases* dcases* array numcases matrix".split())
-LAYERS = frozenset(
-    "aligned align align* alignat alignat* gather gather* gathered split equation equation* eqnarray eqnarray* multline multline* math "
-    "displaymath subequations flalign".split()
-)
-
-WORDS = {
-    **dict.fromkeys(("if", "when", "for", "where", "with", "while", "whenever", "as"), ""),
-    "otherwise": "otherwise", "else": "otherwise", "elsewhere": "otherwise", "and": "and", "or": "or",
-    "if x": "if", "for all": "for", "iff": "if", "such that": "where", "s.t.": "where",
-    "respectively": "and",
-}  # fmt: skip
-
-CHARACTERS: dict[str, tuple[str, str]] = {
-    "+": ("PLUS", "+"), "-": ("MINUS", "-"), "−": ("MINUS", "-"), "–": ("MINUS", "-"),
-    "*": ("STAR", ""), "·": ("STAR", ""), "×": ("STAR", ""), "⋅": ("STAR", ""), "⊗": ("STAR", ""),
-    "⊙": ("STAR", ""), "∙": ("STAR", ""), "∗": ("STAR", ""), "/": ("SLASH", ""), "÷": ("SLASH", ""),
-    "^": ("CARET", ""), "_": ("UNDER", ""), "'": ("PRIME", "'"), "′": ("PRIME", "'"),
-    "’": ("PRIME", "'"), "″": ("PRIME", "''"), "{": ("LB", ""), "}": ("RB", ""),
-    "(": ("OPEN", "("), ")": ("CLOSE", ")"), "[": ("OPEN", "["), "]": ("CLOSE", "]"),
-    "|": ("BAR", "|"), ",": ("COMMA", ","), ";": ("SEMI", ";"), ":": ("COLON", ":"),
-    "=": ("REL", "="), "<": ("REL", "<"), ">": ("REL", ">"), "≤": ("REL", "<="),
-    "⩽": ("REL", "<="), "≥": ("REL", ">="), "⩾": ("REL", ">="), "≠": ("REL", "!="),
-    "≈": ("REL", "~"), "≃": ("REL", "~"), "∈": ("REL", "in"), "→": ("REL", "->"),
-    "⟶": ("REL", "->"), "⇒": ("REL", "=>"), "≡": ("REL", "="), "≜": ("REL", "="),
-    "∞": ("NAME", "oo"), "∂": ("NAME", "∂"), "√": ("ROOT", ""), "∑": ("SUM", "sum"), "Σ": ("SUM", "sum"),
-    "ℝ": ("SET", "R"), "&": ("AMP", "&"), "~": ("SPACE", ""), "…": ("DOTS", ""), "∇": ("NABLA", ""),
-    "½": ("NUM", "0.5"), "²": ("POWER", "2"), "³": ("POWER", "3"), "⁺": ("POWER", "+"),
-    "ˣ": ("POWER", "x"), "¹": ("POWER", "1"), "⁻": ("POWER", "-"), "∧": ("WORD", "and"), "∨": ("WORD", "or"),
-    "$": ("SPACE", ""), "!": ("BANG", "!"),
-}  # fmt: skip
-
-_GREEK_LETTERS = dict(
-    zip("αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΥΦΨΩϕℓ", (
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
-        "sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Upsilon Phi Psi Omega "
-        "phi ell"
-    ).split())
-)  # fmt: skip
-CHARACTERS |= {char: ("NAME", name) for char, name in _GREEK_LETTERS.items()}
 
 _NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?")
 _RUN = re.compile(r"[A-Za-z]+(?:\d+(?![.\d]))?(?:\\?_[A-Za-z]{2,}\d*)*")
@@ -231,7 +124,7 @@ class Scanner:
         found = list(self._scan())
         if len(found) > MAX_TOKENS:
             raise NotUnderstood(f"a formula of {len(found)} parts; at most {MAX_TOKENS} are read")
-        return list(_bars(found))
+        return list(_bars(_without_left_brace(found)))
 
     def _scan(self) -> Iterator[Tok]:
         text, i = self.text, 0
@@ -354,6 +247,10 @@ class Scanner:
             raise NotUnderstood("a root that is not a square root")
         if name in COMMANDS:
             kind, value = COMMANDS[name]
+            if kind == "FRAC" and (digits := re.match(r"\s*(\d)\s*(\d?)", self.text[end:])):
+                # Without braces TeX takes one digit each.
+                numbers = [Tok("NUM", d) for d in digits.groups() if d]
+                return [Tok(kind, name), *numbers], end + digits.end()
             if kind == "BAD":
                 return [Tok("BAD", f"{value} is not read")], end
             return [Tok(kind, value or name)], end
@@ -452,6 +349,19 @@ def split(tokens: list[Tok], kinds: set[str]) -> Iterator[list[Tok]]:
         else:
             run.append(t)
     yield run
+
+
+def _without_left_brace(tokens: list[Tok]) -> list[Tok]:
+    r"""Rows that stand between \left\{ and \right. without the brace."""
+    return [
+        t
+        for i, t in enumerate(tokens)
+        if not (
+            t.kind == "SETOPEN"
+            and [n.kind for n in tokens[i + 1 : i + 2]] == ["CASES"]
+            and [n.kind for n in tokens[i + 2 : i + 3]] != ["SETCLOSE"]
+        )
+    ]
 
 
 _ENDS_VALUE = frozenset("NUM NAME RB CLOSE CLOSEBAR PRIME CASES POWER BANG".split())
