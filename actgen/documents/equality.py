@@ -44,6 +44,8 @@ class Witness:
 
     def __str__(self) -> str:
         at = ", ".join(f"{s} = {v}" for s, v in self.point.items()) or "any x"
+        if self.right.startswith("the "):
+            return f"at {at}: {self.left}, {self.right}"
         return f"at {at}: left {self.left}, right {self.right}"
 
 

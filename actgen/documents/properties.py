@@ -163,9 +163,8 @@ def _outside(expr: Expr, low: Expr, high: Expr, e: Within) -> Witness | None:
             past = f < edge if side < 0 else f > edge
             touches = not closed and f.is_exact() and edge.is_exact() and f == edge
             if past or touches or (not closed and _equals(expr, bound, point)):
-                return Witness(
-                    point, shown(f), f"the {'lower' if side < 0 else 'upper'} end {shown(edge)}"
-                )
+                end = "lower" if side < 0 else "upper"
+                return Witness(point, shown(f), f"the {end} end is {shown(edge)}")
     return None
 
 
