@@ -81,7 +81,7 @@ FONTS = frozenset(
     "tilde vec widehat mathop mathfrak operatornamewithlimits DeclareMathOperator".split()
 )
 
-ENVIRONMENTS = frozenset("cases dcases rcases cases* dcases* array numcases matrix".split())
+ENVIRONMENTS = frozenset("cases dcases rcases cases* dcases* array numcases matrix Bmatrix".split())
 LAYERS = frozenset(
     "aligned align align* alignat alignat* gather gather* gathered split equation equation* eqnarray eqnarray* multline multline* math "
     "displaymath subequations flalign".split()

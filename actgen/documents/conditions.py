@@ -32,6 +32,8 @@ class Conditions:
             for piece in split_words(part, "and"):
                 for clause in split(piece, {"COMMA", "SEMI", "QUAD"}):
                     clause = [t for t in clause if t.kind not in ("WORD", "DOT", "COLON", "PROSE")]
+                    while clause and clause[0].kind == "OPEN" and clause[-1].kind == "CLOSE":
+                        clause = clause[1:-1]
                     if clause:
                         both.append(self.relation(clause))
             if both:

@@ -109,7 +109,7 @@ def witness(left: Expr, right: Expr, point: Mapping[Symbol, Expr]) -> Witness | 
 
 
 def compare(
-    left: Expr, right: Expr, assume: Sequence[Any] = (), x: Symbol = lang.x, seconds: float = 12.0
+    left: Expr, right: Expr, assume: Sequence[Any] = (), x: Symbol = lang.x, seconds: float = 6.0
 ) -> Comparison:
     """Whether two formulas of `x` and parameters are equal wherever the assumptions hold."""
     if left.has(lang.RowSum, lang.RowMax) or right.has(lang.RowSum, lang.RowMax):

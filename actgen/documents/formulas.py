@@ -73,6 +73,7 @@ def cell(text: str, what: str, line: int, context: Context) -> Iterator[Claim]:
     if not subject:
         return
     act = registry.load(subject)
+    text = re.sub(r"^\s*(?:\\approx|≈)\s*", "", text)  # rounded ends are told as such anyway
     try:
         tokens = tokens_of(text, context)
         related = any(t.kind == "REL" and d <= 0 for t, d in depths(tokens))

@@ -18,7 +18,7 @@ from .edits import suggest
 from .tokens import NotUnderstood
 from .verdicts import Verdict
 
-SECONDS = 20.0
+SECONDS = 12.0
 
 #: What earlier claims were judged to be: documents repeat themselves.
 _known: dict[Any, Verdict] = {}

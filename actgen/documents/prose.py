@@ -27,6 +27,7 @@ from .claims import (
     Within,
 )
 from .context import Context
+from .reader import INLINE
 
 Found = tuple[str, str, Assertion]  # kind, subject, assertion
 
@@ -437,9 +438,7 @@ def _formulas(text: str, line: int, context: Context) -> Iterator[Claim]:
     """Formulas printed as plain text, from a head to the end of the line or a clause."""
     for n, raw in enumerate(text.split("\n")):
         bare = re.sub(r"`[^`]*`", lambda m: " " * len(m.group()), raw)
-        masked = re.sub(
-            r"\$[^$]*\$|:math:`[^`]*`|<math.*?</math>", lambda m: " " * len(m.group()), bare
-        )
+        masked = INLINE.sub(lambda m: " " * len(m.group()), bare)
         heads = list(_FORMULA.finditer(masked))
         for i, found in enumerate(heads):
             end = heads[i + 1].start() if i + 1 < len(heads) else len(bare)

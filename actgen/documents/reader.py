@@ -129,7 +129,8 @@ def _take_macros(text: str, document: Document) -> str:
 #: Inline mathematics in prose: $…$, \(…\), :math:`…`, <math>…</math>.
 INLINE = re.compile(
     r"(?<![\\$])\$(?!\$)(?P<dollar>(?:[^$\\]|\\.)+?)\$(?!\$)|\\\((?P<round>.+?)\\\)"
-    r"|:math:`(?P<role>[^`]+)`|<math[^>]*>(?P<wiki>.*?)</math>",
+    r"|:math:`(?P<role>[^`]+)`|<math[^>]*>(?P<wiki>.*?)</math>"
+    r"|\[math\](?P<copied>.*?)\[/math\]",
     re.S,
 )
 #: What shows that a $ closed one formula and opened nothing.
@@ -157,7 +158,7 @@ TICKS = re.compile(r"(?<!:math:)(?<![`\w:])(`{1,2})(?P<code>[^`]+)\1(?!`)")
 
 _DISPLAY = re.compile(
     r"(?<!\\)\$\$(?P<dollars>(?:(?!\n[ \t]*\n).)*?)\$\$"
-    r"|\\\[(?P<square>.*?)\\\]"
+    r"|(?<!\\)\\\[(?P<square>.*?)\\\]"
     r"|\\begin\{(?P<env>equation|align|gather|multline|eqnarray|displaymath|math|flalign)(?P<star>\*?)\}"
     r"(?P<body>.*?)\\end\{(?P=env)(?P=star)\}",
     re.S,

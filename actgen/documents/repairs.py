@@ -52,6 +52,7 @@ ROWS: tuple[Row, ...] = (
     _row(r"\\\\(?=(?:frac|begin|end|alpha|beta|text|left|right|exp|log|sigma|cdot|le|ge)\b)", r"\\",
          "a doubled backslash"),
     _row(r"\\mathrm\{(tan|sin|cos)\}\s*h(?![A-Za-z])", r"\\\1h", "a name in two fonts"),
+    _row(r"\^\{\\mathrm\{\^\{\\prime\}\}\}|\\mathrm\{\^\{\\prime\}\}", "'", "a prime inside of fonts"),
     _row(r"&lt;", "<", "an HTML entity"),
     _row(r"&gt;", ">", "an HTML entity"),
     _row(r"&amp;", "&", "an HTML entity"),

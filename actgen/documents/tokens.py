@@ -124,7 +124,7 @@ class Scanner:
         found = list(self._scan())
         if len(found) > MAX_TOKENS:
             raise NotUnderstood(f"a formula of {len(found)} parts; at most {MAX_TOKENS} are read")
-        return list(_bars(_without_left_brace(found)))
+        return list(_bars(_without_left_brace(list(_bare(found)))))
 
     def _scan(self) -> Iterator[Tok]:
         text, i = self.text, 0
@@ -349,6 +349,24 @@ def split(tokens: list[Tok], kinds: set[str]) -> Iterator[list[Tok]]:
         else:
             run.append(t)
     yield run
+
+
+def _bare(tokens: list[Tok]) -> Iterator[Tok]:
+    """Braces around one word, or one name that is no argument, taken off: {f}(x), {for}."""
+    i = 0
+    while i < len(tokens):
+        inside = tokens[i + 1 : i + 3]
+        kinds = [t.kind for t in inside]
+        before = tokens[i - 1].kind if i else ""
+        free = before not in ("CARET", "UNDER", "FRAC", "SQRT", "RB")
+        if tokens[i].kind == "LB" and (
+            kinds == ["WORD", "RB"] or (kinds == ["NAME", "RB"] and free)
+        ):
+            yield inside[0]
+            i += 3
+        else:
+            yield tokens[i]
+            i += 1
 
 
 def _without_left_brace(tokens: list[Tok]) -> list[Tok]:

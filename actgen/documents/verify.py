@@ -207,7 +207,7 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
         if re.search(r"[-+*/=(].*[a-z)\d]", inside) and len(inside) > 4:
             line = item.line + text.count("\n", 0, found.start())
             where = _WHERE.match(text, found.end())
-            lone = re.search(r"[*/+\-]\s*$", text[: found.start()])
+            lone = re.search(r"[\w)]\s*[*/+\-]\s*$", text[: found.start()])
             yield from code.inline_claims(
                 inside, line, context, where["where"] if where else "", bool(lone)
             )
