@@ -74,11 +74,14 @@ SKIPPED = frozenset(
     "label tag ref eqref cite hspace vspace color phantom hphantom footnote".split()
 )
 
+#: Marks that make another name of a letter.
+ACCENTS = frozenset("overline hat bar tilde widehat widetilde dot ddot check breve".split())
+
 #: Fonts: the argument is read as a name or a word if it is text, else as mathematics.
 FONTS = frozenset(
     "text textup mathrm operatorname mathbf mathit mathsf mathtt textrm textbf textit texttt textsf mbox "
-    "hbox boldsymbol bm bf rm it mathcal mathnormal textnormal emph underline overline hat bar "
-    "tilde vec widehat mathop mathfrak operatornamewithlimits DeclareMathOperator".split()
+    "hbox boldsymbol bm bf rm it mathcal mathnormal textnormal emph underline "
+    "vec mathop mathfrak operatornamewithlimits DeclareMathOperator".split()
 )
 
 ENVIRONMENTS = frozenset("cases dcases rcases cases* dcases* array numcases matrix Bmatrix".split())

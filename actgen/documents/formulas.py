@@ -18,7 +18,7 @@ from .heads import Head, head
 from .meaning import Scope
 from .reading import GENERIC, Reading
 from .render import render
-from .statements import depths, flat, statements
+from .statements import depths, entries, flat, statements
 from .tokens import NotUnderstood, Tok, split
 
 #: Calls of a library inside of what is set as mathematics.
@@ -168,6 +168,15 @@ class _Reader(Reading):
             if constant is not None:
                 yield from constant
                 return
+        try:
+            rows = entries(every, variables)
+        except NotUnderstood as why:
+            yield self.claim("formula", subject, None, reason=str(why))
+            return
+        if len(rows) > 1 or any(r.isdigit() for r in rows):
+            reason = f"it speaks of single entries of a row: {', '.join(sorted(rows))}"
+            yield self.claim("formula", subject, None, reason=reason)
+            return
         assume = self._assumptions(variables)
         if s.remark or s.label:
             self._remarks(every)

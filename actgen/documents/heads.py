@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lark import Token, Tree
 
+from .functions import CONSTANTS
 from .meaning import Scope
 from .syntax import parse
 from .tokens import NotUnderstood, Tok
@@ -20,6 +21,7 @@ class Head:
     args: tuple[str, ...]
     order: int = 0
     wrt: str = ""
+    entry: bool = False  #: an index names an entry of its value: σ(z)_i
 
 
 def head(tokens: list[Tok], scope: Scope) -> Head | None:
@@ -74,5 +76,7 @@ def head(tokens: list[Tok], scope: Scope) -> Head | None:
             return None
         if any(s.data != "index" for s in inner[0].children[1:]):
             return None
+        if letter(inner[0]) in (*CONSTANTS, "e"):
+            return None
         args.append(letter(inner[0]))
-    return Head(name, tuple(args), order, wrt)
+    return Head(name, tuple(args), order, wrt, bool(outer))

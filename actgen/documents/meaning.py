@@ -89,7 +89,10 @@ class Scope(Conditions, Scripts):
         """The expression of a tree."""
         if isinstance(tree, Token):
             return self._leaf(tree)
-        return getattr(self, f"_{tree.data}")(tree)
+        read = getattr(self, f"_{tree.data}", None)
+        if read is None:
+            raise NotUnderstood("a sign where a value is expected")
+        return read(tree)
 
     def _leaf(self, token: Token) -> Expr:
         if token.type == "NUM":
@@ -181,9 +184,14 @@ class Scope(Conditions, Scripts):
             name, scripts = self.whole_name(name, scripts)
             called = self._called(name)
             if called is not None and name not in self.variables:
+                if rest and _holds_bare(rest[0].children[0], name):
+                    # σ(1 − σ): the function stands for its value, and this is a product.
+                    rest = []
                 return self._call(name, called, scripts, rest)
             following = rest[0].children[0] if rest else None
             grouped = isinstance(following, Tree) and following.data in ("group", "related")
+            if name == "delta" and grouped:
+                raise NotUnderstood("Dirac's δ")
             if name in ("P", "Pr", "Prob") and grouped:
                 return self._probability(following), 2
             if grouped and len(name) > 1 and name not in GREEK and name not in self.variables:
@@ -221,6 +229,8 @@ class Scope(Conditions, Scripts):
         for s in scripts:
             if s.data == "index" and name in ("max", "min"):
                 index = self._bound_index([s])
+                if index in self.variables:
+                    raise NotUnderstood(f"a {name} over {index}")
                 inner = sympy.Mul(*self._under(index, rest))
                 if name == "min":
                     return -lang.RowMax(-inner), 1 + len(rest)
@@ -239,6 +249,10 @@ class Scope(Conditions, Scripts):
             args = [*args, subscript[0]]
         if order:
             called = self._prime(name, called, order)
+        if name in ("max", "min") and len(args) == 1:
+            raise NotUnderstood(f"the {name} of one value: over which of them is not said")
+        if any(a in (sympy.oo, -sympy.oo) for a in args):
+            raise NotUnderstood("a value at infinity: a limit says what it is")
         if not isinstance(called, Named) and len(args) != 1 and name not in ("max", "min"):
             raise NotUnderstood(f"{told(name)} takes one argument, not {len(args)}")
         value = called(*args)
@@ -267,6 +281,9 @@ class Scope(Conditions, Scripts):
                     return [self.value(base)], 1, outer
                 # e^x and the like belong to the call: log(x)^2; an index names an entry.
                 values = self._items(base)
+                entry = any(s.data == "index" for s in outer)
+                if entry and name in LETTERS:
+                    raise NotUnderstood(f"{told(name)} with an index is no function of one number")
                 return values, 1, [s for s in outer if s.data != "index"]
             if isinstance(base, Tree) and base.data == "related":
                 raise NotUnderstood(f"a comparison as the argument of {name}")
@@ -366,7 +383,9 @@ class Scope(Conditions, Scripts):
         rows = tree.children[0].value.inside
         if not rows:
             raise NotUnderstood("cases without rows")
-        return sympy.Piecewise(*((self._row(v), self.condition(c)) for v, c in rows))
+        pairs = [(self._row(v), self.condition(c)) for v, c in rows]
+        _check_overlap(pairs)
+        return sympy.Piecewise(*pairs)
 
     def _row(self, tokens: list[Tok]) -> Expr:
         """The value of a row; nan where it says that there is none."""
@@ -422,6 +441,35 @@ class Scope(Conditions, Scripts):
             take = calculus.row_diagonal if rows else calculus.derivative
             expr = take(expr, symbol)
         return expr, used
+
+
+#: Inputs at which rows of cases are looked at.
+_PLACES = tuple(sympy.Rational(k, 7) for k in range(-71, 72, 2))
+
+
+def _check_overlap(pairs: list[tuple[Expr, Any]]) -> None:
+    """NotUnderstood if two rows claim the same inputs and say different things there."""
+    told = [(v, c) for v, c in pairs if c != sympy.true and c.free_symbols == {lang.x}]
+    for i, (value, condition) in enumerate(told):
+        for other, also in told[i + 1 :]:
+            if value == other:
+                continue
+            both = [p for p in _PLACES if condition.subs(lang.x, p) == True == also.subs(lang.x, p)]  # noqa: E712
+            if len(both) > 1 and any((value - other).subs(lang.x, p) != 0 for p in both):
+                raise NotUnderstood(f"two rows of cases both speak of x = {both[0]}")
+
+
+def _holds_bare(group: Any, name: str) -> bool:
+    """Whether brackets hold the function itself without an argument of its own."""
+    if not isinstance(group, Tree) or group.data != "group":
+        return False
+    for chain in group.find_data("chain"):
+        for factor, following in zip(chain.children, [*chain.children[1:], None], strict=True):
+            if letter(factor) == name:
+                after = following.children[0] if following is not None else None
+                if not (isinstance(after, Tree) and after.data == "group"):
+                    return True
+    return False
 
 
 def _of_entry(index: str) -> bool:

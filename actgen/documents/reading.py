@@ -61,6 +61,10 @@ class Reading:
         labelled = subjects.subject_of(self.s.label, True) if self.s.label else ""
         if first is None:
             return labelled or context.subject
+        if first.name == "sigma" and first.entry:
+            # σ of a row is softmax where softmax is the subject, and not the logistic function.
+            heading = registry.load(context.subject) if context.subject else None
+            return context.subject if heading is not None and heading.is_row else ""
         if first.name == "sigma" and first.name not in context.functions:
             return "sigmoid"
         if first.name in ("Phi", "phi", "varphi") and self._is_normal(first.name):

@@ -40,6 +40,8 @@ class Scripts:
                 raise NotUnderstood("a prime on what is no function")
             elif s.data == "factorial":
                 raise NotUnderstood("a factorial")
+            elif s.data == "index" and (not name or name == "e"):
+                raise NotUnderstood("an index of what is no name")
         return value
 
     def _powered(self, value: Expr, script: Node, name: str = "") -> Expr:
@@ -93,6 +95,8 @@ class Scripts:
             index = plain(s.children[-1])
             if not index:
                 raise NotUnderstood(f"the index of {name}")
+            if name == "delta":
+                raise NotUnderstood("Kronecker's δ")
             if index.isdigit() or len(index.rstrip("+-0123456789")) > 2:
                 return lang.symbol(f"{name}_{index}")
             if name in self.variables and self.variables[name] in (lang.x, lang.y):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .tokens import Tok, split
+from .tokens import NotUnderstood, Tok, split
 
 
 @dataclass
@@ -168,6 +168,38 @@ def _comma_pieces(tokens: list[Tok], conditions: list[list[Tok]]) -> Iterator[li
         else:
             kept.append(piece)
     yield from kept
+
+
+def entries(tokens: Sequence[Tok], inputs: Iterable[str]) -> set[str]:
+    """The indices of entries of the input (x_i) and of rows of values (f(x)_i), bound ones apart.
+
+    Raises NotUnderstood for a sum over a part of the row.
+    """
+    found: set[str] = set()
+    bound: set[str] = set()
+    for i, t in enumerate(tokens):
+        if t.kind != "UNDER" or not i:
+            continue
+        inside, depth = [], 0
+        for following in tokens[i + 1 :]:
+            depth += (following.kind == "LB") - (following.kind == "RB")
+            inside.append(following)
+            if depth <= 0:
+                break
+        names = [n for n in inside if n.kind in ("NAME", "NUM")]
+        before = tokens[i - 1]
+        if before.kind == "SUM" or before.text in ("max", "min"):
+            bound |= {n.text for n in names[:1]}
+            start = names[1].text if len(names) > 1 else "1"
+            if len(names) > 2 or (len(names) == 2 and start not in ("0", "1")):
+                raise NotUnderstood("a sum over a part of the row")
+        elif before.kind == "CLOSE" or before.text in inputs or before.text in _ROW_VALUES:
+            found.add("".join(n.text for n in names))
+    return found - bound
+
+
+#: Letters of functions whose index is an entry of their value.
+_ROW_VALUES = frozenset("f g s p S softmax sigma".split())
 
 
 def flat(tokens: Sequence[Tok]) -> list[Tok]:

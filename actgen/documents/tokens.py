@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .commands import (
+    ACCENTS,
     CHARACTERS,
     COMMANDS,
     ENVIRONMENTS,
@@ -45,6 +46,7 @@ _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.)", re.S)
 _PROBABILITY = re.compile(
     r"([pP])\s*(?:\\left)?\(([^()|]*?)(?:\||\\mid|\\vert)([^()]*?)(?:\\right)?\)"
 )
+_ONE_EACH = re.compile(r"\s*([0-9A-Za-z])(?:\s*([0-9A-Za-z]))?")
 _IDENTITY = re.compile(
     r"(?:\\mathbb|\\mathbf|\\mathrm|\\mathds|\\bm|\\boldsymbol)\s*\{?\s*([1IRN])\s*\}?"
 )
@@ -238,6 +240,9 @@ class Scanner:
             return self._environment(end)
         if name == "end":
             raise NotUnderstood(r"an \end without its \begin")
+        if name in ACCENTS:
+            inside, end = group(self.text, end)
+            return [Tok("NAME", f"{name}_{inside.strip(chr(92))}")], end
         if name in FONTS:
             inside, end = group(self.text, end)
             return self._font(name, inside, end), end
@@ -247,10 +252,10 @@ class Scanner:
             raise NotUnderstood("a root that is not a square root")
         if name in COMMANDS:
             kind, value = COMMANDS[name]
-            if kind == "FRAC" and (digits := re.match(r"\s*(\d)\s*(\d?)", self.text[end:])):
-                # Without braces TeX takes one digit each.
-                numbers = [Tok("NUM", d) for d in digits.groups() if d]
-                return [Tok(kind, name), *numbers], end + digits.end()
+            if kind == "FRAC" and (bare := _ONE_EACH.match(self.text, end)):
+                # Without braces TeX takes one character each.
+                parts = [Tok("NUM" if c.isdigit() else "NAME", c) for c in bare.groups() if c]
+                return [Tok(kind, name), *parts], bare.end()
             if kind == "BAD":
                 return [Tok("BAD", f"{value} is not read")], end
             return [Tok(kind, value or name)], end
@@ -352,9 +357,18 @@ def split(tokens: list[Tok], kinds: set[str]) -> Iterator[list[Tok]]:
 
 
 def _bare(tokens: list[Tok]) -> Iterator[Tok]:
-    """Braces around one word, or one name that is no argument, taken off: {f}(x), {for}."""
+    """Braces around one word, or one name that is no argument, taken off: {f}(x), {for}.
+
+    A 1 with an index is an indicator.
+    """
     i = 0
     while i < len(tokens):
+        if (tokens[i].kind, tokens[i].text) == ("NUM", "1") and (
+            [t.kind for t in tokens[i + 1 : i + 2]] == ["UNDER"]
+        ):
+            yield Tok("INDICATOR", "1")
+            i += 1
+            continue
         inside = tokens[i + 1 : i + 3]
         kinds = [t.kind for t in inside]
         before = tokens[i - 1].kind if i else ""
