@@ -51,12 +51,13 @@ documents.tokens
 documents.syntax documents.functions documents.trees documents.cells documents.zero
 documents.repairs documents.tables documents.render documents.claims
 documents.reader documents.scripts documents.conditions documents.subjects documents.equality
-documents.meaning documents.edits documents.python documents.extremes documents.verdicts
+documents.branches documents.edits documents.python documents.extremes documents.verdicts
+documents.meaning
 documents.heads documents.context documents.statements documents.properties
-documents.reading documents.approximations documents.known
+documents.reading documents.approximations documents.known documents.identify
 documents.equations
 documents.formulas documents.judge
-documents.code
+documents.code documents.restrictions documents.sentences
 documents.prose
 documents.verify
 documents.show

@@ -44,6 +44,7 @@ class Equal:
     again: Callable[[list[Tok], str], Expr] | None = field(default=None, compare=False, repr=False)
     ambiguous: bool = False
     guessed: bool = False
+    kink: bool = False  #: a derivative where there is none
     instead: Expr | None = field(default=None, compare=False)  #: the subject's own, if left is not
 
 
@@ -112,6 +113,7 @@ class Claim:
     context: str = ""  #: the activation that its place is about
     generic: bool = False  #: its head is a letter such as f: which function it is, its place says
     strong: bool = False  #: its own heading names the subject
+    restricted: str = ""  #: words around it that may deny or restrict it
     cure: Equal | None = field(default=None, compare=False, repr=False)
 
 

@@ -15,6 +15,8 @@ from .repairs import Repair
 from .tokens import Scanner, Tok, expand
 
 LETTER_FUNCTIONS = ("Phi", "phi", "varphi")
+#: Letters of functions that a document may define anew.
+OWN_LETTERS = (*LETTER_FUNCTIONS, "sigma")
 
 
 class Context:
@@ -47,7 +49,7 @@ class Context:
 
     def function(self, name: str) -> Any:
         """The function of that name at this place of the document."""
-        if name in self.functions and name in LETTER_FUNCTIONS:
+        if name in self.functions and name in OWN_LETTERS:
             return self.functions[name]
         if name in self.cdf:
             return Named("normal_cdf", NORMAL_CDF(lang.x))

@@ -232,7 +232,7 @@ def _told(cells: list[_Cell], condition: Any) -> Comparison:
     wrong = [c for c in wide if c.equal is False] or [c for c in points if c.equal is False]
     if not cells:
         return Comparison("unknown", "nothing is claimed anywhere")
-    if any(c.equal is False for c in wide):
+    if any(c.equal is False for c in wide or points):
         best = min(wrong, key=lambda c: _size(c.witness))
         return Comparison("differs", witness=best.witness)
     if any(c.equal is None for c in wide):

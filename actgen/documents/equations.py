@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,8 @@ from . import approximations, properties
 from .cells import NoCells, arrange, between, holds_at, resolve
 from .claims import PARAMETERS, Claim, Equal
 from .edits import suggest
-from .equality import Comparison, Witness, compare, solve, value
+from .equality import Comparison, Witness, compare, solve
+from .identify import identify, sibling
 from .tokens import NotUnderstood
 from .verdicts import Verdict
 from .zero import numerator
@@ -29,6 +29,8 @@ _RANK = {"equal": 0, "points": 1, "condition": 2, "unknown": 3, "differs": 4}
 def equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) -> Verdict:
     e = claim.expression
     assert isinstance(e, Equal)
+    if e.kink:
+        return Verdict(claim, "convention", "at a kink there is no derivative: a choice")
     if claim.kind == "value" or not (e.left.free_symbols | e.right.free_symbols):
         printed = approximations.printed(claim, e)
         if printed is not None:
@@ -52,8 +54,10 @@ def equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) 
         if other.outcome not in ("fails", "undecided"):
             note = f"compared with {claim.subject} itself, not with the document's formula of it"
             return replace(other, claim=replace(claim, notes=(note,)))
+    if found.outcome == "fails":
+        found = _other_arguments(claim, e, found, assumed, values)
     if found.outcome == "fails" and claim.kind == "definition":
-        other_name = _sibling(claim, e)
+        other_name = sibling(claim, e)
         if other_name:
             return Verdict(
                 claim, "convention", f"it is {other_name}, which goes by the same name",
@@ -71,6 +75,30 @@ def equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) 
         rename, left = _renaming(e)
         hint = suggest(left, e.tokens, e.again, rename, e.assume)
         found = replace(found, suggestion=hint)
+    return found
+
+
+def _other_arguments(
+    claim: Claim, e: Equal, found: Verdict, assumed: Mapping[str, Any], values: Mapping[str, Expr]
+) -> Verdict:
+    """y(1 − y) as σ′ where y is σ(x); value and gate exchanged."""
+    act = registry.load(claim.subject) if claim.subject else None
+    if act is None or act.is_row:
+        return found
+    if act.is_gated:
+        swapped = {lang.x: lang.y, lang.y: lang.x}
+        other = _judged(claim, replace(e, right=e.right.xreplace(swapped)), assumed, values)
+        if other.outcome == "holds":
+            return replace(other, outcome="convention", proof="value and gate change places")
+    if e.order == 1 and lang.x in e.right.free_symbols:
+        inner = e.right.subs(lang.x, act.formula)
+        other = _judged(claim, replace(e, right=inner), assumed, values)
+        if other.outcome in ("holds", "convention", "holds_if"):
+            note = f"its argument is read as the value of {act.name}, with which it holds"
+            return replace(other, claim=replace(claim, notes=(note,)))
+        named = re.match(r"def \w+\((?!x\b|z\b|inputs?\b)", claim.text)
+        if named:
+            return Verdict(claim, "undecided", "its argument may be input or output")
     return found
 
 
@@ -114,27 +142,6 @@ def _about_what(claim: Claim, e: Equal, found: Verdict) -> Verdict:
             return replace(found, suggestion=hint)
     reason = f"it is not {claim.subject}, the activation named last, and nothing says what it is"
     return Verdict(replace(claim, expression=None), "not_understood", reason)
-
-
-@functools.lru_cache(maxsize=1024)
-def identify(right: Expr) -> str:
-    """The declared activation that an expression without parameters is, at its defaults."""
-    if right.free_symbols != {lang.x} or right.has(lang.RowSum, lang.RowMax):
-        return ""
-    places = [{lang.x: sympy.Rational(v)} for v in ("1", "-1", "7/10", "-31/10", "4")]
-    mine = [value(right, at) for at in places]
-    if None in mine:
-        return ""
-    for name in registry.names():
-        act = registry.load(name)
-        if act.is_row or act.is_gated:
-            continue
-        formula = act.formula.xreplace(properties.defaults(act))
-        theirs = (value(formula, at) for at in places)
-        alike = all(b is not None and a is not None and a.overlaps(b) for a, b in zip(mine, theirs))
-        if alike and compare(formula, right, seconds=4.0).outcome in ("equal", "points"):
-            return name
-    return ""
 
 
 def _renaming(e: Equal) -> tuple[dict[Symbol, Expr], Expr]:
@@ -344,7 +351,11 @@ def _held(
 ) -> Verdict:
     """An equality that holds: everywhere, or up to points such as the derivative at a kink."""
     kinks = [p for p in _kinks(left, e) if _assumed(e, p)] if e.order else []
-    points = [p for p in found.points if p not in kinks]
+    points = [
+        p
+        for p in found.points
+        if p not in kinks and _assumed(e, p) and not (e.order and _is_limit(left, right, p))
+    ]
     told = [p for p in kinks if _defined(right, p)]
     if not points and not told:
         how = found.how
@@ -364,6 +375,24 @@ def _held(
         claim, "convention", f"{found.how}; it differs at {where} alone",
         counterexample=_renamed(found.witness, names),
     )  # fmt: skip
+
+
+def _is_limit(left: Expr, right: Expr, place: Expr) -> bool:
+    """Whether the right side at a place is what the derivative on the left tends to there."""
+    free = (left.free_symbols | right.free_symbols | place.free_symbols) - {lang.x}
+    sample = {s: sympy.Rational(3, 2) for s in free}
+    step = sympy.Rational(1, 10**6)
+    try:
+        there = resolve_at(right, place)
+        if there is sympy.nan:
+            return False
+        beside = (
+            resolve(left, {**sample, lang.x: place.subs(sample) + d}).subs(lang.x, place)
+            for d in (-step, step)
+        )
+        return all(numerator(side - there) == 0 for side in beside)
+    except NoCells:
+        return False
 
 
 def _assumed(e: Equal, place: Expr) -> bool:
@@ -440,26 +469,3 @@ def _number(value: Expr) -> str:
     if not value.is_number or (value.is_Rational and value.q < 1000):
         return str(value)
     return str(sympy.N(value, 12))
-
-
-#: Activations that share a name: which of them a document means, its formula says.
-SIBLINGS: tuple[tuple[str, ...], ...] = (
-    ("hardsigmoid", "hard_sigmoid"),
-    ("gelu", "gelu_tanh", "gelu_sigmoid"),
-    ("silu", "swish"),
-    ("softplus", "softplus_threshold"),
-    ("relu", "keras_relu"),
-)
-
-
-def _sibling(claim: Claim, e: Equal) -> str:
-    for group in SIBLINGS:
-        if claim.subject in group:
-            for name in group:
-                act = registry.load(name)
-                if name == claim.subject or act.inputs != registry.load(claim.subject).inputs:
-                    continue
-                found = compare(act.formula.subs(act.defaults), e.right, seconds=4.0)
-                if found.outcome in ("equal", "points"):
-                    return name
-    return ""

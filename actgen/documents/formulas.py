@@ -76,7 +76,7 @@ def cell(text: str, what: str, line: int, context: Context) -> Iterator[Claim]:
     text = re.sub(r"^\s*(?:\\approx|≈)\s*", "", text)  # rounded ends are told as such anyway
     try:
         tokens = tokens_of(text, context)
-        related = any(t.kind == "REL" and d <= 0 for t, d in depths(tokens))
+        related = any(t.kind == "REL" and t.text == "=" and d <= 0 for t, d in depths(tokens))
         names = {t.text for t in flat(tokens) if t.kind == "NAME"}
     except NotUnderstood as why:
         if what:
@@ -229,6 +229,11 @@ class _Reader(Reading):
                     yield self.claim(kind, subject, None, reason=why_not, part=part)
                 before, said, kind = right, side, "identity"
                 continue
+            if _bare_letter(s.sides[i], right) or _bare_letter(side, before):
+                reason = "a letter without an argument beside a number: no function of x"
+                yield self.claim(kind, subject, None, reason=reason, part=part)
+                before, said = right, side
+                continue
             own, foreign = self._symbols(before, right, subject)
             free = before.free_symbols | right.free_symbols
             if foreign and not own and not free & {lang.x, lang.y} and not before.is_number:
@@ -246,12 +251,13 @@ class _Reader(Reading):
                     tuple(side), tuple(said) if i else (),
                     self._again(variables), reading.ambiguous,
                     reading.guessed and subject != "gelu",
+                    self.kink and i == 0,
                     self.instead if i == 0 else None,
                 ),
                 part=part,
                 notes=tuple(reading.notes),
                 generic=i == 0 and self._is_generic(first),
-                strong=context.strong or bool(s.label),
+                strong=i == 0 and self._is_strong(first, side, subject),
             )  # fmt: skip
             before, said = right, side
             kind = kind if kind in ("derivative", "value") else "identity"
@@ -388,7 +394,10 @@ class _Reader(Reading):
             lower, upper = (a, b) if sign in ("<", "<=") else (b, a)
             yield self.claim(
                 "range", subject,
-                Within(upper - lower, sympy.Integer(0), sympy.oo, (not strict, False)),
+                Within(
+                    upper - lower, sympy.Integer(0), sympy.oo, (not strict, False),
+                    assume=tuple(self._assumptions(variables)),
+                ),
                 notes=tuple(reading.notes),
             )  # fmt: skip
 
@@ -415,6 +424,12 @@ class _Reader(Reading):
         first = head(sides[0], scope(context, variables))
         about = self._subject(first) if first is not None else subject
         return self.claim("limit", about, Tends(expr, at, value), notes=tuple(reading.notes))
+
+
+def _bare_letter(tokens: list[Tok], other: Expr) -> bool:
+    """σ² = 0.01: a letter that is a variance there, and no function."""
+    letters = any(t.text in ("sigma", "phi", "varphi", "Phi") for t in tokens)
+    return letters and other.is_number and not any(t.kind == "OPEN" for t in tokens)
 
 
 def _lim(tokens: list[Tok], reading: Scope) -> tuple[Expr, list[Tok]]:

@@ -60,6 +60,9 @@ def judge(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) 
         ValueError,
     ) as why:
         verdict = Verdict(claim, "undecided", f"{type(why).__name__}: {why}".split("\n")[0])
+    if claim.restricted and verdict.outcome in ("fails", "holds_if"):
+        reason = f"false as it stands, but its sentence may restrict it ({claim.restricted})"
+        return Verdict(claim, "undecided", reason)
     if len(_known) > 4096:
         _known.clear()
     _known[key] = verdict

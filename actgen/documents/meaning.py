@@ -15,6 +15,7 @@ from lark import Token, Tree
 from sympy import Expr, Symbol
 
 from .. import calculus, lang
+from .branches import check_overlap, is_kink
 from .commands import GREEK
 from .conditions import COMPARE, Conditions
 from .functions import BUILTIN, CDF_NOTE, CONSTANTS, LETTERS, Named
@@ -31,6 +32,7 @@ class Scope(Conditions, Scripts):
     function: Callable[[str], Callable[..., Expr] | None] = lambda name: None
     variables: dict[str, Expr] = field(default_factory=lambda: {"x": lang.x})
     notes: list[str] = field(default_factory=list)
+    kink: bool = False  #: a derivative was taken where there is none
     guessed: bool = False  #: φ was read as the normal density though the document says nothing
     far: bool = False  #: the reading of a/2b as a/(2b)
     ambiguous: bool = False
@@ -255,6 +257,8 @@ class Scope(Conditions, Scripts):
             raise NotUnderstood("a value at infinity: a limit says what it is")
         if not isinstance(called, Named) and len(args) != 1 and name not in ("max", "min"):
             raise NotUnderstood(f"{told(name)} takes one argument, not {len(args)}")
+        if order and args[0].is_number and isinstance(called, Named):
+            self.kink = self.kink or is_kink(called, args[0])
         value = called(*args)
         if name == "exp" and power and not used:
             raise NotUnderstood("exp without its argument")
@@ -384,7 +388,7 @@ class Scope(Conditions, Scripts):
         if not rows:
             raise NotUnderstood("cases without rows")
         pairs = [(self._row(v), self.condition(c)) for v, c in rows]
-        _check_overlap(pairs)
+        check_overlap(pairs)
         return sympy.Piecewise(*pairs)
 
     def _row(self, tokens: list[Tok]) -> Expr:
@@ -441,22 +445,6 @@ class Scope(Conditions, Scripts):
             take = calculus.row_diagonal if rows else calculus.derivative
             expr = take(expr, symbol)
         return expr, used
-
-
-#: Inputs at which rows of cases are looked at.
-_PLACES = tuple(sympy.Rational(k, 7) for k in range(-71, 72, 2))
-
-
-def _check_overlap(pairs: list[tuple[Expr, Any]]) -> None:
-    """NotUnderstood if two rows claim the same inputs and say different things there."""
-    told = [(v, c) for v, c in pairs if c != sympy.true and c.free_symbols == {lang.x}]
-    for i, (value, condition) in enumerate(told):
-        for other, also in told[i + 1 :]:
-            if value == other:
-                continue
-            both = [p for p in _PLACES if condition.subs(lang.x, p) == True == also.subs(lang.x, p)]  # noqa: E712
-            if len(both) > 1 and any((value - other).subs(lang.x, p) != 0 for p in both):
-                raise NotUnderstood(f"two rows of cases both speak of x = {both[0]}")
 
 
 def _holds_bare(group: Any, name: str) -> bool:

@@ -1,7 +1,6 @@
-"""Ranges, limits, constants, smoothness, parity and shape: judged by the facts of the compiler.
+"""Ranges, limits, constants, smoothness, parity, shape: judged by the facts of the compiler.
 
-Ranges and monotonicity are enclosed on the whole line by intervals, limits and smoothness proved;
-each function returns (outcome, proof, condition, counterexample).
+Each function returns (outcome, proof, condition, counterexample).
 """
 
 from __future__ import annotations
@@ -221,6 +220,8 @@ def tends(subject: str, e: Tends) -> Result:
             return "undecided", "the limit was not found"
         if found.has(lang.x):
             return "undecided", f"it behaves like {found}"
+    elif expr.has(sympy.Piecewise, sympy.Max, sympy.Min, sympy.Abs, sympy.sign):
+        return "undecided", "a limit where branches may meet: from which side is not read"
     else:
         ball = value(expr, {lang.x: e.at})
         if ball is None:
@@ -290,6 +291,8 @@ def judge(subject: str, e: Property) -> Result:
     found = PROPERTIES[e.name](act, e.value)
     if not e.negated:
         return found
+    if found[0] == "holds_if":
+        return "holds_if", found[1], found[2].replace(" = ", " != ")
     return {"holds": ("fails", *found[1:]), "fails": ("holds", *found[1:])}.get(found[0], found)
 
 

@@ -1,367 +1,26 @@
-"""Plain sentences that claim something mathematical: a table of patterns and what each one says.
+"""Plain sentences that claim something mathematical, and formulas printed as plain text.
 
-Only sentences whose meaning is plain are read ("squashes numbers to range [0,1]"); what a row
-takes for granted is in its note. A sentence that fits a row but names no activation is listed.
+Only sentences whose meaning is plain are judged; one that fits a row of `sentences` but says more
+("unlike", "if", "not") is listed with the word that stands in the way.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-import sympy
-from sympy import Expr, Symbol
-
-from .. import lang, registry
-from ..calculus import derivative
 from . import code, formulas, subjects
-from .claims import (
-    Assertion,
-    Claim,
-    Constant,
-    Equal,
-    Location,
-    Property,
-    Tends,
-    Within,
-)
+from .claims import Claim, Location
 from .context import Context
 from .reader import INLINE
-
-Found = tuple[str, str, Assertion]  # kind, subject, assertion
-
-NUM = r"[-−+]?(?:\d+(?:\.\d+)?|∞|inf(?:inity)?|one|zero)"
-_INTERVAL = re.compile(rf"(?P<a>[\[(\]])\s*(?P<low>{NUM})\s*,\s*(?P<high>{NUM})\s*(?P<b>[\])\[])")
-_BETWEEN = re.compile(
-    rf"(?:between|from|range of|within|interval)\s+(?P<low>{NUM})\s*(?:and|to|,|-)\s*(?P<high>{NUM})",
-    re.I,
-)
-
-
-def number(text: str) -> Expr:
-    """A printed number or infinity."""
-    plain = text.replace("−", "-").lstrip("+")
-    sign = -1 if plain.startswith("-") else 1
-    plain = plain.lstrip("-")
-    named = {"one": 1, "zero": 0, "∞": sympy.oo, "inf": sympy.oo, "infinity": sympy.oo}
-    return sign * (sympy.sympify(named[plain]) if plain in named else sympy.Rational(plain))
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence with its mathematics written plainly, and the activations that it names."""
-
-    text: str
-    line: int
-    named: tuple[str, ...]
-    context: Context
-    own: str = ""  #: the activation that the sentence begins with
-
-    @property
-    def subject(self) -> str:
-        """What it is about: the first activation it names, else that of its place."""
-        context = self.context
-        # A list goes on about what its last entry named.
-        follows = context.weak if context.said_at == context.item - 1 else ""
-        return self.own or context.heading or follows
-
-
-@dataclass(frozen=True)
-class Row:
-    """A pattern, words with which it says something else, and what it claims."""
-
-    pattern: re.Pattern[str]
-    build: Callable[[re.Match[str], Sentence], Iterator[Found]]
-    never: re.Pattern[str] | None = None
-    note: str = ""
-
-
-def _interval(text: str) -> tuple[Expr, Expr, tuple[bool, bool]] | None:
-    found = _INTERVAL.search(text)
-    if found:
-        low, high = number(found["low"]), number(found["high"])
-        closed = (found["a"] == "[" and low.is_finite, found["b"] == "]" and high.is_finite)
-        return low, high, (bool(closed[0]), bool(closed[1]))
-    found = _BETWEEN.search(text)
-    if found is None:
-        return None
-    low, high = sorted((number(found["low"]), number(found["high"])))
-    return low, high, (bool(low.is_finite), bool(high.is_finite))
-
-
-def _range(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    found = _interval(s.text)
-    if found is None:
-        return
-    order = 1 if re.search(r"\b(?:derivative|gradient)\b", s.text, re.I) else 0
-    exact = bool(re.match(r"\W*(?:output )?range\W", s.text, re.I))
-    yield "range", s.subject, _within(s.subject, *found, order, exact)
-
-
-def _within(
-    subject: str,
-    low: Expr,
-    high: Expr,
-    closed: tuple[bool, bool],
-    order: int = 0,
-    exact: bool = False,
-) -> Assertion:
-    if not subject:
-        return Property("range")
-    act = registry.load(subject)
-    expr = act.formula if not order else act.derivative(order)
-    return Within(expr, low, high, closed, order, exact=exact)
-
-
-def _positive(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    closed = match.lastgroup == "closed"
-    yield "range", s.subject, _within(s.subject, sympy.Integer(0), sympy.oo, (closed, False))
-
-
-def _slope(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    bound = number(match["bound"])
-    strict = match["than"] is not None
-    if match["less"].lower() in ("greater", "larger", "more", "at least"):
-        yield "range", s.subject, _within(s.subject, bound, sympy.oo, (not strict, False), 1)
-    else:
-        yield "range", s.subject, _within(s.subject, -sympy.oo, bound, (False, not strict), 1)
-
-
-def _property(
-    name: str, value: object = None, negated: bool = False, kind: str = "shape"
-) -> Callable[[re.Match[str], Sentence], Iterator[Found]]:
-    def build(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-        yield kind, s.subject, Property(name, value, negated)
-
-    return build
-
-
-def _saturates(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    named = subjects.mentions(s.text[: match.start() + len(match["who"])])
-    subject = named[-1].activation if named else s.subject
-    kind = "exponential" if match["how"].lower().startswith("exp") else "polynomial"
-    yield "limit", subject, Property("saturates", kind)
-
-
-def _parameter(act_name: str, letter: str) -> Symbol | None:
-    act = registry.load(act_name)
-    names = {p.name: p.symbol for p in act.parameters}
-    if letter in names:
-        return names[letter]
-    if len(act.parameters) == 1:
-        return act.parameters[0].symbol
-    return None
-
-
-_GREEK = {"α": "alpha", "β": "beta", "λ": "lambd", "γ": "gamma"}
-
-
-def _special(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    """If α = 0, f becomes ReLU: the subject at that parameter is the other function."""
-    after = subjects.mentions(s.text[match.end("value") :])
-    if not after:
-        return
-    names = list(dict.fromkeys(m.activation for m in after))
-    target = names[1] if len(names) > 1 and names[0] == s.context.heading else names[0]
-    before = [n for n in s.named if n != target]
-    subject = before[0] if before else s.context.subject
-    if not subject or subject == target:
-        return
-    letter = match["letter"].lstrip("\\")
-    p = _parameter(subject, _GREEK.get(letter, letter))
-    if p is None:
-        return
-    value, sign = number(match["value"]), match["sign"]
-    mine, other = registry.load(subject), registry.load(target)
-    if mine.inputs != other.inputs or mine.is_row or other.is_row:
-        return
-    right = other.formula
-    own = tuple(q.symbol for q in other.parameters)
-    if sign in ("=", "=="):
-        special = mine.formula.subs(p, value)
-        yield "special_case", target, Equal(right, special, own, (), ())
-    elif len(own) == 1:
-        compare = {">": p > value, "<": p < value, "≥": p >= value, "≤": p <= value}[sign]
-        yield "special_case", target, Equal(mine.formula, right.subs(own[0], p), (), (), (compare,))
-
-
-def _case_of(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    """A and B are special cases of Maxout: each is the greatest of two straight lines."""
-    general = subjects.subject_of(match["general"])
-    if not general:
-        return
-    for special in dict.fromkeys(m.activation for m in subjects.mentions(match["special"])):
-        yield "special_case", special, Property("case of", general)
-
-
-def _gradient_where(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    """If the activation (or the input) is > 0, the gradient is 1."""
-    subject = s.subject
-    if not subject or registry.load(subject).is_row or registry.load(subject).is_gated:
-        return
-    act = registry.load(subject)
-    what = act.formula if match["what"].lower() == "activation" else lang.x
-    sign = {"positive": ">", "negative": "<"}.get(match["sign"].lower(), match["sign"])
-    where = {">": what > 0, "<": what < 0, "0": sympy.Eq(what, 0)}[sign]
-    slope = derivative(act.formula, lang.x)
-    value = number(match["value"])
-    yield "derivative", subject, Equal(slope, value, (), (), (where,), 1)
-
-
-def _either(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    values = (number(match["a"]), number(match["b"]))
-    yield "derivative", s.subject, Property("slopes", values)
-
-
-def _limits(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    """For x extremely large/small, σ(x) tends to 1/0 (large: the first, small: the second)."""
-    subject = s.subject
-    if not subject:
-        return
-    f = registry.load(subject).formula
-    yield "limit", subject, Tends(f, sympy.oo, number(match["a"]))
-    yield "limit", subject, Tends(f, -sympy.oo, number(match["b"]))
-
-
-def _slope_vanishes(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    subject = s.subject
-    if not subject or registry.load(subject).is_row:
-        return
-    slope = registry.load(subject).derivative()
-    for end in (sympy.oo, -sympy.oo):
-        yield "limit", subject, Tends(slope, end, sympy.Integer(0), 1)
-
-
-def _limit(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    subject = s.subject
-    if not subject or registry.load(subject).is_row:
-        return
-    end = (
-        -sympy.oo if match["end"].lstrip("$ ").startswith(("-", "−", "neg", "minus")) else sympy.oo
-    )
-    yield "limit", subject, Tends(registry.load(subject).formula, end, number(match["value"]))
-
-
-def _approximates(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    target = subjects.subject_of(match["other"])
-    subject = s.subject if s.subject != target else s.context.heading
-    if not target or not subject or subject == target:
-        return
-    mine, other = registry.load(subject), registry.load(target)
-    if mine.inputs == other.inputs and not mine.is_row and not other.is_row:
-        yield (
-            "approximation",
-            subject,
-            Equal(mine.formula, other.formula.subs(other.defaults), (), (), (), 0, True),
-        )
-
-
-def _constants(match: re.Match[str], s: Sentence) -> Iterator[Found]:
-    for letter, value in ((match["p"], match["v"]), (match["q"], match["w"])):
-        name = _GREEK.get(letter, letter.lstrip("\\"))
-        name = name.replace("lambd", "lambda")
-        s.context.values[s.context.subject, name] = sympy.Rational(value)
-        yield "constant", s.context.subject, Constant(name, sympy.Rational(value), value)
-
-
-_I = re.I
-_P = r"(?P<letter>\\?(?:alpha|beta|lambda|[aα-ωk]))(?:_\{?\w+\}?)?"
-
-ROWS: tuple[Row, ...] = (
-    Row(
-        re.compile(
-            r"\b(?:range|between|interval|squash\w*|normali[sz]e\w*|caps?|bound(?:s|ed)?|compress\w*|"
-            r"rescal\w+|outputs?)\b", _I,
-        ),
-        _range,
-        re.compile(
-            r"\b(?:parameters?|region|classes|belong\w*|adjust\w*|sampled?|drawn|random\w*|"
-            r"hyper\w*|uniform\w*|linear (?:in|on|for|between)|slope|threshold|min_val|inputs? (?:is |are )?(?:in|between)|switch\w*)\b|^\W*if\b|∂|\bfor x\b|\bfor \|?x|α is|where α",
-            _I,
-        ),
-        "values lie in the interval; whether its ends are reached is not claimed",
-    ),
-    Row(
-        re.compile(
-            r"(?P<open>\b(?:always|strictly) positive|always (?:be )?greater than (?:zero|0))|"
-            r"(?P<closed>\b(?:never|not) negative\b|values as zero and above|outputs to zero and above|is (?:always )?non-?negative)",
-            _I,
-        ),
-        _positive,
-        re.compile(r"\b(?:allow\w*|derivative|gradient|convex|integer|parameter)\b", _I),
-    ),
-    Row(
-        re.compile(
-            rf"\b(?:derivative|gradient)\b[^.]*?\b(?:is|are|be)\b (?:always |at )?(?P<less>smaller|less|lower|greater|larger|most|least)(?P<than> than)? (?P<bound>{NUM})\b",
-            _I,
-        ),
-        _slope,
-    ),
-    Row(
-        re.compile(r"\b(?:not|non|isn't|never)[- ]*(?:a )?(?:zero|0)[- ]?cent|\bnot cent\w+ (?:on|at|around) (?:0|zero)", _I),
-        _property("zero-centred", negated=True),
-        note="read as: symmetric inputs do not have outputs of mean 0",
-    ),
-    Row(
-        re.compile(r"(?<!not )(?<!non[- ])(?<!n't )\b(?:zero|0)[- ]?(?:cent(?:er|re)d|centric)", _I),
-        _property("zero-centred"),
-        re.compile(r"\b(?:not|non)[- ]*(?:zero|0)|\bnot\b", _I),
-        "read as: symmetric inputs have outputs of mean 0",
-    ),
-    Row(re.compile(r"\bcontinuously[- ]differentiable\b(?! exponential)", _I), _property("differentiable", kind="smoothness"),
-        re.compile(r"\bnot\b|\bexponential linear unit", _I)),
-    Row(re.compile(r"\bnot (?:fully |everywhere )?differentiable\b|\bnon-?differentiable\b", _I),
-        _property("differentiable", negated=True, kind="smoothness")),
-    Row(re.compile(r"\bis (?:a )?(?:infinitely differentiable|smooth(?: (?:function|curve))?)\b(?! version| approx| and| variant|er)", _I),
-        _property("smooth", kind="smoothness"), re.compile(r"\bnot\b|almost", _I)),
-    Row(re.compile(r"\bdiscontinuous\b|\bnot continuous\b", _I), _property("continuous", negated=True, kind="smoothness")),
-    Row(re.compile(r"\bnon-?monoton\w+|\bnot monoton\w+", _I), _property("monotone", negated=True)),
-    Row(re.compile(r"(?<!non-)(?<!non)\bmonoton\w+", _I), _property("monotone"),
-        re.compile(r"\bnot?\b|non-?monoton|derivative", _I)),
-    Row(re.compile(r"\bunbounded above\b", _I), _property("bounded", "above", True)),
-    Row(re.compile(r"(?<!un)\bbounded below\b", _I), _property("bounded", "below")),
-    Row(re.compile(r"\b(?:is|are) unbounded\b(?! above| below)", _I), _property("bounded", "both", True)),
-    Row(re.compile(r"(?P<who>\b[A-Za-z][\w ]{2,20}) converges? (?P<how>exponentially|polynomially)", _I), _saturates),
-    Row(
-        re.compile(rf"\b(?:if|when|for|with|setting)\s+{_P}\s*(?P<sign>=|>|<|≥|≤)\s*(?P<value>{NUM})", _I),
-        _special,
-        re.compile(r"\bderivative\b|\bgradient\b", _I),
-    ),
-    Row(re.compile(r"(?P<special>[^.]*?)\b(?:is|are) (?:a )?special cases? of (?P<general>[^.]*)", _I), _case_of),
-    Row(
-        re.compile(
-            rf"\bif the (?P<what>activation|input) is (?P<sign>[<>]|positive|negative|0)\s*0?\s*, then the gradient is (?:also )?(?P<value>{NUM})",
-            _I,
-        ),
-        _gradient_where,
-    ),
-    Row(re.compile(rf"\bgradient (?:could|can|will|is) (?:be )?either (?P<a>{NUM}) or (?P<b>{NUM})", _I), _either),
-    Row(re.compile(r"extremely large/small.*?tend\w* to\s*(?P<a>\d)\s*/\s*(?P<b>\d)", _I), _limits),
-    Row(re.compile(r"extremely large/small.*?gradient[^.]*?tend\w* to\s*0", _I), _slope_vanishes),
-    Row(
-        re.compile(
-            rf"\b(?:as|when|if) x\s*(?:→|->|approaches|tends to|goes to|becomes)\s*(?P<end>[-−+]?(?:∞|inf\w*|negative infinity|positive infinity))[^.]*?(?:→|approaches|tends to|converges to|goes to|is)\s*(?P<value>{NUM})",
-            _I,
-        ),
-        _limit,
-        re.compile(r"derivative|gradient", _I),
-    ),
-    Row(re.compile(r"\bsmooth (?:version|approximation|variant|relaxation) (?:of|to) (?:the )?(?P<other>[\w ]+)", _I), _approximates),
-    Row(re.compile(r"\b(?:sum of (?:the |all )?(?:elements|outputs|probabilities|values)[^.]*? is|(?:sums?|adds?) (?:up )?to) (?:1|one)\b", _I),
-        _property("sums to one", kind="value")),
-    Row(
-        re.compile(r"(?P<p>\\?[α-ω]|\\[a-z]+) and (?P<q>\\?[α-ω]|\\[a-z]+) are set to (?P<v>\d+\.\d+) and (?P<w>\d+\.\d+)"),
-        _constants,
-    ),
-)  # fmt: skip
+from .sentences import BETWEEN, INTERVAL, ROWS, Row, Sentence, outputs_lie
 
 #: A negation in another language: the table reads English.
 _FOREIGN = re.compile(
     r"\b(?:pas|n'est|quasi|nicht|kein\w*|est|les|des|und|der|die|ist|est-ce|une?)\b", re.I
 )
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z*\[$(])|;\s+|\n(?=[-*•] )")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z*\[$(])|;\s+|\n(?=[-*•] |[A-Z][\w ]{1,24}:)")
 #: Plain text such as `f(x) = max(0, x)` or `σ'(x) = σ(x)(1 - σ(x))`.
 _FORMULA = re.compile(
     r"(?:^|(?<=[\s:*|(]))(?P<head>(?:\bd/dx\s*)?[A-Za-zσφϕψΦ][\w.]*\s*['′’]*\s*\(\s*[\w, ]+\)\s*=(?!=))"
@@ -399,39 +58,126 @@ def claims_of(text: str, line: int, context: Context) -> Iterator[Claim]:
     for found in _APPROXIMATION.finditer(text):
         context.approximations.add(found.group(1))
     start = 0
+    before = ""
+    lead = re.match(r"\W*\*\*([^*]+)\*\*", text)
+    heading = context.heading
+    if lead and not subjects.mentions(lead.group(1)) and not _labels(lead.group(1)):
+        context.heading = ""  # a term of its own: what follows is about that
     for piece in _SENTENCE.split(text):
         at = text.index(piece, start)
         start = at + len(piece)
-        yield from _sentence(" ".join(piece.split()), line + text.count("\n", 0, at), context)
+        s = _parsed(" ".join(piece.split()), line + text.count("\n", 0, at), context, before)
+        yield from _sentence(s)
+        before = s.own or before
+    context.heading = heading
     yield from _formulas(text, line, context)
 
 
-def _sentence(text: str, line: int, context: Context) -> Iterator[Claim]:
+def _labels(text: str) -> bool:
+    """Whether a bold lead says what kind of remark follows, and of what."""
+    words = set(re.findall(r"[a-z]+", text.lower()))
+    return bool(words) and words <= _REMARKS
+
+
+_REMARKS = frozenset(
+    "range ranges formula equation definition derivative gradient output outputs note properties "
+    "property advantages disadvantages pros cons description input the of and values".split()
+)
+
+
+def _parsed(text: str, line: int, context: Context, before: str) -> Sentence:
+    """The sentence, its subject: a name near its start that no other word makes another's."""
+    shown = plain(text)
+    blank = plain(INLINE.sub(" ", text))
+    found = subjects.mentions(blank)
+    own, blocked = "", False
+    if found:
+        lead = re.findall(r"[A-Za-z]+", blank[: found[0].start])
+        joined = re.search(r"[-–:.,(|/]\s*$", blank[: found[0].start])
+        plainly = not lead or joined or lead[-1].lower() in _BEFORE_NAME
+        near = len(lead) <= (12 if re.search(r",\s*(?:the )?$", blank[: found[0].start]) else 6)
+        own = found[0].activation if near and plainly else ""
+        blocked = near and not plainly and not _VERBS.intersection(w.lower() for w in lead)
+    named = tuple(m.activation for m in found)
+    return Sentence(shown, line, named, context, before, own, blocked)
+
+
+_VERBS = frozenset("is are was has have can may could will does do it its we this".split())
+
+#: Words that may stand between the start of a sentence and its subject.
+_BEFORE_NAME = frozenset(
+    "the a an of in by and or with both applies that its log derivative gradient slope output "
+    "outputs values range interval function functions activation this using use our".split()
+)
+
+
+def _sentence(s: Sentence) -> Iterator[Claim]:
+    """The claims of one sentence by the table."""
+    text, shown = s.text, s.text
     if text.rstrip().endswith("?") or _FOREIGN.search(text):
         return
-    shown = plain(text)
-    found = subjects.mentions(shown)
-    named = tuple(m.activation for m in found)
-    own = named[0] if named and len(shown[: found[0].start].split()) <= 6 else ""
-    s = Sentence(shown, line, named, context, own)
-    place = Location(context.file, line)
+    place = Location(s.context.file, s.line)
     for row in ROWS:
         match = row.pattern.search(shown)
         if match is None or (row.never is not None and row.never.search(shown)):
             continue
+        doubt = "" if row.free else _doubt(s, match, row)
         for kind, subject, assertion in row.build(match, s):
             notes = (row.note,) if row.note else ()
-            if not subject:
-                reason = "the sentence names no activation"
-                yield Claim(text, place, kind, "", None, reason, form="prose")
+            reason = doubt or ("" if subject else "the sentence names no activation")
+            if reason:
+                yield Claim(text, place, kind, subject, None, reason, form="prose")
             else:
                 yield Claim(text, place, kind, subject, assertion, "", notes, "prose")
     said = _COMPUTED.search(shown)
-    if said and named and "=" not in shown:
-        before, context.weak = context.heading, named[0]
-        context.heading = named[0]
-        yield from code.inline_claims(said["code"].strip(), line, context)
-        context.heading = before
+    if said and s.named and "=" not in shown:
+        before, s.context.weak = s.context.heading, s.named[0]
+        s.context.heading = s.named[0]
+        yield from code.inline_claims(said["code"].strip(), s.line, s.context)
+        s.context.heading = before
+
+
+#: How a sentence begins whose subject is a function: its name, "the output", a verb of a list.
+_BEGINS = re.compile(
+    r"^\W*(?:(?:in|for|with) the \w+ function,? we can see that )?(?:the |its |this |all |both |an? )?"
+    r"(?:whole |overall )?(?:function|activation|outputs?|values?|it|range|curve|squash\w*|maps?|"
+    r"normali[sz]\w*|caps?|appl\w+|can|zero|non|not|is|bounded|unbounded|monoton\w*|smooth|"
+    r"continuous\w*|differentiable|discontinuous|rescal\w*|compress\w*|derivative|gradient|slope)\b",
+    re.I,
+)
+_DOUBTS = re.compile(
+    r"\b(?:unlike|whereas|while|although|however|contrary|version of|belief|mistake|wrong\w*|false|"
+    r"weights?|images?|pixels?|loss|learning rate|accuracy|logits?|ratio|difference|terms?|sums? of two|"
+    r"hardly|nearly|almost|outperforms?|which|when|if|unless|compared)\b",
+    re.I,
+)
+_DENIED = re.compile(r"\b(?:not|never|nothing|but monotonic|no longer|neither|nor)\b|n't\b", re.I)
+_CONDITIONS = re.compile(
+    r"^\W*(?:at|on|for|when|if|unless|only)\b(?! (?:all|every|any|the|each|binary|most|\w+ing)\b)",
+    re.I,
+)
+
+
+def _doubt(s: Sentence, match: re.Match[str], row: Row) -> str:
+    """Why a sentence that fits a row is not plain enough to be judged; "" if it is."""
+    shown = s.text
+    interval = (
+        (INTERVAL.search(shown) or BETWEEN.search(shown)) if row.build is outputs_lie else None
+    )
+    end = max(match.end(), interval.end() if interval else 0)
+    upto = shown[:end]
+    if not (_BEGINS.match(shown) or s.own):
+        return "the sentence is not about a function in plain words"
+    for pattern in (_DOUBTS, *(() if row.denies else (_DENIED,))):
+        found = pattern.search(upto)
+        if found:
+            return f"not a plain sentence: {found.group()!r}"
+    slope = re.search(r"\b(?:derivatives?|gradients?|slope)\b", upto, re.I)
+    if slope and not row.of_slope:
+        return "it may be about the derivative"
+    if _CONDITIONS.search(shown[end:]):
+        return "it holds under a condition that is not read"
+    return ""
 
 
 def _formulas(text: str, line: int, context: Context) -> Iterator[Claim]:

@@ -13,6 +13,7 @@ from .. import lang, registry
 from . import subjects
 from .claims import PARAMETERS, Assertion, Claim, Location
 from .context import LETTER_FUNCTIONS, Context, scope
+from .equality import value
 from .functions import Named
 from .heads import Head, head
 from .statements import Statement, depths
@@ -43,9 +44,23 @@ class Reading:
 
     def _is_generic(self, first: Head | None) -> bool:
         """Whether the head is a letter that the document has not defined itself."""
+        if first is not None and first.name == "sigma" and not first.order:
+            return True
         if first is None or not GENERIC.match(first.name):
             return False
         return not (first.order and first.name in self.context.functions)
+
+    def _is_strong(self, first: Head | None, side: list[Tok], subject: str) -> bool:
+        """Whether a letter that is not its subject must be a misprint of it."""
+        if first is None:
+            return False
+        if first.name == "sigma":
+            return True
+        named = {subjects.exact(t.text) for t in side if t.kind == "NAME" and len(t.text) > 1}
+        if subject == "sigmoid" and any(t.text == "sigma" for t in side):
+            named.add("sigmoid")
+        main = first.name in ("f", "y", "phi", "varphi", "psi", "act", "activation")
+        return main and (self.context.strong or bool(self.s.label)) and subject not in named
 
     def _skip_name(self) -> None:
         """t = f(z) = …: what the value is called says nothing."""
@@ -65,7 +80,7 @@ class Reading:
             # σ of a row is softmax where softmax is the subject, and not the logistic function.
             heading = registry.load(context.subject) if context.subject else None
             return context.subject if heading is not None and heading.is_row else ""
-        if first.name == "sigma" and first.name not in context.functions:
+        if first.name == "sigma" and (not first.order or first.name not in context.functions):
             return "sigmoid"
         if first.name in ("Phi", "phi", "varphi") and self._is_normal(first.name):
             return ""
@@ -123,10 +138,13 @@ class Reading:
         """The left side: the declared function, or what the document defined, or an expression."""
         context, s = self.context, self.s
         if first is None or (first.name in variables and not first.args):
+            reading = scope(context, variables)
             try:
-                return scope(context, variables).side(s.sides[0])
+                return reading.side(s.sides[0])
             except NotUnderstood:
                 return None
+            finally:
+                self.kink = reading.kink
         if first.name in LETTER_FUNCTIONS and not subject:
             try:
                 return scope(context, variables).side(s.sides[0])
@@ -135,7 +153,7 @@ class Reading:
         act = subjects.function(subject) if subject else None
         called: Any = act
         if first.name in context.functions and (first.order or act is None):
-            if act is None or GENERIC.match(first.name):
+            if act is None or GENERIC.match(first.name) or first.name == "sigma":
                 called = context.functions[first.name]
             if first.order and act is not None and not first.wrt.startswith("∂"):
                 self.instead = act.derivative(first.order).formula
@@ -158,6 +176,7 @@ class Reading:
 
     _why = ""
     instead: Expr | None = None
+    kink = False
 
     def _by(self, first: Head, called: Named, variables: dict[str, Expr]) -> Symbol | None:
         if not first.wrt:
@@ -197,7 +216,14 @@ class Reading:
         inputs = tuple(s for s in named if s in (lang.x, lang.y)) or (lang.x,)
         parameters = tuple(s for s in named if isinstance(s, Symbol) and s not in inputs)
         spec = self._subject(first)
-        if not spec or GENERIC.match(first.name):
+        if first.name == "sigma":
+            # Another function than the logistic one: from here on the document's own σ.
+            places = [{lang.x: sympy.Rational(v)} for v in ("1", "-2", "1/3")]
+            mine = [(value(right, at), value(lang.sigmoid(lang.x), at)) for at in places]
+            if all(a is not None and b is not None and a.overlaps(b) for a, b in mine):
+                self.context.functions.pop("sigma", None)
+                return
+        if not spec or GENERIC.match(first.name) or first.name == "sigma":
             self.context.functions[first.name] = Named(
                 first.name, right, inputs, parameters, spec, guessed
             )
@@ -223,7 +249,7 @@ class Reading:
                     found.append(reading.relation(piece))
                 elif signs == ["="]:
                     name, number = split(piece, {"REL"})
-                    if len(name) > 1:
+                    if len(name) > 1 or name[0].text in variables:
                         found.append(reading.relation(piece))
                     elif name[0].kind == "NAME":
                         key = (self.context.subject, name[0].text)

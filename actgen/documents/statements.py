@@ -93,6 +93,13 @@ def _conditional(tokens: list[Tok]) -> list[Tok]:
     """`1 if x > 0, else 0` as cases."""
     words = [(i, t.text) for i, (t, d) in enumerate(depths(tokens)) if d <= 0 and t.kind == "WORD"]
     at = next((i for i, text in words if text == "if"), None)
+    if at is not None:
+        begin = max((i + 1 for i, t in enumerate(tokens[:at]) if t.kind == "REL"), default=0)
+        pieces = [trim(p) for p in split(tokens[begin:], {"COMMA", "SEMI"})]
+        cuts = [next((i for i, t in enumerate(p) if t.text == "if"), 0) for p in pieces]
+        if len(pieces) > 1 and all(cuts):
+            rows = tuple((p[:c], p[c:]) for p, c in zip(pieces, cuts, strict=True))
+            return [*tokens[:begin], Tok("CASES", "cases", rows)]
     other = next(
         (i for i, text in words if text == "otherwise" and at is not None and i > at), None
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sympy
 
-from . import claims, code, formulas, known, prose, subjects, tables
+from . import claims, code, formulas, known, prose, restrictions, subjects, tables
 from .claims import Claim, Location
 from .context import Context
 from .judge import judge
@@ -178,14 +178,17 @@ def _prose(item: Item, context: Context) -> Iterator[Claim]:
 def _inline(item: Item, context: Context) -> Iterator[Claim]:
     """The formulas inside of a line, set or as code."""
     text = item.text
-    for start, end, formula in inline(text):
+    pieces = list(inline(text))
+    for i, (start, end, formula) in enumerate(pieces):
         line = item.line + text.count("\n", 0, start)
         before, after = text[max(0, start - 200) : start], text[end : end + 60]
         if not _worth(formula):
             continue
-        if re.search(r"\b(?:if|when|for|whenever|case)\s*$", before, re.I) and _CONDITION.match(
-            formula
-        ):
+        where, restricted = restrictions.around(text, pieces, i)
+        formula += rf" \quad \text{{for }} {where}" if where else ""
+        if re.search(
+            r"\b(?:if|when|for|whenever|case)\s*$", before, re.I
+        ) and restrictions.CONDITION.match(formula):
             place = Location(context.file, line)
             yield Claim(formula, place, "formula", context.subject, None, claims.CONDITION)
             continue
@@ -196,8 +199,13 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
         )
         if _CDF.match(after):
             context.cdf |= set(re.findall(r"\\?(phi|varphi)\b", formula))
-        yield from formulas.claims_of(formula, line, "", context)
-        context.weak = weak or context.weak
+        heading = context.heading
+        of = subjects.mentions(after)
+        if of and re.fullmatch(r"\s*,?\s*(?:for|of)\s+(?:the\s+)?", after[: of[0].start]):
+            context.heading = of[0].activation
+        for claim in formulas.claims_of(formula, line, "", context):
+            yield replace(claim, restricted=restricted)
+        context.weak, context.heading = weak or context.weak, heading
     if text.count("$$") % 2:
         place = Location(context.file, item.line + text.count("\n", 0, text.index("$$")))
         reason = "a $$ without its partner: where the formula ends is not known"
@@ -206,10 +214,10 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
         inside = found.group("code")
         if re.search(r"[-+*/=(].*[a-z)\d]", inside) and len(inside) > 4:
             line = item.line + text.count("\n", 0, found.start())
-            where = _WHERE.match(text, found.end())
+            beside = _WHERE.match(text, found.end())
             lone = re.search(r"[\w)]\s*[*/+\-]\s*$", text[: found.start()])
             yield from code.inline_claims(
-                inside, line, context, where["where"] if where else "", bool(lone)
+                inside, line, context, beside["where"] if beside else "", bool(lone)
             )
 
 
@@ -223,11 +231,27 @@ def _row(item: Item, context: Context) -> Iterator[Claim]:
         what = tables.meaning(head)
         math = [formula for _, _, formula in inline(text)]
         blocks = re.findall(r"\.\. math::\s*(.*?)(?=\n\s*\.\.|\Z)", text, re.S)
+        words = re.sub(r"\$[^$]*\$|:math:`[^`]*`", " ", text)
+        if math and re.search(r"\b(?:if|else|for|when|otherwise|elsewhere)\b", words):
+            # `$0$ if $x < 0$ else $1$` is one formula.
+            joined, at = "", 0
+            for opens, closes, formula in inline(text):
+                joined += _as_text(text[at:opens]) + formula
+                at = closes
+            math = [joined + _as_text(text[at:])]
         for formula in math + blocks:
             yield from formulas.cell(formula, what, line, context)
         if what == "range" and not math:
             yield from formulas.cell(text, what, line, context)
     context.heading, context.strong, context.functions = heading, strong, functions
+
+
+_AFTER_IF = re.compile(r"\b(?:if|when|for|whenever|case)\s*$", re.I)
+
+
+def _as_text(words: str) -> str:
+    found = re.findall(r"[A-Za-z]+|,", words)
+    return " ".join(word if word == "," else rf"\text{{ {word} }}" for word in found)
 
 
 #: Behind a formula: its φ is the distribution function.
@@ -237,9 +261,6 @@ _CDF = re.compile(
 
 #: A condition right behind a formula: `x` if `x > 0`, … for x < 0.
 _WHERE = re.compile(r"\s*,?\s*(?:if|for|when)\s+`?(?:if\s+)?(?P<where>[^`.,;\n]*[<>=][^`.,;\n]*)`?")
-
-#: A symbol compared with a number or another symbol.
-_CONDITION = re.compile(r"^\s*[^=<>]*(?:[<>=≤≥]|\\(?:le|ge|lt|gt|leq|geq|in)\b)[^=<>]*$")
 
 
 def _worth(formula: str) -> bool:
