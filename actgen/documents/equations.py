@@ -49,6 +49,8 @@ def equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) 
                 return replace(other, claim=replace(claim, notes=(note,)))
             if other.outcome == "undecided":
                 found = other
+    if found.outcome == "fails" and e.ambiguous:
+        found = Verdict(claim, "undecided", "it reads two ways, with brackets missing")
     if found.outcome in ("fails", "undecided") and e.instead is not None:
         other = _judged(claim, replace(e, left=e.instead), assumed, values)
         if other.outcome not in ("fails", "undecided"):
@@ -258,7 +260,7 @@ def _with_values(
                 _relational(again.condition.xreplace(names)), again.witness,
             )  # fmt: skip
     unknown = [
-        s for s in sorted((left - right).free_symbols - {lang.x, lang.y}, key=str)
+        s for s in sorted((left - right).free_symbols - _inputs(claim), key=str)
         if (s in left.free_symbols) != (s in right.free_symbols)
     ]  # fmt: skip
     if 0 < len(unknown) <= 2:
@@ -305,6 +307,10 @@ def _with_values(
     if found.witness is not None:
         why += f"; it differs {found.witness}"
     return Verdict(claim, "undecided", why)
+
+
+def _inputs(claim: Claim) -> set[Symbol]:
+    return set(registry.load(claim.subject).inputs) if claim.subject else {lang.x}
 
 
 def _defaults_of(claim: Claim) -> dict[Symbol, Expr]:

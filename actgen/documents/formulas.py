@@ -190,6 +190,9 @@ class _Reader(Reading):
         before: Expr | None = left
         said = s.sides[0]
         kind = "identity"
+        if left == lang.x and not _mentions_input(s.sides[1:], variables):
+            yield self.claim("formula", context.subject, None, reason="it solves for the input")
+            return
         if (
             left in (lang.x, lang.y)
             and len(s.sides) == 2
@@ -424,6 +427,11 @@ class _Reader(Reading):
         first = head(sides[0], scope(context, variables))
         about = self._subject(first) if first is not None else subject
         return self.claim("limit", about, Tends(expr, at, value), notes=tuple(reading.notes))
+
+
+def _mentions_input(sides: list[list[Tok]], variables: dict[str, Expr]) -> bool:
+    inputs = {name for name, value in variables.items() if value == lang.x}
+    return any(t.text in inputs for side in sides for t in flat(side))
 
 
 def _bare_letter(tokens: list[Tok], other: Expr) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lark import Token, Tree
 
 from .functions import CONSTANTS
-from .meaning import Scope
+from .meaning import Scope, of_entry
 from .syntax import parse
 from .tokens import NotUnderstood, Tok
 from .trees import chain_of, letter, name_of, plain
@@ -57,7 +57,7 @@ def head(tokens: list[Tok], scope: Scope) -> Head | None:
         order += primes
         if not primes and s.data != "index":
             return None
-        if s.data == "index" and plain(s.children[-1]).isdigit():
+        if s.data == "index" and not of_entry(plain(s.children[-1])):
             return None
     if len(chain) == 1:
         return Head(name, (), order, wrt)

@@ -34,6 +34,7 @@ class Scope(Conditions, Scripts):
     notes: list[str] = field(default_factory=list)
     kink: bool = False  #: a derivative was taken where there is none
     guessed: bool = False  #: φ was read as the normal density though the document says nothing
+    open_call: bool = False  #: the last call had no brackets
     far: bool = False  #: the reading of a/2b as a/(2b)
     ambiguous: bool = False
     inner: bool = False  #: d/dx f(−x) as f′ at −x
@@ -136,6 +137,9 @@ class Scope(Conditions, Scripts):
                 else:
                     op = child.type
                 continue
+            if op == "SLASH" and self.open_call:
+                self.ambiguous = True
+            self.open_call = False
             factors = list(self._factors(list(child.children)))
             if op == "SLASH":
                 near, rest = factors[0], factors[1:]
@@ -240,7 +244,7 @@ class Scope(Conditions, Scripts):
             if s.data == "index" and name == "log":
                 base = self._argument(s.children[-1])
                 called = lambda u, base=base: sympy.log(u) / sympy.log(base)  # noqa: E731
-            elif s.data == "index" and not _of_entry(plain(s.children[-1])):
+            elif s.data == "index" and not of_entry(plain(s.children[-1])):
                 subscript.append(self._argument(s.children[-1]))
         args, used, outer = self._arguments(name, called, rest)
         if subscript:
@@ -303,6 +307,9 @@ class Scope(Conditions, Scripts):
                     break
                 taken.append(factor)
             if taken:
+                # Without brackets tanh x² and tanh x/2 read two ways.
+                self.ambiguous = self.ambiguous or len(taken[-1].children) > 1
+                self.open_call = True
                 return [sympy.Mul(*self._factors(taken))], len(taken), []
             if rest and name in BUILTIN:
                 return [sympy.Mul(*self._factors(rest))], len(rest), []
@@ -460,6 +467,6 @@ def _holds_bare(group: Any, name: str) -> bool:
     return False
 
 
-def _of_entry(index: str) -> bool:
+def of_entry(index: str) -> bool:
     """Whether an index counts entries or channels."""
     return index in ("i", "j", "k", "l", "m", "n", "ij", "ji", "t")

@@ -58,19 +58,27 @@ def claims_of(text: str, line: int, context: Context) -> Iterator[Claim]:
     for found in _APPROXIMATION.finditer(text):
         context.approximations.add(found.group(1))
     start = 0
-    before = ""
-    lead = re.match(r"\W*\*\*([^*]+)\*\*", text)
+    before, last = "", ""
+    lead = re.match(r"\W*(?:\*\*([^*]+)\*\*|([A-Z][\w -]{2,30}):(?=\s))", text)
+    term = (lead.group(1) or lead.group(2)) if lead else ""
     heading = context.heading
-    if lead and not subjects.mentions(lead.group(1)) and not _labels(lead.group(1)):
+    if term and not subjects.mentions(term) and not _labels(term):
         context.heading = ""  # a term of its own: what follows is about that
     for piece in _SENTENCE.split(text):
         at = text.index(piece, start)
         start = at + len(piece)
-        s = _parsed(" ".join(piece.split()), line + text.count("\n", 0, at), context, before)
-        yield from _sentence(s)
-        before = s.own or before
+        meant = before if _PRONOUN.match(piece) else ""
+        s = _parsed(" ".join(piece.split()), line + text.count("\n", 0, at), context, meant)
+        if not (_OF_DERIVATIVE.match(last) and _RANGE_LINE.match(piece)):
+            yield from _sentence(s)
+        before, last = s.own or before, piece
     context.heading = heading
     yield from _formulas(text, line, context)
+
+
+_PRONOUN = re.compile(r"\W*(?:it|its|this|they|the function|the outputs?)\b", re.I)
+_OF_DERIVATIVE = re.compile(r"\W*(?:derivative|gradient)", re.I)
+_RANGE_LINE = re.compile(r"\W*range\b", re.I)
 
 
 def _labels(text: str) -> bool:
@@ -148,10 +156,17 @@ _BEGINS = re.compile(
 _DOUBTS = re.compile(
     r"\b(?:unlike|whereas|while|although|however|contrary|version of|belief|mistake|wrong\w*|false|"
     r"weights?|images?|pixels?|loss|learning rate|accuracy|logits?|ratio|difference|terms?|sums? of two|"
+    r"minus|plus|times|composition|product|inverse|squared?|complementary|variants?|outside|exceeds?|"
+    r"beyond|papers?|noted|see|true that|"
     r"hardly|nearly|almost|outperforms?|which|when|if|unless|compared)\b",
     re.I,
 )
 _DENIED = re.compile(r"\b(?:not|never|nothing|but monotonic|no longer|neither|nor)\b|n't\b", re.I)
+_TWICE = re.compile(
+    r"\b(?:neither|nor|no)\b|(?:\bnot|\bnever|n't)\s+(?:\w+\s+)?(?:non|not|un\w+|dis\w+)\b|n't\s+non",
+    re.I,
+)
+_OF_SLOPE = re.compile(r"^\W*(?:\w+\s+){0,3}(?:derivative|gradient|nature|nowhere)\b", re.I)
 _CONDITIONS = re.compile(
     r"^\W*(?:at|on|for|when|if|unless|only)\b(?! (?:all|every|any|the|each|binary|most|\w+ing)\b)",
     re.I,
@@ -168,12 +183,14 @@ def _doubt(s: Sentence, match: re.Match[str], row: Row) -> str:
     upto = shown[:end]
     if not (_BEGINS.match(shown) or s.own):
         return "the sentence is not about a function in plain words"
-    for pattern in (_DOUBTS, *(() if row.denies else (_DENIED,))):
+    for pattern in (_DOUBTS, _TWICE if row.denies else _DENIED):
         found = pattern.search(upto)
         if found:
             return f"not a plain sentence: {found.group()!r}"
     slope = re.search(r"\b(?:derivatives?|gradients?|slope)\b", upto, re.I)
     if slope and not row.of_slope:
+        return "it may be about the derivative"
+    if _OF_SLOPE.search(shown[end:]):
         return "it may be about the derivative"
     if _CONDITIONS.search(shown[end:]):
         return "it holds under a condition that is not read"

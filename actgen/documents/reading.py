@@ -25,6 +25,10 @@ GENERIC = re.compile(
 )
 
 
+#: Letters by which papers call the function that they are about.
+MAIN = ("f", "y", "phi", "varphi", "psi", "act", "activation")
+
+
 class Reading:
     """One statement in its context."""
 
@@ -59,8 +63,11 @@ class Reading:
         named = {subjects.exact(t.text) for t in side if t.kind == "NAME" and len(t.text) > 1}
         if subject == "sigmoid" and any(t.text == "sigma" for t in side):
             named.add("sigmoid")
-        main = first.name in ("f", "y", "phi", "varphi", "psi", "act", "activation")
-        return main and (self.context.strong or bool(self.s.label)) and subject not in named
+        return (
+            first.name in MAIN
+            and (self.context.strong or bool(self.s.label))
+            and subject not in named
+        )
 
     def _skip_name(self) -> None:
         """t = f(z) = …: what the value is called says nothing."""
@@ -89,6 +96,8 @@ class Reading:
             return declared
         if first.name == "x" and not first.args:
             return ""
+        if first.order and first.name not in (*MAIN, *context.functions) and first.name != "sigma":
+            return labelled
         if GENERIC.match(first.name) or first.name == "sigma":
             return labelled or context.subject
         return ""

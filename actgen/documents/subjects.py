@@ -173,6 +173,12 @@ def heading_subject(text: str) -> str:
     near = words[-1].lower() if words and not re.search(r"[-–—:.,(|/]\s*$", joined) else ""
     if near and near not in PLAIN_BEFORE:
         return ""
+    if re.match(
+        r"\W*(?:variants?|variations?|family|based|like|alternatives?)\b",
+        text[found[0].end :],
+        re.I,
+    ):
+        return ""
     return found[0].activation
 
 

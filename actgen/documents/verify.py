@@ -147,7 +147,7 @@ _OF_THE_SAME = frozenset(
     "implementations advantages disadvantages pros cons example examples usage note notes "
     "mathematical math expression alternatively output first second in pytorch numpy tensorflow "
     "jax keras the of and its function activation parameters shape args arguments returns see "
-    "also references reference".split()
+    "also".split()
 )
 #: Headings that begin something new, without a name.
 _RESET = frozenset(
@@ -200,6 +200,13 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
         if _CDF.match(after):
             context.cdf |= set(re.findall(r"\\?(phi|varphi)\b", formula))
         heading = context.heading
+        label = re.search(r"([A-Z][\w -]{2,40}):\s*$", before)
+        if (
+            label
+            and subjects.mentions(label.group(1))
+            and not subjects.heading_subject(label.group(1))
+        ):
+            context.heading = ""  # a variant: Shifted ReLU
         of = subjects.mentions(after)
         if of and re.fullmatch(r"\s*,?\s*(?:for|of)\s+(?:the\s+)?", after[: of[0].start]):
             context.heading = of[0].activation
