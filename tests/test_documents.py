@@ -308,6 +308,56 @@ VERDICTS = [
 ]  # fmt: skip
 
 
+# What a reader in a hurry gets wrong: none of these may be judged as something else.
+CAREFUL = [
+    (r"$\sigma(x) = \frac12(1+\tanh\frac{x}{2})$", "holds"),
+    (r"$\sigma' = \sigma(1-\sigma)$", "holds"),
+    (r"$\sigma'' = \sigma'(1-2\sigma)$", "holds"),
+    (r"$\hat\sigma(x) = \sigma(x)^2$", "not_understood"),
+    (r"$\sigma_2(x) = \sigma(2x)$", "not_understood"),
+    (r"$\max \sigma'(x) = 0.25$", "not_understood"),
+    (r"$\sup_x \sigma(x) = 1$", "not_understood"),
+    (r"$\tanh(\infty) = 1$", "not_understood"),
+    (r"$\sigma(x) = \frac{1_{x>0}}{1+e^{-x}}$", "fails"),
+    (r"$\sigma'(x) = \sigma(x) - y$", "undecided"),
+    (r"$x = \log\frac{y}{1-y}$", "not_understood"),
+    ("# Softmax\n$\\sigma(z)_i = \\frac{e^{z_i}}{\\sum_j e^{z_j}}$", "holds"),
+    ("# Softmax\n$\\text{softmax}(x)_i = \\text{softmax}(x)_j$", "not_understood"),
+    ("# Softmax\n$\\text{softmax}(x)_i = \\frac{e^{x_i}}{\\sum_{j \\ne i} e^{x_j}}$", "not_understood"),
+    ("# Softmax\n$\\frac{\\partial s_i}{\\partial x_j} = s_i(\\delta_{ij} - s_j)$", "not_understood"),
+    ("# Sigmoid\n$g(x) = 1 - \\sigma(x)$", "not_understood"),
+    ("# Sigmoid\n$\\sigma'(x) = 1/4$ for $x = 0$", "holds not_understood"),
+    ("# Sigmoid\n$\\sigma(x) < 1/2$ for $x > 0$", "fails not_understood"),
+    ("# Sigmoid\nIt is a mistake to write $\\sigma'(x) = \\sigma(x)(1 + \\sigma(x))$.", "undecided"),
+    ("# Sigmoid\nLet $\\sigma(x) = \\max(0, x)$. Then $\\sigma(2x) = 2\\sigma(x)$.", "holds holds"),
+    ("# ReLU\n$f'(0) = 1/2$", "convention"),
+    ("# ReLU\n$\\lim_{x \\to 0} \\text{ReLU}'(x) = 0$", "undecided"),
+    ("# ReLU\n$f''(x) = \\delta(x)$", "not_understood"),
+    ("# ReLU\n$f(x) = \\begin{cases} 0 & x < 0 \\\\ x & x \\ge 0 \\\\ 5 & x > 5 \\end{cases}$", "not_understood"),
+    ("# ReLU variants\nShifted ReLU: $f(x) = \\max(-1, x)$", "not_understood"),
+    ("# Leaky ReLU vs ReLU\n$f(x) = \\max(0, x)$ for ReLU", "holds"),
+    ("# CELU\n$f'(x) = \\begin{cases} 1 & x \\ge 0 \\\\ e^{x/\\alpha} & x < 0 \\end{cases}$", "holds"),
+    ("# SwiGLU\n$\\text{SwiGLU}(a, b) = \\text{SiLU}(a) b$", "convention"),
+    ("`def`\n```\ndef sigmoid_derivative(y):\n    return y * (1 - y)\n```", "holds"),
+    ("Unlike tanh, sigmoid is not zero-centered.", "not_understood"),
+    ("Tanh is never monotonic.", "not_understood"),
+    ("# Tanh\nImages are bounded between 0 and 255.", "not_understood"),
+    ("Clipped ReLU outputs values between 0 and 6.", "not_understood"),
+    ("ELU is strictly positive for x > 0.", "not_understood"),
+    ("# ReLU\nIts derivative is discontinuous at 0.", "not_understood"),
+    ("ELU is not continuously differentiable.", "holds_if"),
+    ("The range of sigmoid is (-1, 1).", "fails"),
+    ("Sigmoid outputs values between -1 and 1.", "holds"),
+    ("# Tanh\nTanh is bounded below. It is not monotonic.", "holds fails"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "outcome"), CAREFUL, ids=[t for t, _ in CAREFUL])
+def test_what_is_easily_misread(text: str, outcome: str) -> None:
+    found = verify_text(text)
+    assert " ".join(v.outcome for v in found) == outcome, [(v.claim.text, v.text) for v in found]
+
+
 @pytest.mark.parametrize(("text", "outcome", "cure"), VERDICTS, ids=[t for t, *_ in VERDICTS])
 def test_verdicts(text: str, outcome: str, cure: str) -> None:
     found = verify_text(text)

@@ -92,7 +92,8 @@ def _other_arguments(
         other = _judged(claim, replace(e, right=e.right.xreplace(swapped)), assumed, values)
         if other.outcome == "holds":
             return replace(other, outcome="convention", proof="value and gate change places")
-    if e.order == 1 and lang.x in e.right.free_symbols:
+    of_output = claim.form == "code" or re.search(r"\((?!x\b)[a-wyz]\) =", claim.part)
+    if e.order == 1 and of_output and lang.x in e.right.free_symbols:
         inner = e.right.subs(lang.x, act.formula)
         other = _judged(claim, replace(e, right=inner), assumed, values)
         if other.outcome in ("holds", "convention", "holds_if"):
@@ -466,6 +467,8 @@ def _relational(condition: Any) -> str:
     if isinstance(condition, (sympy.And, sympy.Or)):
         word = " and " if isinstance(condition, sympy.And) else " or "
         return word.join(map(_relational, condition.args))
+    if isinstance(condition, sympy.Eq):
+        return f"{condition.lhs} = {condition.rhs}"
     # x >= 0, not 0 <= x.
     turn = isinstance(condition, Relational) and condition.lhs.is_number
     return str(condition.reversed if turn else condition)

@@ -157,7 +157,7 @@ _DOUBTS = re.compile(
     r"\b(?:unlike|whereas|while|although|however|contrary|version of|belief|mistake|wrong\w*|false|"
     r"weights?|images?|pixels?|loss|learning rate|accuracy|logits?|ratio|difference|terms?|sums? of two|"
     r"minus|plus|times|composition|product|inverse|squared?|complementary|variants?|outside|exceeds?|"
-    r"beyond|papers?|noted|see|true that|"
+    r"beyond|papers?|noted|true that|"
     r"hardly|nearly|almost|outperforms?|which|when|if|unless|compared)\b",
     re.I,
 )

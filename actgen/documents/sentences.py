@@ -297,7 +297,7 @@ ROWS: tuple[Row, ...] = (
         outputs_lie,
         re.compile(
             r"\b(?:parameters?|region|classes|belong\w*|adjust\w*|sampled?|drawn|random\w*|"
-            r"hyper\w*|uniform\w*|linear (?:in|on|for|between)|slope|threshold|min_val|inputs? (?:is |are )?(?:in|between)|switch\w*)\b|^\W*if\b|∂|\bfor x\b|\bfor \|?x|α is|where α",
+            r"hyper\w*|uniform\w*|steep|sensitive|flat|saturated|linear (?:in|on|for|between)|slope|threshold|min_val|inputs? (?:is |are )?(?:in|between)|switch\w*)\b|^\W*if\b|∂|\bfor x\b|\bfor \|?x|α is|where α",
             _I,
         ),
         "values lie in the interval; whether its ends are reached is not claimed",

@@ -196,6 +196,8 @@ def entries(tokens: Sequence[Tok], inputs: Iterable[str]) -> set[str]:
         names = [n for n in inside if n.kind in ("NAME", "NUM")]
         before = tokens[i - 1]
         if before.kind == "SUM" or before.text in ("max", "min"):
+            if any(n.kind == "REL" and n.text not in ("=", "in") for n in inside):
+                raise NotUnderstood("a sum over a part of the row")
             bound |= {n.text for n in names[:1]}
             start = names[1].text if len(names) > 1 else "1"
             if len(names) > 2 or (len(names) == 2 and start not in ("0", "1")):
