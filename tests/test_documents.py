@@ -330,6 +330,8 @@ CAREFUL = [
     ("# Sigmoid\n$\\sigma(x) < 1/2$ for $x > 0$", "fails not_understood"),
     ("# Sigmoid\nIt is a mistake to write $\\sigma'(x) = \\sigma(x)(1 + \\sigma(x))$.", "undecided"),
     ("# Sigmoid\nLet $\\sigma(x) = \\max(0, x)$. Then $\\sigma(2x) = 2\\sigma(x)$.", "holds holds"),
+    ("# ReLU\n$\\nabla \\text{ReLU}(6) = 0$", "fails"),
+    ("# ReLU\n$\\nabla \\text{ReLU}(0) = 0$", "convention"),
     ("# ReLU\n$f'(0) = 1/2$", "convention"),
     ("# ReLU\n$\\lim_{x \\to 0} \\text{ReLU}'(x) = 0$", "undecided"),
     ("# ReLU\n$f''(x) = \\delta(x)$", "not_understood"),
@@ -400,16 +402,14 @@ def test_a_table_says_what_its_columns_mean() -> None:
 # Never wrong: random formulas against mpmath.
 
 _LEAVES = ["x", "1", "2", r"\sigma(x)", r"\tanh(x)", "e^{x}", "e^{-x}", "|x|", r"\max(0, x)"]
-_FORMULA = st.recursive(
-    st.sampled_from(_LEAVES),
-    lambda inner: st.builds(
-        lambda f, u, v: f.format(u, v),
-        st.sampled_from(["({0} + {1})", "({0} - {1})", "{0} \\cdot {1}", r"\frac{{{0}}}{{1 + ({1})^2}}"]),
-        inner,
-        inner,
-    ),
-    max_leaves=4,
-)  # fmt: skip
+_JOINED = ["({0} + {1})", "({0} - {1})", "{0} \\cdot {1}", r"\frac{{{0}}}{{1 + ({1})^2}}"]
+
+
+def _join(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(st.sampled_from(_JOINED), inner, inner).map(lambda t: t[0].format(*t[1:]))
+
+
+_FORMULA = st.recursive(st.sampled_from(_LEAVES), _join, max_leaves=4)
 
 
 @given(_FORMULA, _FORMULA)

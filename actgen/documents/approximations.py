@@ -8,7 +8,7 @@ import sympy
 from sympy import Expr
 
 from .. import lang, registry
-from . import extremes, properties
+from . import extremes, subjects
 from .claims import Claim, Equal
 from .equality import Witness, compare
 from .verdicts import Verdict
@@ -34,7 +34,7 @@ def printed(claim: Claim, e: Equal) -> Verdict | None:
 def approximation(claim: Claim, e: Equal, values: Mapping[str, Expr]) -> Verdict:
     known = {lang.symbol(name): v for name, v in values.items()}
     act = registry.load(claim.subject) if claim.subject else None
-    at = properties.defaults(act) if act is not None else {}
+    at = subjects.defaults(act) if act is not None else {}
     left, right = (side.xreplace(known).subs(at) for side in (e.left, e.right))
     exact = compare(left, right, e.assume, seconds=4.0)
     if exact.outcome == "equal":

@@ -13,7 +13,7 @@ from sympy import Expr, Symbol
 from sympy.core.relational import Relational
 
 from .. import lang, registry
-from . import approximations, properties
+from . import approximations, subjects
 from .cells import NoCells, arrange, between, holds_at, resolve
 from .claims import PARAMETERS, Claim, Equal
 from .edits import suggest
@@ -247,7 +247,7 @@ def _with_values(
             return replace(held, proof=f"{held.proof}, with {told} as the document says")
     only_left = [s for s in e.own if s in left.free_symbols and s not in right.free_symbols]
     if only_left:
-        defaults = properties.defaults(registry.load(claim.subject))
+        defaults = subjects.defaults(registry.load(claim.subject))
         at = {s: defaults[s] for s in only_left}
         again = compare(left.subs(at), right.subs(stated), e.assume)
         if again.outcome in ("equal", "points"):
@@ -284,7 +284,7 @@ def _with_values(
     if found.outcome == "differs" and len(e.own) > 1 and not lone:
         # Where two parameters decide on branches, only their defaults are sure to be in order.
         at = {
-            s: v for s, v in properties.defaults(registry.load(claim.subject)).items() if s in e.own
+            s: v for s, v in subjects.defaults(registry.load(claim.subject)).items() if s in e.own
         }
         again = compare(left.subs(at), right.subs(at), e.assume)
         if again.outcome != "differs":
@@ -315,7 +315,7 @@ def _inputs(claim: Claim) -> set[Symbol]:
 
 
 def _defaults_of(claim: Claim) -> dict[Symbol, Expr]:
-    return properties.defaults(registry.load(claim.subject)) if claim.subject else {}
+    return subjects.defaults(registry.load(claim.subject)) if claim.subject else {}
 
 
 def _mentions(claim: Claim, symbols: tuple[Symbol, ...]) -> bool:

@@ -8,7 +8,7 @@ import sympy
 from sympy import Expr
 
 from .. import lang, registry
-from . import properties
+from . import subjects
 from .claims import Claim, Equal
 from .equality import compare, value
 
@@ -26,7 +26,7 @@ def identify(right: Expr) -> str:
         act = registry.load(name)
         if act.is_row or act.is_gated:
             continue
-        formula = act.formula.xreplace(properties.defaults(act))
+        formula = act.formula.xreplace(subjects.defaults(act))
         theirs = (value(formula, at) for at in places)
         alike = all(b is not None and a is not None and a.overlaps(b) for a, b in zip(mine, theirs))
         if alike and compare(formula, right, seconds=4.0).outcome in ("equal", "points"):

@@ -439,14 +439,17 @@ class Scope(Conditions, Scripts):
         expr = sympy.Mul(*self._factors(list(target)))
         if isinstance(expr, Symbol) and expr != symbol and expr not in self.variables.values():
             raise NotUnderstood(f"{expr} is not known as a function of {symbol}")
-        if self.inner and symbol == lang.x and len(target) == 2:
-            # f′ first, then its argument.
+        if symbol == lang.x and len(target) == 2:
             name, group = letter(target[0]), target[1].children[0]
             called = self.callee(name) if name else None
             if called is not None and isinstance(group, Tree) and group.data == "group":
                 there = self._items(group)
-                if len(there) == 1:
-                    return self._prime(name, called, order)(there[0]), used
+                # At a number the slope is meant, not that of a constant: ∇f(6).
+                if len(there) == 1 and (self.inner or there[0].is_number):
+                    slope = self._prime(name, called, order)
+                    if there[0].is_number and isinstance(slope, Named):
+                        self.kink = self.kink or is_kink(slope, there[0])
+                    return slope(there[0]), used
         rows = expr.has(lang.RowSum, lang.RowMax)
         for _ in range(order):
             take = calculus.row_diagonal if rows else calculus.derivative

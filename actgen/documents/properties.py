@@ -21,6 +21,7 @@ from ..variants import lift
 from .cells import NoCells, arrange, between, holds_at, resolve, sign_of
 from .claims import PARAMETERS, Constant, Property, Tends, Within
 from .equality import INPUTS, Witness, compare, shown, value
+from .subjects import defaults
 from .zero import proves_zero
 
 Result = tuple[Any, ...]
@@ -29,13 +30,6 @@ WIDE = (
     *INPUTS,
     *(sympy.Rational(v) for v in "1000 -1000 1/1000 -1/1000 -7/10 -13/10 6 -6".split()),
 )
-
-
-def defaults(act: Activation) -> dict[Symbol, Expr]:
-    """The default parameters as printed: 0.01 is 1/100, not the float next to it."""
-    return {
-        s: sympy.Rational(repr(float(v))) if v.is_Rational else v for s, v in act.defaults.items()
-    }
 
 
 def _defaults(subject: str, expr: Expr) -> tuple[Expr, str]:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 import sympy
+from sympy import Expr, Symbol
 
 from .. import registry
 from ..names import document_names
@@ -104,11 +105,15 @@ def named(act: Activation) -> Named:
 
 def at_defaults(named: Named) -> Named:
     """The function with defaults for parameters that a call leaves out: softplus inside Mish."""
-    act = registry.load(named.activation)
-    values = tuple(
-        (s, sympy.Rational(repr(float(v))) if v.is_Rational else v) for s, v in act.defaults.items()
-    )
-    return replace(named, defaults=values)
+    values = defaults(registry.load(named.activation))
+    return replace(named, defaults=tuple(values.items()))
+
+
+def defaults(act: Activation) -> dict[Symbol, Expr]:
+    """The default parameters as printed: 0.01 is 1/100, not the float next to it."""
+    return {
+        s: sympy.Rational(repr(float(v))) if v.is_Rational else v for s, v in act.defaults.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import sympy
 
+from .. import lang, registry
 from . import claims, code, formulas, known, prose, restrictions, subjects, tables
 from .claims import Claim, Location
 from .context import Context
+from .equality import witness
 from .judge import judge
 from .properties import PROPERTIES
 from .reader import TICKS, Document, Item, inline, read, read_text
@@ -247,13 +249,29 @@ def _row(item: Item, context: Context) -> Iterator[Claim]:
                 at = closes
             math = [joined + _as_text(text[at:])]
         for formula in math + blocks:
-            yield from formulas.cell(formula, what, line, context)
+            for claim in formulas.cell(formula, what, line, context):
+                yield claim
+                if _is_another(claim):
+                    context.heading = ""  # a variant: its range is its own
         if what == "range" and not math:
             yield from formulas.cell(text, what, line, context)
     context.heading, context.strong, context.functions = heading, strong, functions
 
 
 _AFTER_IF = re.compile(r"\b(?:if|when|for|whenever|case)\s*$", re.I)
+
+
+def _is_another(claim: Claim) -> bool:
+    """Whether a definition in a row is certainly not its activation at the defaults."""
+    e = claim.expression
+    if claim.kind != "definition" or not isinstance(e, claims.Equal) or not claim.subject:
+        return False
+    own = subjects.defaults(registry.load(claim.subject))
+    left, right = e.left.subs(own), e.right.subs(own)
+    if left.free_symbols | right.free_symbols != {lang.x}:
+        return False
+    places = [{lang.x: sympy.Rational(v)} for v in ("1", "-2")]
+    return all(witness(left, right, at) is not None for at in places)
 
 
 def _as_text(words: str) -> str:
