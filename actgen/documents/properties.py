@@ -283,6 +283,9 @@ def judge(subject: str, e: Property) -> Result:
     if act.is_gated or (act.is_row and e.name not in ROW_PROPERTIES):
         return "undecided", "row and gated functions have no facts of this kind"
     found = PROPERTIES[e.name](act, e.value)
+    if act.parameters and e.name in _AT_DEFAULTS and found[1]:
+        told = ", ".join(f"{s} = {float(v):g}" for s, v in act.defaults.items())
+        found = (found[0], f"{found[1]}, at the default {told}", *found[2:])
     if not e.negated:
         return found
     if found[0] == "holds_if":
@@ -471,4 +474,6 @@ PROPERTIES: dict[str, Callable[[Activation, Any], Result]] = {
     "slopes": _slopes,
     "case of": _case_of,
 }
+#: What the facts say at the default parameters only.
+_AT_DEFAULTS = frozenset(("zero-centred", "bounded", "monotone", "convex", "saturates"))
 ROW_PROPERTIES = frozenset(("defined", "sums to one"))
