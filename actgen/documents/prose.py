@@ -23,7 +23,7 @@ _FOREIGN = re.compile(
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z*\[$(])|;\s+|\n(?=[-*•] |[A-Z][\w ]{1,24}:)")
 #: Plain text such as `f(x) = max(0, x)` or `σ'(x) = σ(x)(1 - σ(x))`.
 _FORMULA = re.compile(
-    r"(?:^|(?<=[\s:*|(]))(?P<head>(?:\bd/dx\s*)?[A-Za-zσφϕψΦ][\w.]*\s*['′’]*\s*\(\s*[\w, ]+\)\s*=(?!=))"
+    r"(?:^|(?<=[\s:*|(]))(?P<head>(?:\bd/dx\s*)?[A-Za-zσφϕψΦ][\w.]*\s*['′’]*\s*\(\s*[\w, ]+\)\s*&?=(?!=))"
 )
 _COMPUTED = re.compile(
     r"\b(?:computed|calculated|defined|given|expressed) (?:as|by) (?P<code>[a-z0-9(][^.,;$]*[*/+(][^,;$]*?)(?=\s+(?:where|with|and)\b|[,;]|\.\s|\.?$)",
