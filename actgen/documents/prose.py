@@ -127,9 +127,14 @@ def _sentence(s: Sentence) -> Iterator[Claim]:
     place = Location(s.context.file, s.line)
     for row in ROWS:
         match = row.pattern.search(shown)
-        if match is None or (row.never is not None and row.never.search(shown)):
+        if match is None:
             continue
         doubt = "" if row.free else _doubt(s, match, row)
+        other = row.never.search(shown[: _end(s, match, row)]) if row.never is not None else None
+        if other is not None and row.build is not outputs_lie:
+            continue
+        if other is not None:
+            doubt = f"not about all values: {other.group().strip()!r}"
         for kind, subject, assertion in row.build(match, s):
             notes = (row.note,) if row.note else ()
             reason = doubt or ("" if subject else "the sentence names no activation")
@@ -173,13 +178,18 @@ _CONDITIONS = re.compile(
 )
 
 
+def _end(s: Sentence, match: re.Match[str], row: Row) -> int:
+    """Where in a sentence its claim ends: behind the interval, if it is about one."""
+    if row.build is not outputs_lie:
+        return len(s.text)
+    interval = INTERVAL.search(s.text) or BETWEEN.search(s.text)
+    return max(match.end(), interval.end() if interval else 0)
+
+
 def _doubt(s: Sentence, match: re.Match[str], row: Row) -> str:
     """Why a sentence that fits a row is not plain enough to be judged; "" if it is."""
     shown = s.text
-    interval = (
-        (INTERVAL.search(shown) or BETWEEN.search(shown)) if row.build is outputs_lie else None
-    )
-    end = max(match.end(), interval.end() if interval else 0)
+    end = _end(s, match, row) if row.build is outputs_lie else match.end()
     upto = shown[:end]
     if not (_BEGINS.match(shown) or s.own):
         return "the sentence is not about a function in plain words"

@@ -28,15 +28,17 @@ _HEDGED = re.compile(
 
 def around(text: str, pieces: list[tuple[int, int, str]], i: int) -> tuple[str, str]:
     """The condition printed beside the i-th formula of a text; a word that may restrict it."""
-    start, end, _ = pieces[i]
+    start, end, formula = pieces[i]
+    if "(" not in formula and "=" not in formula:
+        return "", ""  # a condition itself
     if i + 1 < len(pieces):
         following, _, condition = pieces[i + 1]
-        if _FOR.fullmatch(text[end:following]) and CONDITION.match(condition):
+        if _FOR.fullmatch(text[end:following]) and _on_input(condition):
             return condition, ""
     if i:
         before, until, condition = pieces[i - 1]
         between = _HAVE.fullmatch(text[until:start])
-        if between and _LEAD.search(text[:before]) and CONDITION.match(condition):
+        if between and _LEAD.search(text[:before]) and _on_input(condition):
             return condition, ""
     sentence = _sentence(text, pieces, start, end)
     said = _SIGN.findall(sentence)
@@ -44,6 +46,11 @@ def around(text: str, pieces: list[tuple[int, int, str]], i: int) -> tuple[str, 
         return ("x < 0" if said[0] == "negative" else "x > 0"), ""
     hedge = _HEDGED.search(sentence)
     return "", hedge.group().strip() if hedge else ""
+
+
+def _on_input(condition: str) -> bool:
+    """x > 0, but not Φ(x) = … behind `where`."""
+    return CONDITION.match(condition) is not None and "(" not in condition
 
 
 def _sentence(text: str, pieces: list[tuple[int, int, str]], start: int, end: int) -> str:
