@@ -54,7 +54,7 @@ documents.reader documents.scripts documents.conditions documents.subjects docum
 documents.branches documents.edits documents.python documents.extremes documents.verdicts
 documents.meaning
 documents.heads documents.context documents.statements documents.properties
-documents.reading documents.approximations documents.known documents.identify
+documents.reading documents.approximations documents.known documents.identify documents.parameters
 documents.equations
 documents.formulas documents.judge
 documents.code documents.restrictions documents.sentences

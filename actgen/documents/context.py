@@ -34,6 +34,7 @@ class Context:
         self.item = self.weak_until = 0
         self.said_at = -1
         self.strong = False
+        self.tentative = False  #: the formula at hand stands under a condition
         self.siblings = False
         self.approximations: set[str] = set()
         self.pending: Any = None

@@ -13,9 +13,9 @@ from sympy import Expr, Symbol
 from sympy.core.relational import Relational
 
 from .. import lang, registry
-from . import approximations, subjects
+from . import approximations, parameters, subjects
 from .cells import NoCells, arrange, between, holds_at, resolve
-from .claims import PARAMETERS, Claim, Equal
+from .claims import Claim, Equal
 from .edits import suggest
 from .equality import Comparison, Witness, compare, solve
 from .identify import identify, sibling
@@ -97,6 +97,9 @@ def _other_arguments(
         inner = e.right.subs(lang.x, act.formula)
         other = _judged(claim, replace(e, right=inner), assumed, values)
         if other.outcome in ("holds", "convention", "holds_if"):
+            if re.match(r"def \w+\(x\b", claim.text):
+                why = f"right if x is the value of {act.name}, wrong if it is the input"
+                return Verdict(claim, "undecided", why)
             note = f"its argument is read as the value of {act.name}, with which it holds"
             return replace(other, claim=replace(claim, notes=(note,)))
         named = re.match(r"def \w+\((?!x\b|z\b|inputs?\b)", claim.text)
@@ -261,21 +264,21 @@ def _with_values(
                 _relational(again.condition.xreplace(names)), again.witness,
             )  # fmt: skip
     unknown = [
-        s for s in sorted((left - right).free_symbols - _inputs(claim), key=str)
+        s for s in sorted((left - right).free_symbols - parameters.inputs(claim), key=str)
         if (s in left.free_symbols) != (s in right.free_symbols)
     ]  # fmt: skip
     if 0 < len(unknown) <= 2:
         solved = solve(left, right, unknown, e.assume)
-        if solved is not None and _admissible(claim.subject, solved[0]):
+        if solved is not None and parameters.admissible(claim.subject, solved[0]):
             condition = ", ".join(f"{names.get(s, s)} = {_number(v)}" for s, v in solved[0].items())
             return Verdict(
                 claim, "holds_if", f"proved with this value: {solved[1].how}", condition,
                 _renamed(found.witness, names),
             )  # fmt: skip
     lone = [s for s in unknown if s not in e.own]
-    if found.outcome == "differs" and e.own and not lone and not _mentions(claim, e.own):
+    if found.outcome == "differs" and e.own and not lone and not parameters.mentions(claim, e.own):
         # The document never writes the parameter: it means the usual one.
-        at = {s: v for s, v in _defaults_of(claim).items() if s in e.own}
+        at = {s: v for s, v in parameters.defaults_of(claim).items() if s in e.own}
         again = compare(left.subs(at), right.subs(at), e.assume)
         if again.outcome in ("equal", "points"):
             shown = ", ".join(f"{s} = {_number(v)}" for s, v in at.items())
@@ -310,21 +313,6 @@ def _with_values(
     return Verdict(claim, "undecided", why)
 
 
-def _inputs(claim: Claim) -> set[Symbol]:
-    return set(registry.load(claim.subject).inputs) if claim.subject else {lang.x}
-
-
-def _defaults_of(claim: Claim) -> dict[Symbol, Expr]:
-    return subjects.defaults(registry.load(claim.subject)) if claim.subject else {}
-
-
-def _mentions(claim: Claim, symbols: tuple[Symbol, ...]) -> bool:
-    """Whether a formula as printed shows one of the symbols, or a letter that may stand for it."""
-    letters = re.findall(r"[A-Za-z]+|[α-ω]", re.sub(r"\\(?:text|frac|sigma)\b", "", claim.text))
-    free = PARAMETERS | {str(s) for s in symbols} | set("αβγλ")
-    return bool(set(letters) & free)
-
-
 def _only_if(e: Equal, left: Expr, right: Expr, names: Mapping[Symbol, Expr]) -> str:
     """For a false formula: the one value of a parameter with which it would be true."""
     shared = [s for s in e.own if s in left.free_symbols]
@@ -335,18 +323,6 @@ def _only_if(e: Equal, left: Expr, right: Expr, names: Mapping[Symbol, Expr]) ->
         return ""
     (s, v), *_ = solved[0].items()
     return f"it does hold for {names.get(s, s)} = {_number(v)}"
-
-
-def _admissible(subject: str, values: Mapping[Symbol, Expr]) -> bool:
-    """Whether values lie inside of the domains of the activation's parameters."""
-    act = registry.load(subject) if subject else None
-    for p in act.parameters if act is not None else ():
-        v = values.get(p.symbol)
-        if v is not None and (
-            (p.low is not None and v <= p.low) or (p.high is not None and v >= p.high)
-        ):
-            return False
-    return True
 
 
 def _said(symbol: Symbol, values: Mapping[str, Expr], e: Equal) -> Expr:

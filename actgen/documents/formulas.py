@@ -13,7 +13,7 @@ from .. import lang, registry
 from . import subjects
 from .claims import Claim, Constant, Equal, Location, Property, Tends, Within
 from .commands import FUNCTIONS, GREEK
-from .context import LETTER_FUNCTIONS, Context, scope, tokens_of
+from .context import LETTER_FUNCTIONS, OWN_LETTERS, Context, scope, tokens_of
 from .heads import Head, head
 from .meaning import Scope
 from .reading import GENERIC, Reading
@@ -167,6 +167,12 @@ class _Reader(Reading):
             constant = self._symbol(first, subject, variables)
             if constant is not None:
                 yield from constant
+                return
+        if first is not None and first.name in OWN_LETTERS and not first.args and not first.order:
+            means = self._stands_for(first, s.sides[1:])
+            if means:
+                reason = f"it says that {first.name} stands for {means}"
+                yield self.claim("definition", subject, None, reason=reason)
                 return
         try:
             rows = entries(every, variables)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lark import Token, Tree
 
-from .functions import CONSTANTS
+from .functions import CONSTANTS, LETTERS
 from .meaning import Scope, of_entry
 from .syntax import parse
 from .tokens import NotUnderstood, Tok
@@ -52,6 +52,10 @@ def head(tokens: list[Tok], scope: Scope) -> Head | None:
     if not (isinstance(base, Tree) and base.data == "name"):
         return None
     name, scripts = scope.whole_name(name_of(base), scripts)
+    if name in LETTERS and any(s.data == "index" for s in scripts):
+        # σ_k is another function than σ.
+        index = next(plain(s.children[-1]) for s in scripts if s.data == "index")
+        name, scripts = f"{name}_{index}", [s for s in scripts if s.data != "index"]
     for s in scripts:
         primes = scope.primes(s)
         order += primes

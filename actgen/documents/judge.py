@@ -40,7 +40,9 @@ def judge(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) 
     )
     try:
         if key in _known:
-            return replace(_known[key], claim=claim)
+            old = _known[key].claim
+            same = replace(claim, notes=old.notes, subject=old.subject, expression=old.expression)
+            return replace(_known[key], claim=same)
     except TypeError:
         pass
     judging = _TABLE[type(claim.expression)]

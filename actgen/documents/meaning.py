@@ -244,6 +244,8 @@ class Scope(Conditions, Scripts):
             if s.data == "index" and name == "log":
                 base = self._argument(s.children[-1])
                 called = lambda u, base=base: sympy.log(u) / sympy.log(base)  # noqa: E731
+            elif s.data == "index" and name in LETTERS:
+                raise NotUnderstood(f"the index of {told(name)}")
             elif s.data == "index" and not of_entry(plain(s.children[-1])):
                 subscript.append(self._argument(s.children[-1]))
         args, used, outer = self._arguments(name, called, rest)

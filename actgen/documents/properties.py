@@ -341,7 +341,7 @@ def _exact_order(act: Activation, n: Any) -> Result:
 
 
 def _parity(act: Activation, which: Any) -> Result:
-    f, x = act.formula, lang.x
+    f, x = act.formula.subs(defaults(act)), lang.x
     mirrored = f.subs(x, -x) * (1 if which == "even" else -1)
     found = compare(f, mirrored)
     if found.outcome in ("equal", "points"):
@@ -475,5 +475,5 @@ PROPERTIES: dict[str, Callable[[Activation, Any], Result]] = {
     "case of": _case_of,
 }
 #: What the facts say at the default parameters only.
-_AT_DEFAULTS = frozenset(("zero-centred", "bounded", "monotone", "convex", "saturates"))
+_AT_DEFAULTS = frozenset("odd even zero-centred bounded monotone convex saturates".split())
 ROW_PROPERTIES = frozenset(("defined", "sums to one"))

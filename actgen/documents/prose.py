@@ -160,8 +160,8 @@ _BEGINS = re.compile(
 )
 _DOUBTS = re.compile(
     r"\b(?:unlike|whereas|while|although|however|contrary|version of|belief|mistake|wrong\w*|false|"
-    r"weights?|images?|pixels?|loss|learning rate|accuracy|logits?|ratio|difference|terms?|sums? of two|"
-    r"minus|plus|times|composition|product|inverse|squared?|complementary|variants?|outside|exceeds?|"
+    r"weights?|images?|pixels?|loss|learning rate|accuracy|logits?|ratio|difference|terms?|sums? of (?!the (?:elements|outputs|probab))|"
+    r"minus|plus|times|composition|product|inverse|squared?|complementary|variants?|parts?|limit|approximations?|regime|nets?|networks?|layers?|shifted|rescaled|becomes|applied|sometimes|normalized to|normalised to|is mapped|outside|exceeds?|"
     r"beyond|papers?|noted|true that|"
     r"hardly|nearly|almost|outperforms?|which|when|if|unless|compared)\b",
     re.I,
@@ -176,6 +176,32 @@ _CONDITIONS = re.compile(
     r"^\W*(?:at|on|for|when|if|unless|only)\b(?! (?:all|every|any|the|each|binary|most|\w+ing)\b)",
     re.I,
 )
+
+
+#: What may follow a claim in its sentence without restricting it.
+_ENDS = re.compile(
+    r"\s*(?:$|[.,;!)(:]|(?:and|but|everywhere|functions?|activations?|which|than)\b|(?:o|ou)?s\b)",
+    re.I,
+)
+_BOTH = re.compile(
+    r"\s*(?:,|and|or|/|&)\s*(?:the )?(?:leaky |hard |soft)?[A-Z]?\w*(?:LU|lu|sigmoid|tanh)\b"
+)
+#: Words that may stand between a function and what is said of it.
+_LINKS = frozenset(
+    "function functions activation activations unit units s output outputs value values is are has "
+    "have be a an the always also both it its and that can as not non whole zero elu of interval "
+    "gradient derivative takes only lies lie in".split()
+)
+
+
+def _after_own(s: Sentence) -> int:
+    return next((m.end for m in subjects.mentions(s.text) if m.activation == s.own), 0)
+
+
+def _directly(s: Sentence, upto: str, match: re.Match[str]) -> bool:
+    """Whether nothing but plain words links the name and what is said."""
+    between = upto[min(_after_own(s), match.start()) : match.start()]
+    return {w.lower() for w in re.findall(r"[A-Za-z]+", between)} <= _LINKS
 
 
 def _end(s: Sentence, match: re.Match[str], row: Row) -> int:
@@ -200,6 +226,14 @@ def _doubt(s: Sentence, match: re.Match[str], row: Row) -> str:
     slope = re.search(r"\b(?:derivatives?|gradients?|slope)\b", upto, re.I)
     if slope and not row.of_slope:
         return "it may be about the derivative"
+    if row.build is outputs_lie and len(INTERVAL.findall(shown)) > 1:
+        return "it speaks of two intervals"
+    if row.build is not outputs_lie and not _ENDS.match(shown[end:]):
+        return f"it goes on: {' '.join(shown[end:].split()[:3])!r}"
+    if s.own and row.build is not outputs_lie and not row.loose and not _directly(s, upto, match):
+        return "its subject may be more than the function"
+    if s.own and _BOTH.match(shown[_after_own(s) :]):
+        return "it speaks of two functions"
     if _OF_SLOPE.search(shown[end:]):
         return "it may be about the derivative"
     if _CONDITIONS.search(shown[end:]):

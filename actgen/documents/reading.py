@@ -14,7 +14,7 @@ from . import subjects
 from .claims import PARAMETERS, Assertion, Claim, Location
 from .context import LETTER_FUNCTIONS, Context, scope
 from .equality import value
-from .functions import Named
+from .functions import BUILTIN, Named
 from .heads import Head, head
 from .statements import Statement, depths
 from .tokens import NotUnderstood, Tok, split
@@ -224,6 +224,8 @@ class Reading:
         named = [variables.get(a, lang.symbol(a)) for a in first.args] or [lang.x]
         inputs = tuple(s for s in named if s in (lang.x, lang.y)) or (lang.x,)
         parameters = tuple(s for s in named if isinstance(s, Symbol) and s not in inputs)
+        if self.context.tentative:
+            return  # it holds under a condition only
         spec = self._subject(first)
         if first.name == "sigma":
             # Another function than the logistic one: from here on the document's own σ.
@@ -236,6 +238,18 @@ class Reading:
             self.context.functions[first.name] = Named(
                 first.name, right, inputs, parameters, spec, guessed
             )
+
+    def _stands_for(self, first: Head, sides: list[list[Tok]]) -> str:
+        """σ = tanh: the function that a letter names from here on; "" if it names none."""
+        if len(sides) != 1 or len(sides[0]) != 1 or sides[0][0].kind != "NAME":
+            return ""
+        name = sides[0][0].text
+        called = self.context.function(name) or BUILTIN.get(name)
+        if called is None or name in ("max", "min"):
+            return ""
+        if not self.context.tentative:
+            self.context.functions[first.name] = Named(first.name, called(lang.x))
+        return name
 
     def _symbols(
         self, left: Expr, right: Expr, subject: str

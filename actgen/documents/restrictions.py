@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from . import subjects
+
 #: A symbol compared with a number or another symbol.
 CONDITION = re.compile(r"^\s*[^=<>]*(?:[<>=≤≥]|\\(?:le|ge|lt|gt|leq|geq|in)\b)[^=<>]*$")
 
@@ -19,10 +21,16 @@ _SIGN = re.compile(r"\bfor (negative|positive) (?:x|inputs?|values)\b", re.I)
 #: Words with which a sentence restricts or denies the formula in it.
 _HEDGED = re.compile(
     r"\b(?:if|when|whenever|suppos\w*|setting|solv\w*|solutions?|fixed points?|rule|assum\w*|"
-    r"mistakes?|wrong\w*|incorrect\w*|false\w*|would|cannot|not|never|near|around|large|small|"
-    r"class|such that|unless|saturat\w*|negative|positive|yields?|belief|i\.e|at|let|denotes?)\b"
+    r"mistakes?|wrong\w*|incorrect\w*|false\w*|would|cannot|not|never|near|around|regime|large|small|"
+    r"class|such that|unless|saturat\w*|negative|positive|yields?|belief|i\.e|at)\b"
     r"|n't\b|\bfor (?!the\b|example|instance|any\b|all\b|every\b)",
     re.I,
+)
+
+
+#: A sentence that begins with its condition.
+_OPENS = re.compile(
+    r"\W*(?:for|when|if|as|at|near|in section|in the \w+ (?:regime|limit|region))\b", re.I
 )
 
 
@@ -44,6 +52,8 @@ def around(text: str, pieces: list[tuple[int, int, str]], i: int) -> tuple[str, 
     said = _SIGN.findall(sentence)
     if len(said) == 1:
         return ("x < 0" if said[0] == "negative" else "x > 0"), ""
+    if _OPENS.match(sentence) and not subjects.mentions(sentence[:30]):
+        return "", sentence.split()[0]
     hedge = _HEDGED.search(sentence)
     return "", hedge.group().strip() if hedge else ""
 

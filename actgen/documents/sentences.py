@@ -76,6 +76,7 @@ class Row:
     free: bool = False  #: its pattern is the whole sentence: nothing else restricts it
     denies: bool = False
     of_slope: bool = False
+    loose: bool = False  #: other words may stand between the function and the claim
 
 
 def _interval(text: str) -> tuple[Expr, Expr, tuple[bool, bool]] | None:
@@ -312,6 +313,7 @@ ROWS: tuple[Row, ...] = (
         _positive,
         re.compile(r"\b(?:allow\w*|derivative|gradient|convex|integer|parameter)\b", _I),
         denies=True,
+        loose=True,
     ),
     Row(
         re.compile(
@@ -322,7 +324,7 @@ ROWS: tuple[Row, ...] = (
         of_slope=True,
     ),
     Row(
-        re.compile(r"\b(?:not|non|isn't|never)[- ]*(?:a )?(?:zero|0)[- ]?cent|\bnot cent\w+ (?:on|at|around) (?:0|zero)", _I),
+        re.compile(r"\b(?:not|non|isn't|never)[- ]*(?:a )?(?:zero|0)[- ]?cent\w*|\bnot cent\w+ (?:on|at|around) (?:0|zero)", _I),
         _property("zero-centred", negated=True),
         note="read as: symmetric inputs do not have outputs of mean 0",
         denies=True,
@@ -379,7 +381,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(re.compile(r"\bsmooth (?:version|approximation|variant|relaxation) (?:of|to) (?:the )?(?P<other>[\w ]+)", _I), _approximates, free=True),
     Row(re.compile(r"\b(?:sum of (?:the |all )?(?:elements|outputs|probabilities|values)[^.]*? is|(?:sums?|adds?) (?:up )?to) (?:1|one)\b", _I),
-        _property("sums to one", kind="value")),
+        _property("sums to one", kind="value"), loose=True),
     Row(
         re.compile(r"(?P<p>\\?[α-ω]|\\[a-z]+) and (?P<q>\\?[α-ω]|\\[a-z]+) are set to (?P<v>\d+\.\d+) and (?P<w>\d+\.\d+)"),
         _constants,

@@ -137,8 +137,17 @@ COLUMNS: tuple[tuple[str, str], ...] = (
 )
 
 
+#: Columns of something else: another order, under a condition, in another variable.
+_OTHER = re.compile(
+    r"second|third|anti|integral|primitive|inverse|in terms of|[<>≤≥]|\\[lg]e?q?\b|\bfor\b|\blog\b|''|″",
+    re.I,
+)
+
+
 def meaning(head: str) -> str:
     """What a column prints, by its head; "" for what is not read."""
+    if _OTHER.search(head):
+        return ""
     for pattern, what in COLUMNS:
         if re.search(pattern, head, re.I):
             return what

@@ -212,8 +212,13 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
         of = subjects.mentions(after)
         if of and re.fullmatch(r"\s*,?\s*(?:for|of)\s+(?:the\s+)?", after[: of[0].start]):
             context.heading = of[0].activation
+        own = context.functions.get("sigma")
+        if own is not None and "sigmoid" in {m.activation for m in subjects.mentions(before[-80:])}:
+            del context.functions["sigma"]  # the logistic function again, by name
+        context.tentative = bool(restricted)
         for claim in formulas.claims_of(formula, line, "", context):
             yield replace(claim, restricted=restricted)
+        context.tentative = False
         context.weak, context.heading = weak or context.weak, heading
     if text.count("$$") % 2:
         place = Location(context.file, item.line + text.count("\n", 0, text.index("$$")))
