@@ -8,7 +8,7 @@ cell by cell, and the condition on the parameter is the union of the cells where
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,7 +184,7 @@ class Arrangement:
                 if poly.free_symbols_in_domain:
                     raise NoCells(f"where {part} is 0")
                 found |= set(poly.real_roots())
-        return sorted(found, key=lambda v: sympy.N(v, 40))
+        return ascending(found)
 
 
 def arrange(exprs: Sequence[Any], x: Symbol) -> Arrangement:
@@ -197,6 +197,11 @@ def arrange(exprs: Sequence[Any], x: Symbol) -> Arrangement:
                     continue
                 arrangement.add(part)
     return arrangement
+
+
+def ascending(points: Iterable[Expr]) -> list[Expr]:
+    """Real numbers in their order."""
+    return sorted(points, key=lambda v: sympy.N(v, 40))
 
 
 def between(points: Sequence[Expr]) -> list[Expr]:

@@ -48,7 +48,7 @@ def _clean(text: str) -> str:
     """A cell of a notebook or a REPL session as Python: prompts and stray marks taken off."""
     lines = []
     for line in text.split("\n"):
-        line = re.sub(r"^\s*(?:In\s*\[\s*\d*\s*\]\s*:|>>>|\.\.\.)\s?\|?", lambda m: " " * 0, line)
+        line = re.sub(r"^\s*(?:In\s*\[\s*\d*\s*\]\s*:|>>>|\.\.\.)\s?\|?", "", line)
         line = re.sub(r"^(\s*)[%!].*", r"\1", line)
         lines.append(line)
     return "\n".join(lines)
@@ -107,7 +107,7 @@ def _loose(text: str, line: int, context: Context) -> Iterator[Claim]:
     node = tree.body[0].value
     names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     if not names & {"x", "z"}:
-        if isinstance(node, (ast.BinOp,)) and not names - {"np", "math", "torch"}:
+        if isinstance(node, ast.BinOp) and not names - {"np", "math", "torch"}:
             context.pending = (line, code, node)
         return
     if isinstance(node, ast.Call) and re.match(r"(plot|plt|ax|print)", ast.unparse(node.func)):
@@ -115,9 +115,9 @@ def _loose(text: str, line: int, context: Context) -> Iterator[Claim]:
     yield from _formula(code, node, {}, {}, context.subject, line, context, quiet=True)
 
 
-def value_claim(printed: str, line: int, context: Context) -> Iterator[Claim]:
+def value_claim(printed: str, context: Context) -> Iterator[Claim]:
     """`Out[20]: 0.99…` under an expression of numbers: the value that the document prints."""
-    pending = getattr(context, "pending", None)
+    pending = context.pending
     found = re.match(r"\s*([-+]?\d+\.\d+(?:e[-+]?\d+)?)\s*$", printed)
     if pending is None or not found:
         return
@@ -142,7 +142,6 @@ def value_claim(printed: str, line: int, context: Context) -> Iterator[Claim]:
 
 
 def _node(node: ast.stmt, line: int, context: Context) -> Iterator[Claim]:
-    at = line + node.lineno - 1
     if isinstance(node, ast.ClassDef):
         fields = {
             s.target.id: s.value
@@ -156,7 +155,6 @@ def _node(node: ast.stmt, line: int, context: Context) -> Iterator[Claim]:
                 yield from _function(inner, node.name, line, context, fields)
     elif isinstance(node, ast.FunctionDef):
         yield from _function(node, node.name, line, context, {})
-    del at
 
 
 def _function(

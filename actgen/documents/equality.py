@@ -19,7 +19,7 @@ from ..errors import InternalError
 from ..intervals import precision
 from ..limits import TimeLimit, time_limit
 from ..oracle import Oracle, Undecided, exact_row_balls, number
-from .cells import NoCells, arrange, between, holds_at, resolve, sign_of
+from .cells import NoCells, arrange, ascending, between, holds_at, resolve, sign_of
 from .zero import numerator, proves_zero
 
 BITS = 200
@@ -132,11 +132,11 @@ def _compare(left: Expr, right: Expr, assume: tuple[Any, ...], x: Symbol) -> Com
         raise NoCells(f"where branches meet depends on {', '.join(map(str, parameters))}")
     if not parameters:
         cells = list(_cells(left, right, arrangement.roots, {}, assume, x))
-        return _told(cells, sympy.true)
+        return _told(cells)
     p = parameters[0]
     edges = arrangement.critical(p)
     found: list[tuple[Any, list[_Cell]]] = []
-    for i, at in enumerate(between(edges) if edges else [sympy.Integer(1)]):
+    for i, at in enumerate(between(edges)):
         low = edges[i - 1] if i else -sympy.oo
         high = edges[i] if i < len(edges) else sympy.oo
         where = sympy.Interval.open(low, high)
@@ -168,8 +168,8 @@ def _cells(
         at = sympy.simplify(root.subs(sample))
         if at.is_finite and at.is_real and not any(sign_of(at - q) == 0 for q in places):
             places[at] = root
-    ordered = sorted(places, key=lambda v: sympy.N(v, 40))
-    for at in between(ordered) if ordered else [sympy.Integer(1)]:
+    ordered = ascending(places)
+    for at in between(ordered):
         point = {**sample, x: at}
         if all(holds_at(c, point) for c in assume):
             yield _decided(left, right, point, x, None, fixed or {})
@@ -225,7 +225,7 @@ def _inside(
     yield point
 
 
-def _told(cells: list[_Cell], condition: Any) -> Comparison:
+def _told(cells: list[_Cell]) -> Comparison:
     """The outcome where no parameter decides on branches."""
     wide = [c for c in cells if not c.is_point]
     points = [c for c in cells if c.is_point]
@@ -259,7 +259,7 @@ def _how(cells: list[_Cell]) -> str:
 
 
 def _told_by_parameter(p: Symbol, found: list[tuple[Any, list[_Cell]]]) -> Comparison:
-    told = [(where, _told(cells, sympy.true)) for where, cells in found]
+    told = [(where, _told(cells)) for where, cells in found]
     good = [where for where, c in told if c.outcome in ("equal", "points")]
     bad = [(where, c) for where, c in told if c.outcome == "differs"]
     open_ = [c for _, c in told if c.outcome == "unknown"]
@@ -376,8 +376,7 @@ def _solutions(left: Expr, right: Expr, unknown: Sequence[Symbol]) -> list[dict[
     roots = arrange([left, right], lang.x).roots
     if any(r.free_symbols for r in roots):
         return []
-    ordered = sorted(roots, key=lambda v: sympy.N(v, 40))
-    for at in between(ordered) if ordered else [sympy.Integer(1)]:
+    for at in between(ascending(roots)):
         point = {lang.x: at}
         top = numerator(resolve(left, point) - resolve(right, point))
         if top == 0:

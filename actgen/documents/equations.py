@@ -13,8 +13,8 @@ from sympy import Expr, Symbol
 from sympy.core.relational import Relational
 
 from .. import lang, registry
-from . import approximations, parameters, subjects
-from .cells import NoCells, arrange, between, holds_at, resolve
+from . import approximations, parameters
+from .cells import NoCells, arrange, ascending, between, holds_at, resolve
 from .claims import Claim, Equal
 from .edits import suggest
 from .equality import Comparison, Witness, compare, solve
@@ -74,9 +74,7 @@ def equal(claim: Claim, assumed: Mapping[str, Any], values: Mapping[str, Expr]) 
             "the document does not say what φ is; it fails with the normal density",
         )
     if found.outcome == "fails" and not found.suggestion and e.again is not None:
-        rename, left = _renaming(e)
-        hint = suggest(left, e.tokens, e.again, rename, e.assume)
-        found = replace(found, suggestion=hint)
+        found = replace(found, suggestion=_hint(e))
     return found
 
 
@@ -142,20 +140,20 @@ def _about_what(claim: Claim, e: Equal, found: Verdict) -> Verdict:
     if found.outcome == "holds_if":
         return found
     if claim.strong and e.again is not None and found.outcome == "fails":
-        rename, left = _renaming(e)
-        hint = suggest(left, e.tokens, e.again, rename, e.assume)
+        hint = _hint(e)
         if hint:
             return replace(found, suggestion=hint)
     reason = f"it is not {claim.subject}, the activation named last, and nothing says what it is"
     return Verdict(replace(claim, expression=None), "not_understood", reason)
 
 
-def _renaming(e: Equal) -> tuple[dict[Symbol, Expr], Expr]:
+def _hint(e: Equal) -> str:
+    """The smallest edit that makes the formula true; "" if there is none."""
+    assert e.again is not None
     free = [s for s in e.own if s not in e.right.free_symbols]
-    foreign = list(e.foreign)
-    if free and len(free) == len(foreign):
-        return dict(zip(foreign, free, strict=True)), e.left
-    return {}, e.left
+    same = len(free) == len(e.foreign)
+    rename = dict(zip(e.foreign, free, strict=True)) if same else {}
+    return suggest(e.left, e.tokens, e.again, rename, e.assume)
 
 
 def _judged(
@@ -239,28 +237,23 @@ def _with_values(
     names: Mapping[Symbol, Expr],
 ) -> Verdict:
     """With the values of parameters that only one side has: stated, default, or solved for."""
-    stated = {
-        s: _said(s, values, e) for s in e.foreign if str(s) in values and s in right.free_symbols
-    }
+    stated = {s: values[str(s)] for s in e.foreign if str(s) in values and s in right.free_symbols}
     if stated:
         again = compare(left, right.xreplace(stated), e.assume)
         if again.outcome in ("equal", "points"):
-            told = ", ".join(f"{s} = {_number(v)}" for s, v in stated.items())
             held = _held(claim, e, again, left, right.xreplace(stated), names)
-            return replace(held, proof=f"{held.proof}, with {told} as the document says")
+            return replace(held, proof=f"{held.proof}, with {_values(stated)} as the document says")
     only_left = [s for s in e.own if s in left.free_symbols and s not in right.free_symbols]
     if only_left:
-        defaults = subjects.defaults(registry.load(claim.subject))
+        defaults = parameters.defaults_of(claim)
         at = {s: defaults[s] for s in only_left}
         again = compare(left.subs(at), right.subs(stated), e.assume)
         if again.outcome in ("equal", "points"):
-            told = ", ".join(f"{s} = {_number(v)}" for s, v in at.items())
             held = _held(claim, e, again, left.subs(at), right, names)
-            return replace(held, proof=f"{held.proof}, at the default {told}")
+            return replace(held, proof=f"{held.proof}, at the default {_values(at)}")
         if again.outcome == "condition" and not stated:
-            told = ", ".join(f"{s} = {_number(v)}" for s, v in at.items())
             return Verdict(
-                claim, "holds_if", f"{again.how}, at the default {told}",
+                claim, "holds_if", f"{again.how}, at the default {_values(at)}",
                 _relational(again.condition.xreplace(names)), again.witness,
             )  # fmt: skip
     unknown = [
@@ -281,14 +274,11 @@ def _with_values(
         at = {s: v for s, v in parameters.defaults_of(claim).items() if s in e.own}
         again = compare(left.subs(at), right.subs(at), e.assume)
         if again.outcome in ("equal", "points"):
-            shown = ", ".join(f"{s} = {_number(v)}" for s, v in at.items())
             held = _held(claim, e, again, left.subs(at), right.subs(at), names)
-            return replace(held, proof=f"{held.proof}, at the default {shown}")
+            return replace(held, proof=f"{held.proof}, at the default {_values(at)}")
     if found.outcome == "differs" and len(e.own) > 1 and not lone:
         # Where two parameters decide on branches, only their defaults are sure to be in order.
-        at = {
-            s: v for s, v in subjects.defaults(registry.load(claim.subject)).items() if s in e.own
-        }
+        at = {s: v for s, v in parameters.defaults_of(claim).items() if s in e.own}
         again = compare(left.subs(at), right.subs(at), e.assume)
         if again.outcome != "differs":
             return Verdict(claim, "undecided", f"it is not false at the defaults; {found.witness}")
@@ -325,15 +315,11 @@ def _only_if(e: Equal, left: Expr, right: Expr, names: Mapping[Symbol, Expr]) ->
     return f"it does hold for {names.get(s, s)} = {_number(v)}"
 
 
-def _said(symbol: Symbol, values: Mapping[str, Expr], e: Equal) -> Expr:
-    return values[str(symbol)]
-
-
 def _held(
     claim: Claim, e: Equal, found: Comparison, left: Expr, right: Expr, names: Mapping[Symbol, Expr]
 ) -> Verdict:
     """An equality that holds: everywhere, or up to points such as the derivative at a kink."""
-    kinks = [p for p in _kinks(left, e) if _assumed(e, p)] if e.order else []
+    kinks = [p for p in _kinks(left) if _assumed(e, p)] if e.order else []
     points = [
         p
         for p in found.points
@@ -347,7 +333,7 @@ def _held(
         return Verdict(claim, "holds", how)
     if told and not points:
         where = ", ".join(f"{lang.x} = {p.xreplace(dict(names))}" for p in told)
-        value = ", ".join(_plain(resolve_at(right, p).xreplace(dict(names))) for p in told)
+        value = ", ".join(str(resolve_at(right, p).xreplace(dict(names))) for p in told)
         return Verdict(
             claim, "convention",
             f"{found.how}; at {where} there is no derivative, {value} is the document's choice",
@@ -388,10 +374,6 @@ def _assumed(e: Equal, place: Expr) -> bool:
         return True
 
 
-def _plain(expr: Expr) -> str:
-    return str(expr)
-
-
 def resolve_at(expr: Expr, place: Expr) -> Expr:
     """The expression at a place of x, branches of x decided."""
     free = (expr.free_symbols | place.free_symbols) - {lang.x}
@@ -407,7 +389,7 @@ def _defined(expr: Expr, place: Expr) -> bool:
         return True
 
 
-def _kinks(slope: Expr, e: Equal) -> list[Expr]:
+def _kinks(slope: Expr) -> list[Expr]:
     """Points where a derivative jumps: the function has none there."""
     if slope.has(lang.RowSum, lang.RowMax):
         return []
@@ -416,9 +398,7 @@ def _kinks(slope: Expr, e: Equal) -> list[Expr]:
         free = sorted(slope.free_symbols - {lang.x}, key=str)
         sample = {s: sympy.Rational(2 * i + 3, i + 2) for i, s in enumerate(free)}
         places = {sympy.simplify(r.subs(sample)): r for r in arrangement.roots}
-        ordered = sorted(
-            (p for p in places if p.is_real and p.is_finite), key=lambda v: sympy.N(v, 40)
-        )
+        ordered = ascending(p for p in places if p.is_real and p.is_finite)
         found = []
         gaps = between(ordered)
         for i, place in enumerate(ordered):
@@ -448,6 +428,10 @@ def _relational(condition: Any) -> str:
     # x >= 0, not 0 <= x.
     turn = isinstance(condition, Relational) and condition.lhs.is_number
     return str(condition.reversed if turn else condition)
+
+
+def _values(at: Mapping[Symbol, Expr]) -> str:
+    return ", ".join(f"{s} = {_number(v)}" for s, v in at.items())
 
 
 def _number(value: Expr) -> str:

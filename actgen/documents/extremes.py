@@ -15,7 +15,7 @@ from ..intervals import Enclosure, Interval, NoValue, precision
 from ..limits import TimeLimit, time_limit
 from ..oracle import number
 from ..variants import lift
-from .cells import NoCells, arrange, between, resolve
+from .cells import NoCells, arrange, ascending, between, resolve
 from .equality import value
 
 REACH = 64
@@ -49,8 +49,8 @@ def greatest(left: Expr, right: Expr) -> Extreme | None:
 def _greatest(left: Expr, right: Expr) -> Extreme | None:
     if (left - right).free_symbols - {lang.x}:
         return None
-    roots = sorted(arrange([left, right], lang.x).roots, key=lambda v: sympy.N(v, 40))
-    places = between(roots) if roots else [sympy.Integer(1)]
+    roots = ascending(arrange([left, right], lang.x).roots)
+    places = between(roots)
     ends = [arb(-REACH), *(number(r) for r in roots if abs(sympy.N(r)) < REACH), arb(REACH)]
     best, where = arb(0), 0.0
     with precision(BITS):

@@ -147,8 +147,6 @@ class _Reader(Reading):
             return
         yield from self._links(first)
 
-    # What the formula is about.
-
     # Equations.
 
     def _links(self, first: Head | None) -> Iterator[Claim]:
@@ -164,7 +162,7 @@ class _Reader(Reading):
             and not first.order
             and (first.name not in variables)
         ):
-            constant = self._symbol(first, subject, variables)
+            constant = self._symbol(first, variables)
             if constant is not None:
                 yield from constant
                 return
@@ -271,7 +269,7 @@ class _Reader(Reading):
             before, said = right, side
             kind = kind if kind in ("derivative", "value") else "identity"
 
-    def _symbol(self, first: Head, subject: str, variables: dict[str, Expr]) -> list[Claim] | None:
+    def _symbol(self, first: Head, variables: dict[str, Expr]) -> list[Claim] | None:
         """α = 1.67326: a constant; β = θ1 - θ0: a symbol with a meaning; None: an equation."""
         s, context = self.s, self.context
         name = first.name
@@ -281,13 +279,8 @@ class _Reader(Reading):
             value = scope(context, variables).side(s.sides[1])
         except NotUnderstood:
             return None
-        if (
-            lang.x in value.free_symbols
-            and not name.startswith(("p(", "P("))
-            and not _is_greek(name)
-        ):
-            return None
-        if name.startswith(("p(", "P(")):
+        of_input = lang.x in value.free_symbols and not _is_greek(name)
+        if of_input or name.startswith(("p(", "P(")):
             return None
         context.values[context.subject, name] = value
         if value.free_symbols:

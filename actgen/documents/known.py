@@ -179,11 +179,11 @@ def _stated(claim: Claim) -> tuple[str, str] | None:
         )
         return (rf"{f}(x) \approx \operatorname{{{other}}}(x)", "latex") if other else None
     if isinstance(e, Equal):
-        return _equation(claim, e, f)
+        return _equation(e, f)
     return None
 
 
-def _equation(claim: Claim, e: Equal, f: str) -> tuple[str, str]:
+def _equation(e: Equal, f: str) -> tuple[str, str]:
     head = f"{f}{chr(39) * e.order}(x)"
     where = "" if not e.assume else rf" \quad \text{{for }} {sympy.latex(e.assume[0])}"
     return f"{head} = {sympy.latex(e.right)}{where}", "latex"

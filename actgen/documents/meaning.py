@@ -40,7 +40,6 @@ class Scope(Conditions, Scripts):
     inner: bool = False  #: d/dx f(−x) as f′ at −x
     standard: bool = False  #: σ, Φ and φ as usual, whatever the document made of them
     bound: tuple[str, ...] = ()
-    indices: set[str] = field(default_factory=set)
 
     def note(self, text: str) -> None:
         """Write a reading down, once."""
@@ -188,7 +187,7 @@ class Scope(Conditions, Scripts):
         if kind == "name":
             name = name_of(base)
             name, scripts = self.whole_name(name, scripts)
-            called = self._called(name)
+            called = self.callee(name)
             if called is not None and name not in self.variables:
                 if rest and _holds_bare(rest[0].children[0], name):
                     # σ(1 − σ): the function stands for its value, and this is a product.
@@ -222,9 +221,6 @@ class Scope(Conditions, Scripts):
             if index and self.function(f"{name}_{index}") is not None:
                 return f"{name}_{index}", scripts[1:]
         return name, scripts
-
-    def _called(self, name: str) -> Callable[..., Expr] | None:
-        return self.callee(name)
 
     def _call(
         self, name: str, called: Callable[..., Expr], scripts: list[Any], rest: list[Any]

@@ -18,7 +18,7 @@ from ..lang import RowMax, RowSum
 from ..pieces import Curve, Number, end_value
 from ..spec import Activation
 from ..variants import lift
-from .cells import NoCells, arrange, between, holds_at, resolve, sign_of
+from .cells import NoCells, arrange, ascending, between, holds_at, resolve, sign_of
 from .claims import PARAMETERS, Constant, Property, Tends, Within
 from .equality import INPUTS, Witness, compare, shown, value
 from .subjects import defaults
@@ -430,8 +430,7 @@ def _sums_to_one(act: Activation, _: Any) -> Result:
 def _slopes(act: Activation, values: Any) -> Result:
     """The derivative takes no other values than these."""
     slope = act.derivative()
-    roots = sorted(arrange([slope], lang.x).roots, key=lambda v: sympy.N(v, 40))
-    for at in between(roots) if roots else [sympy.Integer(1)]:
+    for at in between(ascending(arrange([slope], lang.x).roots)):
         here = resolve(slope.subs(act.defaults), {lang.x: at})
         if not here.is_number:
             return "fails", f"f′ is {here} around x = {at}"
@@ -444,7 +443,7 @@ def _case_of(act: Activation, general: Any) -> Result:
     """The greatest of straight lines: of the input and of what it is multiplied by."""
     if general != "maxout":
         return "undecided", f"special cases of {general} are not judged"
-    roots = sorted(arrange([act.formula], lang.x).roots, key=lambda v: sympy.N(v, 40))
+    roots = ascending(arrange([act.formula], lang.x).roots)
     lines = [resolve(act.formula, {lang.x: at, **act.defaults}) for at in between(roots)]
     if any(not line.is_polynomial(lang.x) or sympy.degree(line, lang.x) > 1 for line in lines):
         return "fails", "it is not made of straight lines"

@@ -253,7 +253,6 @@ _HASHES = re.compile(r"^\s{0,3}(#{1,6})\s+(.*?)\s*#*$")
 _SECTION = re.compile(r"^\s*\\(?:sub)*(?:section|paragraph|chapter)\*?\s*\{(.*)\}\s*$")
 _WIKI = re.compile(r"^\s*(={2,6})\s*(.*?)\s*\1\s*$")
 _RULE = re.compile(r"^\s*([=\-~^\"'*+#`:.])\1{2,}\s*$")
-_NUMBERED = re.compile(r"^\s*\d+(?:\.\d+)*\.?\s+[A-Z][\w ()\-]{1,60}$")
 _FURNITURE = re.compile(
     r"^\s*(?:(?:\. ?){3,}|[-_*=]{3,}|\d+|\[\d+\]|!\[.*\]\(.*\)|Figure \d+\.?)\s*$"
 )

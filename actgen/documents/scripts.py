@@ -22,7 +22,6 @@ class Scripts:
 
     variables: dict[str, Expr]
     bound: tuple[str, ...]
-    indices: set[str]
     note: Any
     symbol: Any
     _argument: Any
@@ -99,12 +98,9 @@ class Scripts:
                 raise NotUnderstood("Kronecker's δ")
             if index.isdigit() or len(index.rstrip("+-0123456789")) > 2:
                 return lang.symbol(f"{name}_{index}")
-            if name in self.variables and self.variables[name] in (lang.x, lang.y):
-                if self.bound and index not in self.bound:
-                    raise NotUnderstood(
-                        f"the entry {name}_{index} inside a sum over {self.bound[0]}"
-                    )
-                self.indices.add(index)
+            entry = self.variables.get(name) in (lang.x, lang.y)
+            if entry and self.bound and index not in self.bound:
+                raise NotUnderstood(f"the entry {name}_{index} inside a sum over {self.bound[0]}")
         return self.symbol(name)
 
     def _index_symbol(self, scripts: list[Any]) -> Symbol:

@@ -27,17 +27,11 @@ def statements(tokens: list[Tok]) -> Iterator[Statement]:
     rows: list[list[Tok]] = []
     for row in split(tokens, {"ROW"}):
         row = trim(row)
-        if (
-            row
-            and rows
-            and row[0].kind == "REL"
-            or row
-            and rows
-            and row[0].kind in ("PLUS", "MINUS", "STAR")
-            and rows[-1]
-        ):
+        if not row:
+            continue
+        if rows and row[0].kind in ("REL", "PLUS", "MINUS", "STAR"):
             rows[-1] += row
-        elif row:
+        else:
             rows.append(row)
     for row in rows:
         yield from _row_statements(row)
@@ -93,19 +87,17 @@ def _conditional(tokens: list[Tok]) -> list[Tok]:
     """`1 if x > 0, else 0` as cases."""
     words = [(i, t.text) for i, (t, d) in enumerate(depths(tokens)) if d <= 0 and t.kind == "WORD"]
     at = next((i for i, text in words if text == "if"), None)
-    if at is not None:
-        begin = max((i + 1 for i, t in enumerate(tokens[:at]) if t.kind == "REL"), default=0)
-        pieces = [trim(p) for p in split(tokens[begin:], {"COMMA", "SEMI"})]
-        cuts = [next((i for i, t in enumerate(p) if t.text == "if"), 0) for p in pieces]
-        if len(pieces) > 1 and all(cuts):
-            rows = tuple((p[:c], p[c:]) for p, c in zip(pieces, cuts, strict=True))
-            return [*tokens[:begin], Tok("CASES", "cases", rows)]
-    other = next(
-        (i for i, text in words if text == "otherwise" and at is not None and i > at), None
-    )
-    if at is None or other is None:
+    if at is None:
         return tokens
     start = max((i + 1 for i, t in enumerate(tokens[:at]) if t.kind == "REL"), default=0)
+    pieces = [trim(p) for p in split(tokens[start:], {"COMMA", "SEMI"})]
+    cuts = [next((i for i, t in enumerate(p) if t.text == "if"), 0) for p in pieces]
+    if len(pieces) > 1 and all(cuts):
+        rows = tuple((p[:c], p[c:]) for p, c in zip(pieces, cuts, strict=True))
+        return [*tokens[:start], Tok("CASES", "cases", rows)]
+    other = next((i for i, text in words if text == "otherwise" and i > at), None)
+    if other is None:
+        return tokens
     value, condition, rest = tokens[start:at], tokens[at:other], tokens[other + 1 :]
     if not trim(value):
         return tokens

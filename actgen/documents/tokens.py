@@ -245,7 +245,7 @@ class Scanner:
             return [Tok("NAME", f"{name}_{inside.strip(chr(92))}")], end
         if name in FONTS:
             inside, end = group(self.text, end)
-            return self._font(name, inside, end), end
+            return self._font(name, inside), end
         if name == "_":
             return [Tok("UNDER", "_")], end
         if name == "sqrt" and self.text[end : end + 1] == "[":
@@ -265,7 +265,7 @@ class Scanner:
             return [Tok("NAME", name)], end
         return [Tok("BAD", f"the command \\{name} is not known")], end
 
-    def _font(self, font: str, inside: str, end: int) -> list[Tok]:
+    def _font(self, font: str, inside: str) -> list[Tok]:
         plain = re.sub(r"\s+", " ", inside.replace("\\_", "_").replace("\\ ", " ")).strip()
         if not plain:
             return []

@@ -173,7 +173,7 @@ def _prose(item: Item, context: Context) -> Iterator[Claim]:
     yield from _inline(item, context)
     printed = re.match(r"Out\s*\[.*?\]:\s*(.*)", item.text)
     if printed:
-        yield from code.value_claim(printed.group(1), item.line, context)
+        yield from code.value_claim(printed.group(1), context)
     context.heading = heading
 
 
@@ -188,9 +188,7 @@ def _inline(item: Item, context: Context) -> Iterator[Claim]:
             continue
         where, restricted = restrictions.around(text, pieces, i)
         formula += rf" \quad \text{{for }} {where}" if where else ""
-        if re.search(
-            r"\b(?:if|when|for|whenever|case)\s*$", before, re.I
-        ) and restrictions.CONDITION.match(formula):
+        if _AFTER_IF.search(before) and restrictions.CONDITION.match(formula):
             place = Location(context.file, line)
             yield Claim(formula, place, "formula", context.subject, None, claims.CONDITION)
             continue
