@@ -58,6 +58,19 @@ def test_the_claims_of_the_documents_get_the_verdicts_expected(path: Path) -> No
     assert expected.citation and expected.title
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_a_claims_file_written_from_verdicts_reads_back(path: Path, tmp_path: Path) -> None:
+    stored = known.read(path)
+    written = tmp_path / "written.toml"
+    written.write_text(known.dump(verify(stored.document), stored.title, stored.citation))
+    back = known.read(written)
+    assert (back.title, back.citation) == (stored.title, stored.citation)
+    found = verify(back.document)
+    got = [(v.claim.location.line, v.outcome, v.condition, v.suggestion) for v in found]
+    want = [(e.line, e.outcome, e.condition, e.suggestion) for e in stored.expected]
+    assert got == want
+
+
 @pytest.mark.skipif(not RAW.is_dir(), reason="the source documents are not here")
 def test_the_raw_documents_give_the_same_verdicts() -> None:
     raw = sorted(RAW.iterdir())

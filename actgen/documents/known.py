@@ -96,7 +96,7 @@ def dump(found: Verdicts, title: str, citation: str) -> str:
         same = (
             last is not None
             and last[0].location == v.claim.location
-            and (v.claim.form != "prose" or last[0].subject == v.claim.subject)
+            and (v.claim.form == "latex" or last[0].subject == v.claim.subject)
         )
         if last and same and (last[1] == text or not text):
             last[3].append(v)
