@@ -43,7 +43,7 @@ def _sources() -> str:
 def modules() -> list[Path]:
     """The compiler, and all that choosing a program imports."""
     here = Path(__file__).parent
-    found, pending = {here / "compiler.py"}, ["stabilise", "rows", "compiled", "ties"]
+    found, pending = {here / "compiler.py"}, ["stabilise", "rows", "compiled", "ties", "outputs"]
     while pending:
         path = here / f"{pending.pop()}.py"
         if path.is_file() and path not in found:

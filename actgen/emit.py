@@ -219,10 +219,27 @@ def define(name: str, arguments: Sequence[str], returns: str, width: int = 100) 
     return f"def {name}(\n" + "".join(f"    {a},\n" for a in arguments) + f"){arrow}:"
 
 
+def call(before: str, name: str, arguments: Sequence[str], width: int) -> list[str]:
+    """`before name(arguments)`, broken as formatters do where it is longer than `width`."""
+    start = f"{before}{name}("
+    line = f"{start}{', '.join(arguments)})"
+    if len(line) <= width:
+        return [line]
+    inner = f"    {', '.join(arguments)}"
+    if len(inner) <= width:
+        return [start, inner, ")"]
+    return [start, *(f"    {a}," for a in arguments), ")"]
+
+
 def function_lines(program: Program, backend: Backend) -> tuple[list[str], set[str]]:
     """The body of a function that returns the program's outputs, and the operations it uses."""
     lines, results, ops = statements(program, backend)
     return [*lines, f"return {', '.join(results)}"], ops
+
+
+def helpers(ops: Iterable[str], backend: Backend) -> list[str]:
+    """The helper templates that a file with these operations must carry."""
+    return sorted({backend.helpers[op] for op in ops if op in backend.helpers})
 
 
 # Templates.

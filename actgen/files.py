@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy
 
-from . import emit, model, modules
+from . import autograd, emit, model, modules
 from .atoms import offset, shifted
 from .backends import Backend
 from .compiled import Compiled
@@ -324,34 +324,27 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         if p.random is not None
     ]
     names = [f["name"] for f in (*functions, *pairs, *sums)]
-    composites = [f for f in functions if f["suffix"] not in ("", "_derivative")]
-    partials = (
-        [f"_run(_derivative_{v}, *wide)" for v in inputs] if act.is_gated else ["_first(*wide)"]
-    )
-    partials += [f"_run(_grad_{p}, *wide)" for p in parameters]
     module = modules.slots(act)
+    rest = [*functions[1:], *pairs, *sums]
+    own = autograd.slots(compiled, backend, rest) if target == "torch" else {}
     return {
         "functions": functions,
         "kernels": kernels,
         "pairs": pairs,
         "sums": sums,
         "random": random,
-        "forward": functions[0],
-        "derivative": functions[1],
-        "composites": composites,
         "exports": _exports([*names, *(f["name"] for f in random if target == "numpy")]),
         "torch_exports": _exports([*names, module["module"]]),
-        "helpers": _helpers(ops, backend),
+        "helpers": emit.helpers(ops, backend),
         "inputs": inputs,
         "gated": act.is_gated,
-        "uniform_math": _uniform_math(compiled),
-        "partials": partials,
         "leans": bool(leaning),
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
         "parameter_names": parameters,
         "reduces_blocks": bool(parameters),
         **_launches(functions, inputs, parameters),
         **module,
+        **own,
     }
 
 
@@ -363,20 +356,6 @@ def _exports(names: list[str]) -> str:
     if len(repr(names)) < 80:
         return repr(sorted(names)).replace("'", '"')
     return "[\n" + "".join(f'    "{n}",\n' for n in sorted(names)) + "]"
-
-
-def _helpers(ops: set[str], backend: Backend) -> list[str]:
-    return sorted({backend.helpers[op] for op in ops if op in backend.helpers})
-
-
-def _uniform_math(compiled: Compiled) -> bool:
-    """Whether a program applies a function to parameters alone (they must be tensors then)."""
-    plain = {"add", "sub", "mul", "neg"}  # Python's division by zero is an error
-    return any(
-        i.dest in f.program.uniform and i.op not in plain
-        for f in compiled.functions.values()
-        for i in f.program.body
-    )
 
 
 def _python_default(p: Parameter, backend: Backend) -> str:
@@ -451,7 +430,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     return {
         "functions": functions,
         "kernels": kernels,
-        "helpers": _helpers(ops, backend),
+        "helpers": emit.helpers(ops, backend),
         "exports": _exports(names),
         "torch_exports": _exports([*names, modules.class_name(act)]),
         "axis": act.axis,

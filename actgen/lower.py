@@ -85,7 +85,13 @@ class _Builder:
     """Value numbering: one instruction for each different (operation, arguments)."""
 
     def __init__(
-        self, taken: Iterable[str], expand: bool, wide: bool, fine: bool, roots: int
+        self,
+        taken: Iterable[str],
+        expand: bool,
+        wide: bool,
+        fine: bool,
+        roots: int,
+        native: frozenset[type[AtomFunction]],
     ) -> None:
         self.body: list[Instr] = []
         self.numbers: dict[tuple[str, tuple[Arg, ...]], str] = {}
@@ -93,6 +99,7 @@ class _Builder:
         self.negated: dict[Arg, Arg] = {}
         self.taken = set(taken)
         self.expand, self.wide, self.fine, self.roots = expand, wide, fine, roots
+        self.native = native
         self.lows: dict[Arg, Arg] = {}
         self.last: dict[Expr, int] = {}
         self.pairs = Pairs(self.emit, self.lower, self.lows)
@@ -147,6 +154,8 @@ class _Builder:
             return self.lower(sympy.Or(sympy.And(test, yes), sympy.And(sympy.Not(test), no)))
         if isinstance(expr, sympy.Not):
             return self.emit("not", self.lower(expr.args[0]))
+        if type(expr) in self.native:
+            return self.emit(type(expr).__name__, self.lower(expr.args[0]))
         if isinstance(expr, polynomial):
             return self._horner(*expr.args)
         if isinstance(expr, (sympy.exp, decay)) and self.expand:
@@ -433,6 +442,7 @@ def lower(
     wide: bool = False,
     fine: bool = False,
     roots: int = 2,
+    native: frozenset[type[AtomFunction]] = frozenset(),
 ) -> Program:
     """The program of one or several expressions.
 
@@ -440,11 +450,11 @@ def lower(
     is taken literally (atoms by definition, numbers such as sqrt(2) as operations), as the oracle
     wants it. `wide` keeps the rounding errors of the arguments of exponentials (see doubleword.py),
     `fine` those of all sums; `roots` is how many factors exp(v/roots) a decaying exponential is
-    multiplied in by.
+    multiplied in by. `native` atoms are operations of their own.
     """
     several = [exprs] if isinstance(exprs, sympy.Basic) else list(exprs)
     names = [s.name for s in inputs], [s.name for s in parameters]
-    builder = _Builder([*names[0], *names[1]], expand, wide, fine, roots)
+    builder = _Builder([*names[0], *names[1]], expand, wide, fine, roots, native)
     builder.last = {s: len(names[0]) - i for i, s in enumerate(inputs)}
     outputs = tuple(builder.lower(e) for e in several)
     return validate(_prune(Program(tuple(names[0]), tuple(names[1]), tuple(builder.body), outputs)))

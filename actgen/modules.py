@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .backends import torch as target
-from .emit import define
+from .emit import call, define
 from .model import constant
 from .spec import Activation, Parameter
 
@@ -18,37 +18,62 @@ def class_name(act: Activation) -> str:
 
 
 def slots(act: Activation) -> dict[str, Any]:
-    """The slots `module`, `init_define`, `init_lines`, `forward_lines` and `extra_repr`."""
+    """The slots `module`, `init_define`, `init_lines`, `module_lines` and `extra_repr`."""
     arguments: list[str] = []
     lines: list[str] = []
     before: list[str] = []
     shown: list[str] = []
     values: list[str] = []
+    learned = [p for p in act.parameters if p.learned]
     for p in act.parameters:
         _parameter(p, arguments, lines, before, shown, values)
     if act.is_gated:
         arguments.append("dim: int = -1")
         lines.append("self.dim = dim")
-        before.append(
-            f"{', '.join(map(str, act.inputs))} = input.chunk({len(act.inputs)}, self.dim)"
-        )
+        before += _halves(act)
         shown.append("dim={self.dim}")
+    elif not learned:
+        arguments.append("inplace: bool = False")
+        lines.append("self.inplace = inplace")
+        values.append("inplace=self.inplace")
+    if any(p.random for p in act.parameters):
+        arguments.append("generator: torch.Generator | None = None")
+        lines.append("self.generator = generator")
+    if learned:
+        arguments += ["device: Any = None", "dtype: Any = None"]
     inputs = [str(s) for s in act.inputs] if act.is_gated else ["input"]
     return {
         "module": class_name(act),
         "init_define": define("__init__", ["self", *arguments], "None", width=96).splitlines(),
         "init_lines": lines,
-        "forward_lines": [*before, f"return {act.name}({', '.join([*inputs, *values])})"],
-        "extra_repr": _text_lines(shown),
+        "module_lines": [*before, *call("return ", act.name, [*inputs, *values], 92)],
+        "extra_repr": _repr_lines(list(dict.fromkeys(shown)), "inplace: bool = False" in arguments),
+        "learned": bool(learned),
     }
 
 
-def _text_lines(parts: list[str]) -> list[str]:
-    line = f'return f"{", ".join(parts)}"'
-    if not parts or len(line) <= 90:
-        return [line] if parts else []
-    pieces = [f'    f"{part}, "' for part in parts[:-1]] + [f'    f"{parts[-1]}"']
-    return ["return (", *pieces, ")"]
+def _halves(act: Activation) -> list[str]:
+    """The inputs of a gated function from one tensor; odd sizes are refused as torch's glu does."""
+    count = len(act.inputs)
+    return [
+        f"if input.shape[self.dim] % {count}:",
+        f'    expected = f"expected a size divisible by {count} along dim {{self.dim}}"',
+        f'    raise RuntimeError(f"{act.name}: {{expected}}, got {{tuple(input.shape)}}")',
+        f"{', '.join(map(str, act.inputs))} = input.chunk({count}, self.dim)",
+    ]
+
+
+def _repr_lines(parts: list[str], inplace: bool) -> list[str]:
+    if not parts:
+        return ['return "inplace=True" if self.inplace else ""'] if inplace else []
+    shown = [f'f"{", ".join(parts)}"']
+    if len(shown[0]) > 80:
+        pieces = [f'    f"{part}, "' for part in parts[:-1]] + [f'    f"{parts[-1]}"']
+        shown = ["(", *pieces, ")"]
+    if not inplace:
+        return [f"return {shown[0]}", *shown[1:]]
+    last = 'return f"{shown}, inplace=True" if self.inplace else shown'
+    return [f"shown = {shown[0]}", *shown[1:], last]
 
 
 def _parameter(
@@ -66,25 +91,24 @@ def _parameter(
         before += [
             f"{name}: Value = (self.lower + self.upper) / 2",
             "if self.training:",
-            f"    {name} = torch.empty_like(input).uniform_(self.lower, self.upper)",
+            "    drawn = torch.empty_like(input)",
+            f"    {name} = drawn.uniform_(self.lower, self.upper, generator=self.generator)",
         ]
         shown += ["lower={self.lower}", "upper={self.upper}"]
         values.append(name)
-    elif p.per_channel:
-        arguments += ["num_parameters: int = 1", f"init: float = {default}"]
-        lines += [f"self.{name} = nn.Parameter(torch.full((num_parameters,), init))"]
-        before += [
-            "# One value a channel: along dimension 1.",
-            f"shape = (-1, *[1] * (input.dim() - 2)) if self.{name}.numel() > 1 else ()",
-            f"{name} = self.{name}.view(shape)",
-        ]
-        shown.append(f"num_parameters={{self.{name}.numel()}}")
-        values.append(name)
     elif p.learned:
-        arguments.append(f"{name}: float = {default}")
-        lines.append(f"self.{name} = nn.Parameter(torch.tensor({name}))")
-        values.append(f"self.{name}")
-        shown.append(f"{name}={{self.{name}.item():.4g}}")
+        # A vector, as in nn.PReLU: one value for all, or one a channel.
+        own, start = ("weight", "init") if p.per_channel else (name, name)
+        size = "num_parameters: int = 1"
+        if p.per_channel:
+            arguments += [size, f"{start}: float = {default}"]
+        else:
+            arguments += [f"{start}: float = {default}", *([size] if size not in arguments else [])]
+        lines.append("self.num_parameters = num_parameters")
+        made = f"torch.full((num_parameters,), float({start}), device=device, dtype=dtype)"
+        lines += [f"{start}_ = {made}", f"self.{own} = nn.Parameter({start}_)"]
+        values.append(f"_by_channel(self.{own}, input)")
+        shown.append("num_parameters={self.num_parameters}")
     else:
         arguments.append(f"{name}: float = {default}")
         lines.append(f"self.{name} = {name}")

@@ -24,6 +24,8 @@ ARITY: dict[str, int] = {
     **dict.fromkeys(("erf", "erfc", "sinh", "cosh", "tanh", "sin", "cos", "tan", "isnan"), 1),
     **dict.fromkeys(("asin", "acos", "atan", "asinh", "acosh", "atanh"), 1),
     **dict.fromkeys(("row_sum", "row_max"), 1),
+    # Atoms that frameworks have themselves, for programs that are differentiated.
+    **dict.fromkeys(("sigmoid", "softplus", "erfcx"), 1),
     # a*b that no compiler may fuse into a sum, and the exact errors of a*b and a + b.
     **dict.fromkeys(("mul_high", "mul_low", "add_low"), 2),
     "where": 3,

@@ -40,6 +40,8 @@ pieces
 shape
 smoothness inverse moments ends
 facts
+outputs twins
+autograd
 files formula scaffold
 kernel
 compiler

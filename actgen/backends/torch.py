@@ -36,6 +36,7 @@ _SAME_NAME = (
     "isnan",
     "erf",
     "erfc",
+    "sigmoid",
 )
 
 BACKEND = Backend(
@@ -59,6 +60,8 @@ BACKEND = Backend(
         "and": Op("{0} & {1}", BIT_AND, (UNARY, UNARY)),
         "or": Op("{0} | {1}", BIT_OR, (UNARY, UNARY)),
         "not": Op("~{0}", UNARY, (UNARY,)),
+        "softplus": Op("nn.functional.softplus({0})"),
+        "erfcx": Op("torch.special.erfcx({0})"),
         "row_sum": Op("_row_sum({0})"),
         "row_max": Op("torch.amax({0}, -1, keepdim=True)"),
     },

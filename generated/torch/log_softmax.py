@@ -38,6 +38,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 __all__ = [
     "LogSoftmax",
@@ -51,32 +52,31 @@ __all__ = [
 
 def log_softmax(x: Tensor, dim: int = -1) -> Tensor:
     """f of each row."""
-    if not x.is_floating_point():
-        expected = f"expected a floating tensor, got {x.dtype}"
-        raise NotImplementedError(f"log_softmax: {expected}")
-    row = x.movedim(dim, -1)
-    apply = _CompiledForward.apply if torch.compiler.is_compiling() else _Forward.apply
-    y: Tensor = apply(row)
-    return y.movedim(-1, dim)
+    _check(x)
+    return _call(x.movedim(dim, -1)).movedim(-1, dim)
 
 
 def log_softmax_derivative(x: Tensor, dim: int = -1) -> Tensor:
     """The diagonal of each row's Jacobian."""
+    _check(x)
     return _along(dim, _derivative, False, x)
 
 
 def log_softmax_second_derivative(x: Tensor, dim: int = -1) -> Tensor:
     """The second derivatives of each entry in its own input."""
+    _check(x)
     return _along(dim, _second_derivative, False, x)
 
 
 def log_softmax_vjp(x: Tensor, dy: Tensor, dim: int = -1) -> Tensor:
     """The cotangent of x, from sums over the row."""
+    _check(x, dy)
     return _along(dim, _vjp, False, x, dy)
 
 
 def log_softmax_jvp(x: Tensor, dx: Tensor, dim: int = -1) -> Tensor:
     """The tangent of f, from sums over the row."""
+    _check(x, dx)
     return _along(dim, _jvp, False, x, dx)
 
 
@@ -200,9 +200,22 @@ def _jvp(x: Tensor, dx: Tensor) -> Tensor:
     return -((_row_sum(v4 * v2) - v5 * v4) / v5)
 
 
-def _wide(value: Tensor) -> Tensor:
-    """float32 for 16-bit tensors; everything else as it is."""
-    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+def _check(*values: Tensor) -> None:
+    for value in values:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"log_softmax: expected a tensor, got {type(value).__name__}")
+        if not value.is_floating_point():
+            expected = f"expected a floating tensor, got {value.dtype}"
+            raise NotImplementedError(f"log_softmax: {expected}")
+        if value.layout not in (torch.strided, torch.jagged):
+            expected = f"expected a dense tensor, got layout {value.layout}; to_dense() makes one"
+            raise NotImplementedError(f"log_softmax: {expected}")
+
+
+def _wide(value: Any) -> Any:
+    """A tensor in at least float32; numbers as they are."""
+    native = not isinstance(value, Tensor) or value.dtype in (torch.float32, torch.float64)
+    return value if native else value.float()
 
 
 def _run(kernel: Callable[..., Tensor], reduces: bool, *rows: Tensor) -> Tensor:
@@ -212,21 +225,58 @@ def _run(kernel: Callable[..., Tensor], reduces: bool, *rows: Tensor) -> Tensor:
 
 
 def _along(dim: int, kernel: Callable[..., Tensor], reduces: bool, *tensors: Tensor) -> Tensor:
-    for t in tensors:
-        if not t.is_floating_point():
-            raise NotImplementedError(f"log_softmax: expected floating tensors, got {t.dtype}")
     first = tensors[0]
     same = [t.movedim(dim, -1) if t.dim() == first.dim() else t.unsqueeze(-1) for t in tensors]
     y = _run(kernel, reduces, *same)
     return y if reduces else y.movedim(-1, dim)
 
 
-def _backward(ctx: Any, grad: Tensor) -> Tensor:
-    (x,) = ctx.saved_tensors
-    return _run(_vjp, False, x, grad)
+def _call(x: Tensor) -> Tensor:
+    """f of rows along the last axis, differentiable in whichever way it is differentiated here."""
+    transformed = torch._C._are_functorch_transforms_active()
+    if torch.compiler.is_compiling():
+        # What torch.func transforms is differentiated operation by operation (pytorch#192985).
+        return _run(_forward, False, x) if transformed else _Compiled.apply(x)
+    if transformed:
+        return _Transformed.apply(x)  # type: ignore[no-any-return]
+    if forward_ad._current_level >= 0 or (torch.is_grad_enabled() and x.requires_grad):
+        return _Eager.apply(x)  # type: ignore[no-any-return]
+    return _run(_forward, False, x)
 
 
-class _Forward(torch.autograd.Function):
+class _Compiled(torch.autograd.Function):
+    """Without jvp, which torch.compile does not take."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(x)
+        return _run(_forward, False, x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return _run(_vjp, False, x, grad)
+
+
+class _Eager(_Compiled):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(x)
+        if forward_ad._current_level >= 0:
+            ctx.save_for_forward(x)
+        return _run(_forward, False, x)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Any) -> Tensor:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        # Forward mode is off here: a jvp inside another would lose the outer tangents.
+        with forward_ad._set_fwd_grad_enabled(True):
+            return _run(_jvp, False, forward_ad.unpack_dual(x).primal, tangent)
+
+
+class _Transformed(_Eager):
+    """What torch.func takes."""
+
     generate_vmap_rule = True
 
     @staticmethod
@@ -237,25 +287,3 @@ class _Forward(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(*inputs)
         ctx.save_for_forward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
-        return _backward(ctx, grad)
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Any) -> Tensor:  # type: ignore[override]
-        (x,) = ctx.saved_tensors
-        return _run(_jvp, False, x, tangent)
-
-
-class _CompiledForward(torch.autograd.Function):
-    """Without jvp, which torch.compile does not take."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(x)
-        return _run(_forward, False, x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
-        return _backward(ctx, grad)

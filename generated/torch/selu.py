@@ -26,13 +26,12 @@ Contract: float16, bfloat16: 0.51 ulp (1 next to a zero); float32, float64: 4 mi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-Value = float | Tensor
+from torch.autograd import forward_ad
 
 __all__ = [
     "SELU",
@@ -44,49 +43,53 @@ __all__ = [
 ]
 
 
-def selu(x: Tensor) -> Tensor:
+def selu(x: Tensor, inplace: bool = False) -> Tensor:
     """f, the activation itself."""
     _check(x)
-    if torch.compiler.is_compiling():
-        return _CompiledForward.apply(x)  # type: ignore[no-any-return]
-    return _Forward.apply(x)  # type: ignore[no-any-return]
+    if inplace:
+        return _overwrite(x)
+    return _call("forward", x)
 
 
 def selu_derivative(x: Tensor) -> Tensor:
     """f', the derivative in x; at a kink that of the branch that owns the point."""
     _check(x)
-    return _first(x)
+    return _call("derivative", x)
 
 
 def selu_second_derivative(x: Tensor) -> Tensor:
     """f'', the second derivative, branch by branch."""
     _check(x)
-    return _run(_second_derivative, x)
+    return _call("second_derivative", x)
 
 
 def selu_vjp(x: Tensor, dy: Tensor) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
     _check(x, dy)
-    return _run(_vjp, x, dy)
+    return _product((x,), (dy, "derivative"))
 
 
 def selu_jvp(x: Tensor, dx: Tensor) -> Tensor:
     """The tangent of f: dx times f'(x)."""
     _check(x, dx)
-    return _run(_jvp, x, dx)
+    return _product((x,), (dx, "derivative"))
 
 
 class SELU(nn.Module):
     """selu as a module."""
 
-    def __init__(self) -> None:
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
+        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return selu(input)
+        return selu(input, inplace=self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
-# Composites: plain operations, safe to differentiate.
+# Composites of plain operations: the values.
 
 
 def _forward(x: Tensor) -> Tensor:
@@ -104,58 +107,118 @@ def _second_derivative(x: Tensor) -> Tensor:
     return w * 1.0507009873554805
 
 
-def _vjp(x: Tensor, dy: Tensor) -> Tensor:
-    return dy * _derivative(x)
+# Autograd.
+
+_KERNELS: dict[str, Callable[..., Tensor]] = {
+    "forward": _forward,
+    "derivative": _derivative,
+    "second_derivative": _second_derivative,
+}
+#: The kernel of a kernel's derivative in each argument; None where there is none.
+_PARTIALS: dict[str, tuple[str | None, ...]] = {
+    "forward": ("derivative",),
+    "derivative": ("second_derivative",),
+}
+#: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
+_SMOOTH: dict[str, Callable[..., Tensor]] = {
+    "forward": _forward,
+    "derivative": _derivative,
+    "second_derivative": _second_derivative,
+}
 
 
-def _jvp(x: Tensor, dx: Tensor) -> Tensor:
-    return dx * _derivative(x)
-
-
-# Autograd: closed-form derivatives, themselves differentiable.
-
-
-def _check(*inputs: Tensor) -> None:
-    for value in inputs:
+def _check(*values: Tensor) -> None:
+    for value in values:
         if not isinstance(value, Tensor):
             raise TypeError(f"selu: expected a tensor, got {type(value).__name__}")
         if not value.is_floating_point():
             expected = f"expected a floating tensor, got {value.dtype}"
             raise NotImplementedError(f"selu: {expected}")
+        if value.layout not in (torch.strided, torch.jagged):
+            expected = f"expected a dense tensor, got layout {value.layout}; to_dense() makes one"
+            raise NotImplementedError(f"selu: {expected}")
 
 
 def _wide(value: Any) -> Any:
-    """float32 for 16-bit tensors; everything else as it is."""
-    narrow = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
-    return value.float() if narrow else value
+    """A tensor in at least float32; numbers as they are."""
+    native = not isinstance(value, Tensor) or value.dtype in (torch.float32, torch.float64)
+    return value if native else value.float()
 
 
-def _run(kernel: Callable[..., Tensor], *args: Any) -> Tensor:
-    """The kernel in at least float32, rounded once."""
+def _run(name: str, args: Sequence[Any]) -> Tensor:
+    """A kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    y = kernel(*wide).to(args[0].dtype)
+    y = _KERNELS[name](*wide).to(args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
-def _sum_to(terms: Tensor, value: Value) -> Tensor:
-    """Summed over the axes along which the parameter was broadcast."""
-    if isinstance(value, Tensor):
-        return terms.sum_to_size(value.shape).to(value.dtype)
-    return terms.sum()
+def _call(name: str, *args: Any) -> Tensor:
+    """A kernel, differentiable to any order in whichever way it is differentiated here."""
+    transformed = torch._C._are_functorch_transforms_active()
+    if torch.compiler.is_compiling():
+        # What torch.func transforms is differentiated operation by operation (pytorch#192985).
+        closed = not transformed and _is_closed(name, args)
+        return _Compiled.apply(name, *args) if closed else _differentiable(name, args)
+    if not transformed and not _tracked(args):
+        return _run(name, args)
+    if not _is_closed(name, args):
+        return _differentiable(name, args)
+    return (_Transformed if transformed else _Eager).apply(name, *args)
 
 
-def _partials(args: list[Any]) -> list[Callable[[], Tensor]]:
-    """The derivative in each argument, to be called where it is wanted; in at least float32."""
+def _tracked(args: Sequence[Any]) -> bool:
+    """Whether a derivative may be asked for, backward or forward."""
+    if forward_ad._current_level >= 0:
+        return True
+    return torch.is_grad_enabled() and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+
+
+def _is_closed(name: str, args: Sequence[Any]) -> bool:
+    """Whether there is a kernel for the derivative in every tensor."""
+    partials = _PARTIALS.get(name)
+    if partials is None:
+        return False
+    return all(p is not None or not isinstance(a, Tensor) for p, a in zip(partials, args))
+
+
+def _differentiable(name: str, args: Sequence[Any]) -> Tensor:
+    """A kernel's values with the derivatives of its twin, and of straight lines far out."""
+    if name not in _SMOOTH:
+        return _run(name, args)
     wide = [_wide(a) for a in args]
-    return [
-        lambda: _first(*wide),
-    ]
+    held = [a.detach() if isinstance(a, Tensor) else a for a in wide]
+    arrays = range(1)
+    near = [held[i].abs() <= 1e9 for i in arrays]
+    inside = near[0]
+    given = [torch.where(inside, a, 0.5) if i in arrays else a for i, a in enumerate(wide)]
+    twin = _SMOOTH[name](*given)
+    y = _run(name, held) + torch.where(torch.isfinite(twin), twin - twin.detach(), 0.0)
+    for a, at, partial in zip(wide, held, _PARTIALS.get(name, ())):
+        if partial is not None and isinstance(a, Tensor):
+            slope = _run(partial, held)
+            ends = torch.isinf(at)
+            step = torch.where(inside | ends, 0.0, a - at)
+            y = y + torch.where(torch.isfinite(slope), slope, 0.0) * step
+            y = torch.where(ends & (slope != 0.0), a * slope, y)
+    return y.to(args[0].dtype)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...]) -> None:
-    tensors = [v for v in inputs if isinstance(v, Tensor)]
-    ctx.save_for_backward(*tensors)
-    ctx.numbers = [None if isinstance(v, Tensor) else v for v in inputs]
+def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
+    """The sum of factors times kernels, in at least float32."""
+    wide = [_wide(a) for a in args]
+    first, *others = [_wide(factor) * _call(name, *wide) for factor, name in pairs]
+    return sum(others, first)
+
+
+def _product(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
+    """The same, rounded once."""
+    return _terms(args, *pairs).to(args[0].dtype)
+
+
+def _save(ctx: Any, name: str, args: Sequence[Any]) -> None:
+    ctx.save_for_backward(*(a for a in args if isinstance(a, Tensor)))
+    ctx.numbers = [None if isinstance(a, Tensor) else a for a in args]
+    ctx.partials = _PARTIALS[name]
 
 
 def _restore(ctx: Any) -> list[Any]:
@@ -163,78 +226,75 @@ def _restore(ctx: Any) -> list[Any]:
     return [next(saved) if number is None else number for number in ctx.numbers]
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
     args = _restore(ctx)
-    partials = _partials(args)
-    wanted = zip(args, partials, ctx.needs_input_grad, strict=True)
-    return tuple(
-        (_wide(grad) * partial()).sum_to_size(a.shape).to(a.dtype) if needed else None
-        for a, partial, needed in wanted
-    )
+    found: list[Tensor | None] = [None]
+    if grad is None:
+        return (None,) * (1 + len(args))
+    for a, partial, needed in zip(args, ctx.partials, ctx.needs_input_grad[1:]):
+        if needed:
+            found.append(_terms(args, (grad, partial)).sum_to_size(a.shape).to(a.dtype))
+        else:
+            found.append(None)
+    return tuple(found)
 
 
-class _Forward(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(*args: Any) -> Tensor:  # type: ignore[override]
-        return _run(_forward, *args)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _save(ctx, inputs)
-        ctx.save_for_forward(*(v for v in inputs if isinstance(v, Tensor)))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
-        return _backward(ctx, grad)
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:  # type: ignore[override]
-        args = _restore(ctx)
-        terms = [t * p() for t, p in zip(tangents, _partials(args), strict=True) if t is not None]
-        return torch.stack(torch.broadcast_tensors(*terms)).sum(0).to(args[0].dtype)
-
-
-class _CompiledForward(torch.autograd.Function):
+class _Compiled(torch.autograd.Function):
     """Without jvp, which torch.compile does not take."""
 
     @staticmethod
-    def forward(ctx: Any, *args: Any) -> Tensor:  # type: ignore[override]
-        _save(ctx, args)
-        return _run(_forward, *args)
+    def forward(ctx: Any, name: str, *args: Any) -> Tensor:  # type: ignore[override]
+        _save(ctx, name, args)
+        return _run(name, args)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
         return _backward(ctx, grad)
 
 
-class _Derivative(torch.autograd.Function):
+class _Eager(_Compiled):
+    @staticmethod
+    def forward(ctx: Any, name: str, *args: Any) -> Tensor:  # type: ignore[override]
+        y = _run(name, args)
+        _save(ctx, name, args)
+        ctx.set_materialize_grads(False)
+        if forward_ad._current_level >= 0:
+            ctx.save_for_forward(*(a for a in args if isinstance(a, Tensor)))
+        return y
+
+    @staticmethod
+    def jvp(ctx: Any, _: Any, *tangents: Any) -> Tensor:  # type: ignore[override]
+        pairs = [(t, p) for t, p in zip(tangents, ctx.partials) if t is not None]
+        # Forward mode is off here: a jvp inside another would lose the outer tangents.
+        with forward_ad._set_fwd_grad_enabled(True):
+            return _product([_primal(a) for a in _restore(ctx)], *pairs)
+
+
+def _primal(value: Any) -> Any:
+    return forward_ad.unpack_dual(value).primal if isinstance(value, Tensor) else value
+
+
+class _Transformed(_Eager):
+    """What torch.func takes."""
+
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(*args: Any) -> Tensor:  # type: ignore[override]
-        return _run(_derivative, *args)
+    def forward(name: str, *args: Any) -> Tensor:  # type: ignore[override]
+        return _run(name, args)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _save(ctx, inputs)
-        ctx.save_for_forward(*(v for v in inputs if isinstance(v, Tensor)))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
-        x, *values = _restore(ctx)
-        slope = _run(_second_derivative, _wide(x), *values)
-        return ((_wide(grad) * slope).to(x.dtype), *(None for _ in values))
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Any, *_: Any) -> Tensor:  # type: ignore[override]
-        x, *values = _restore(ctx)
-        return (tangent * _run(_second_derivative, _wide(x), *values)).to(x.dtype)
+        name, *args = inputs
+        _save(ctx, name, args)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_forward(*(a for a in args if isinstance(a, Tensor)))
 
 
-def _first(x: Tensor, *values: Any) -> Tensor:
-    """f', in closed form to second order; through its operations for tensor parameters."""
-    if torch.compiler.is_compiling() or any(isinstance(v, Tensor) for v in values):
-        return _run(_derivative, x, *values)
-    return _Derivative.apply(x, *values)  # type: ignore[no-any-return]
+def _overwrite(x: Tensor, *values: Any) -> Tensor:
+    """f in place of x; where the backward pass needs x itself, a copy of that is kept."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return x.copy_(_call("forward", x.clone(), *values))
+    if not _tracked((x, *values)):
+        return x.copy_(_run("forward", (x, *values)))
+    return x.copy_(_call("forward", x.clone(), *values))

@@ -1,0 +1,183 @@
+"""The slots of a PyTorch file of an elementwise or gated activation: what it differentiates.
+
+`_PARTIALS` says, for each kernel, which kernel is its derivative in each argument; `_SMOOTH` has
+the twins that are differentiated where no kernel is (see twins.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from . import emit, outputs
+from .backends import Backend
+from .compiled import Compiled
+from .lower import lower
+from .model import constant
+from .program import Program
+from .twins import twin
+
+#: The kernel of f' from the output, where there is one.
+FROM_OUTPUT = "derivative_of_output"
+
+
+def partials(compiled: Compiled) -> dict[str, tuple[str | None, ...]]:
+    """Kernel → its derivatives in the inputs and the parameters; None where there is no kernel."""
+    act = compiled.activation
+    gradients = [f"grad_{p.name}" for p in act.parameters]
+    unknown: list[str | None] = [None] * len(gradients)
+    if not act.is_gated:
+        return {
+            "forward": ("derivative", *gradients),
+            "derivative": ("second_derivative", *unknown),
+        }
+    inputs = [str(s) for s in act.inputs]
+    table: dict[str, tuple[str | None, ...]] = {
+        "forward": (*(f"derivative_{v}" for v in inputs), *gradients)
+    }
+    for v in inputs:
+        pairs = ("".join(sorted((v, w), key=inputs.index)) for w in inputs)
+        table[f"derivative_{v}"] = (*(f"second_derivative_{pair}" for pair in pairs), *unknown)
+    return table
+
+
+def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The slots of the template, `public` being the functions of the file but f itself."""
+    act = compiled.activation
+    symbols = [p.symbol for p in act.parameters]
+    form = outputs.output_form(compiled)
+    kernels, smooth = [_Text(f.name, f.program, backend) for f in compiled.functions.values()], []
+    for f, kernel in zip(compiled.functions.values(), kernels, strict=True):
+        text = _Text(f.name, twin(f.expr, act.inputs, symbols), backend, "_smooth")
+        if text.program.used:  # a constant has no derivative
+            smooth.append(kernel if text.lines == kernel.lines else text)
+    if form.program is not None and form.dtypes:
+        kernels.append(_Text(FROM_OUTPUT, form.program, backend))
+    texts = [*kernels, *smooth]
+    inputs, parameters = [str(s) for s in act.inputs], [p.name for p in act.parameters]
+    arguments = ", ".join([*inputs, *parameters])
+    checks = [f"_check({', '.join(inputs)})"]
+    checks += [f"_check_parameters({arguments})"] if parameters else []
+    typed = [f"{n}: Tensor" for n in inputs] + [
+        f"{p.name}: Value = {backend.literal(constant(p.value))}" for p in act.parameters
+    ]
+    overwrite = ["if inplace:", f"    return _overwrite({arguments})"]
+    typed += [] if act.is_gated else ["inplace: bool = False"]
+    return {
+        "forward_define": emit.define(act.name, typed, "Tensor"),
+        "forward_doc": "f, the activation itself.",
+        "forward_lines": [
+            *checks,
+            *([] if act.is_gated else overwrite),
+            f'return _call("forward", {arguments})',
+        ],
+        "public": [_public(f, compiled, inputs, parameters) for f in public],
+        "kernels": [t.slots for t in kernels],
+        "programs": [t.slots for t in smooth if t not in kernels],
+        "helpers": emit.helpers({op for t in texts for op in t.ops}, backend),
+        "uses_math": any("math." in line for t in texts for line in t.lines)
+        or any("math." in t for t in typed),
+        "uniform_math": any(t.needs_tensors for t in texts),
+        "kernel_rows": _rows(kernels),
+        "smooth_rows": _rows(smooth),
+        "partial_rows": [f'"{k}": {_names(v)},' for k, v in partials(compiled).items()],
+        "from_output": FROM_OUTPUT if len(kernels) > len(compiled.functions) else "",
+        "output_arguments": ", ".join(["x: Tensor", *(f"{p}: Value" for p in parameters)]),
+        "output_lines": _output_lines(compiled, form, backend),
+    }
+
+
+class _Text:
+    """A program as a function of the file: what it is called, its statements, what it needs."""
+
+    def __init__(self, name: str, program: Program, backend: Backend, suffix: str = "") -> None:
+        self.key, self.name, self.program = name, f"_{name}{suffix}", program
+        self.lines, self.ops = emit.function_lines(program, backend)
+
+    @property
+    def slots(self) -> dict[str, Any]:
+        """Its definition and its lines."""
+        arguments = [f"{n}: Tensor" for n in self.program.inputs]
+        arguments += [f"{n}: Value" for n in self.program.parameters]
+        return {"define": emit.define(self.name, arguments, "Tensor"), "lines": self.lines}
+
+    @property
+    def needs_tensors(self) -> bool:
+        """Whether it applies a function to parameters alone (they must be tensors then)."""
+        plain = {"add", "sub", "mul", "neg"}  # Python's division by zero is an error
+        body = self.program.body
+        return any(i.dest in self.program.uniform and i.op not in plain for i in body)
+
+
+def _rows(texts: Sequence[_Text]) -> list[str]:
+    """A dictionary of functions as lines of source, one entry a line."""
+    return [f'"{t.key}": {t.name},' for t in texts]
+
+
+def _public(
+    f: dict[str, Any], compiled: Compiled, inputs: Sequence[str], parameters: Sequence[str]
+) -> dict[str, Any]:
+    """A public function: those with lines of their own call others."""
+    lines = f.get("lines") or public_lines(f["suffix"], compiled, f["array_names"], inputs)
+    return {
+        "define": f["define_pair" if "lines" in f else "define"],
+        "doc": f["doc"],
+        "lines": lines,
+    }
+
+
+def _output_lines(compiled: Compiled, form: outputs.OutputForm, backend: Backend) -> list[str]:
+    """Statements that say whether the parameters and the dtype admit the output form."""
+    lines, tests = [], []
+    for p in compiled.activation.parameters:
+        lines.append(f"if isinstance({p.name}, Tensor):")
+        lines.append("    return False")
+    if len(form.dtypes) < len(backend.dtypes):
+        tests.append(f"x.dtype in ({', '.join(f'torch.{d}' for d in form.dtypes)})")
+    if form.requires != True:  # noqa: E712 (SymPy's true)
+        condition = lower(form.requires, (), [p.symbol for p in compiled.activation.parameters])
+        tests.append(emit.statements(condition, backend)[1][0])
+    return [*lines, f"return {' and '.join(tests) or True}"]
+
+
+def _names(values: Sequence[str | None]) -> str:
+    """A tuple of names and None as source."""
+    shown = ", ".join("None" if v is None else f'"{v}"' for v in values)
+    return f"({shown},)" if len(values) == 1 else f"({shown})"
+
+
+def public_lines(
+    suffix: str, compiled: Compiled, arrays: Sequence[str], inputs: Sequence[str]
+) -> list[str]:
+    """The statements of a public function but f itself, by its suffix: _vjp_x, _grad_alpha, …"""
+    act = compiled.activation
+    parameters = [p.name for p in act.parameters]
+    arguments = ", ".join([*inputs, *parameters])
+    lines = [f"_check({', '.join(arrays)})"]
+    if parameters:
+        lines.append(f"_check_parameters({arguments})")
+    kind, _, wrt = suffix.removeprefix("_").partition("_")
+    if suffix.removeprefix("_") in compiled.functions:
+        return [*lines, f'return _call("{suffix.removeprefix("_")}", {arguments})']
+    if kind == "jvp":
+        terms = [
+            (tangent, f"derivative_{v}" if act.is_gated else "derivative")
+            for v, tangent in zip(inputs, arrays[len(inputs) :], strict=True)
+        ]
+    elif wrt in parameters:
+        terms = [(arrays[-1], f"grad_{wrt}")]
+        return [
+            *lines,
+            *_sum("terms = ", "_terms", arguments, terms),
+            f"return _sum_to(terms, {wrt}, x)",
+        ]
+    else:
+        terms = [(arrays[-1], f"derivative_{wrt}" if wrt else "derivative")]
+    return [*lines, *_sum("return ", "_product", arguments, terms)]
+
+
+def _sum(before: str, name: str, arguments: str, terms: Sequence[tuple[str, str]]) -> list[str]:
+    """A statement that adds factors times kernels of the arguments."""
+    together = f"({arguments},)" if ", " not in arguments else f"({arguments})"
+    pairs = [f'({factor}, "{kernel}")' for factor, kernel in terms]
+    return emit.call(before, name, [together, *pairs], 96)
