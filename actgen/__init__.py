@@ -6,6 +6,8 @@ k = actgen.compile(act, backend="numpy")     # numpy | cuda | torch
 k.forward(x, a=2.0); k.derivative(x); k.vjp(x, dy); k.source
 actgen.verify(act, backend="numpy", dtype="float32")
 actgen.verify_document("paper.md")           # -> Verdicts
+actgen.get_activation("leaky_relu", negative_slope=0.2)      # an nn.Module
+actgen.calculate_gain("mish"); actgen.swap_activations(model)
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from .errors import (
 from .facts import Facts, facts
 from .formula import parse
 from .kernel import Kernel
+from .models import calculate_gain, get_activation, swap_activations
 from .registry import load, names
 from .spec import Activation, Parameter, Uniform
 from .verify import Measurements, verify
@@ -44,11 +47,14 @@ __all__ = [
     "Uniform",
     "Verdict",
     "Verdicts",
+    "calculate_gain",
     "compile",
     "facts",
+    "get_activation",
     "load",
     "names",
     "parse",
+    "swap_activations",
     "verify",
     "verify_document",
 ]

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from . import backends, registry
+from . import backends, dropin, registry
 from .accuracy import Measurement
 from .compiler import compile_activation, remember, source
 from .contract import breaches
@@ -49,7 +49,18 @@ def texts(
             progress(name)
         for target in targets:
             files[f"{target}/{name}.py"] = source(name, target)
-    return files
+    return files | _namespaces(files, targets)
+
+
+def _namespaces(files: dict[str, str], targets: Sequence[str]) -> dict[str, str]:
+    """Files over all activations of the project, where each has its own file by then."""
+    acts = [registry.load(n) for n in own_names()]
+    found: dict[str, str] = {}
+    for target in targets:
+        paths = [f"{target}/{act.name}.py" for act in acts]
+        if all(p in files or (folder() / p).is_file() for p in paths):
+            found |= {f"{target}/{name}": text for name, text in dropin.files(target, acts).items()}
+    return found
 
 
 def _compile_all(names: list[str], progress: Progress) -> None:

@@ -242,6 +242,14 @@ def helpers(ops: Iterable[str], backend: Backend) -> list[str]:
     return sorted({backend.helpers[op] for op in ops if op in backend.helpers})
 
 
+def exports(names: Iterable[str]) -> str:
+    """The value of `__all__`, one name a line where that is too long; CONSTANTS, Classes, rest."""
+    ordered = sorted(names, key=lambda n: (not n.isupper(), not n[0].isupper(), n))
+    if len(repr(ordered)) < 80:
+        return repr(ordered).replace("'", '"')
+    return "[\n" + "".join(f'    "{n}",\n' for n in ordered) + "]"
+
+
 # Templates.
 
 

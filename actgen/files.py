@@ -333,8 +333,8 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "pairs": pairs,
         "sums": sums,
         "random": random,
-        "exports": _exports([*names, *(f["name"] for f in random if target == "numpy")]),
-        "torch_exports": _exports([*names, module["module"]]),
+        "exports": emit.exports([*names, *(f["name"] for f in random if target == "numpy")]),
+        "torch_exports": emit.exports([*names, module["module"]]),
         "helpers": emit.helpers(ops, backend),
         "inputs": inputs,
         "gated": act.is_gated,
@@ -350,12 +350,6 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
 
 def _uses(kernels: list[dict[str, Any]], word: str) -> bool:
     return any(word in line for k in kernels for line in k["lines"])
-
-
-def _exports(names: list[str]) -> str:
-    if len(repr(names)) < 80:
-        return repr(sorted(names)).replace("'", '"')
-    return "[\n" + "".join(f'    "{n}",\n' for n in sorted(names)) + "]"
 
 
 def _python_default(p: Parameter, backend: Backend) -> str:
@@ -431,8 +425,8 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "functions": functions,
         "kernels": kernels,
         "helpers": emit.helpers(ops, backend),
-        "exports": _exports(names),
-        "torch_exports": _exports([*names, modules.class_name(act)]),
+        "exports": emit.exports(names),
+        "torch_exports": emit.exports([*names, modules.class_name(act)]),
         "axis": act.axis,
         "reduces": act.reduces,
         "reduces_blocks": True,

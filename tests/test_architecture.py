@@ -41,13 +41,13 @@ shape
 smoothness inverse moments ends
 facts
 outputs twins
-autograd
+autograd dropin
 files formula scaffold
 kernel
 compiler
 running
 row_errors
-verify build plots
+verify build plots models
 documents.commands
 documents.tokens
 documents.syntax documents.functions documents.trees documents.cells documents.zero

@@ -106,12 +106,12 @@ def test_modules_are_torch_s(name: str) -> None:
 def test_prelu_per_channel() -> None:
     own, theirs = module("prelu")(4).double(), nn.PReLU(4).double()
     with torch.no_grad():
-        own.a.copy_(torch.tensor([0.1, 0.2, 0.3, 0.4]))
-        theirs.weight.copy_(own.a)
+        own.weight.copy_(torch.tensor([0.1, 0.2, 0.3, 0.4]))
+        theirs.weight.copy_(own.weight)
     x = torch.randn(2, 4, 5, dtype=torch.float64)
     for m in (own, theirs):
         (m(x) ** 2).sum().backward()
-    assert torch.allclose(own.a.grad, theirs.weight.grad)
+    assert torch.allclose(own.weight.grad, theirs.weight.grad)
 
 
 def test_learned_swish_trains() -> None:
@@ -138,4 +138,4 @@ def test_state_dict_and_pickle() -> None:
     m = module("prelu")(3, 0.5)
     other = module("prelu")(3)
     other.load_state_dict(m.state_dict())
-    assert torch.equal(other.a, m.a)
+    assert torch.equal(other.weight, m.weight)
