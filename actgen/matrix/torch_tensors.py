@@ -1,0 +1,275 @@
+"""Checks of PyTorch: what kinds of tensors are taken: dtypes, layouts, shapes, devices, subclasses."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+from ..spec import Activation
+from .check import Check
+from .torch_autograd import reference
+from .torch_compare import (
+    double,
+    expect,
+    gradients,
+    near,
+    near_each,
+    near_where_finite,
+    refused,
+    rounded,
+    same,
+    same_shape,
+    weights,
+)
+from .torch_subject import Subject
+
+NARROW = (torch.float16, torch.bfloat16)
+
+
+def elementwise(act: Activation) -> bool:
+    """It works on elements, gated or not."""
+    return not act.is_row
+
+
+def forward(s: Subject) -> None:
+    """Shape, dtype and values in every floating dtype."""
+    for dtype in (torch.float32, torch.float64):
+        inputs = s.inputs(dtype=dtype)
+        y = s.f(*inputs)
+        expect(y.dtype == dtype, f"{y.dtype} from {dtype}")
+        near(y, s.f(*double(inputs)), f"{dtype}")
+        hard = s.hard(dtype)
+        near_where_finite([s.f(*hard)], [s.f(*double(hard))], f"{dtype} at hard inputs")
+
+
+def narrow(s: Subject, dtype: torch.dtype) -> None:
+    """float32 inside, one rounding: forward, backward and forward mode."""
+    inputs = s.inputs(dtype=dtype)
+    wide = double(inputs)
+    y = s.f(*inputs)
+    expect(y.dtype == dtype, f"{y.dtype} from {dtype}")
+    rounded(y, s.f(*wide), "f")
+    for given, truth in zip(gradients(s.f, *inputs), reference(s, wide, {}), strict=True):
+        expect(given.dtype == dtype, f"a gradient in {given.dtype}")
+        rounded(given, truth, "gradient")
+    tangents = tuple(map(weights, inputs))
+    _, tangent = torch.func.jvp(s.f, inputs, tangents)
+    expect(tangent.dtype == dtype, f"a tangent in {tangent.dtype}")
+    rounded(tangent, s.jvp(*wide, *double(tangents)), "tangent")
+
+
+def narrow_parameters(s: Subject, dtype: torch.dtype) -> None:
+    """A parameter in float32 with 16-bit inputs: each gradient in its own dtype."""
+    inputs, values = s.inputs(dtype=dtype), s.values((), torch.float32)
+    leaves = {k: v.requires_grad_() for k, v in values.items()}
+    y = s.f(*inputs, **leaves)
+    expect(y.dtype == dtype, f"{y.dtype} from {dtype} and float32 parameters")
+    found = torch.autograd.grad(y, list(leaves.values()), weights(y))
+    truth = reference(s, inputs, {k: v.detach() for k, v in leaves.items()})[len(inputs) :]
+    for given, true in zip(found, truth, strict=True):
+        expect(given.dtype == torch.float32, f"a parameter's gradient in {given.dtype}")
+        # A sum of rounded terms.
+        near(given, true, "gradient of a parameter", scale=10.0)
+
+
+def autocast(s: Subject) -> None:
+    """torch.autocast in bfloat16: the dtype that comes in goes out."""
+    inputs = s.inputs(dtype=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = s.f(*inputs)
+        weight = torch.eye(5, requires_grad=True)
+        product = torch.nn.functional.linear(inputs[0], weight)
+        through = s.f(product, *inputs[1:])
+    expect(y.dtype == torch.bfloat16, f"{y.dtype} from bfloat16")
+    same(y, s.f(*inputs), "f under autocast")
+    same(through.detach(), s.f(product.detach(), *inputs[1:]), "f of a layer's output")
+    (grad,) = torch.autograd.grad(through, weight, weights(through))
+    cotangent = s.vjp(*double(inputs), weights(through).double())[0]
+    truth = (cotangent.reshape(-1, 5).T @ inputs[0].double().reshape(-1, 5))
+    # A layer's gradient is a sum of products that were rounded to 8 bits.
+    error = float((grad.double() - truth).abs().max())
+    expect(error <= 0.01 * float(truth.abs().max()), f"the layer's gradient is off by {error:.2g}")
+
+
+def layouts(s: Subject) -> None:
+    """Transposed, strided, expanded and offset inputs: the same values and gradients."""
+    inputs = s.inputs(dtype=torch.float32)
+    views = {
+        "transposed": lambda t: t.transpose(-1, -2).contiguous().transpose(-1, -2),
+        "strided": lambda t: t.repeat_interleave(2, -1)[..., ::2],
+        "expanded": lambda t: t[:, :, :, :1].expand(t.shape),
+        "offset": lambda t: torch.cat([t.new_zeros(1), t.flatten()])[1:].view(t.shape),
+    }
+    for name, view in views.items():
+        given = tuple(map(view, inputs))
+        plain = tuple(g.clone(memory_format=torch.contiguous_format) for g in given)
+        y, expected = s.f(*given), s.f(*plain)
+        # Vector instructions round otherwise than the scalar ones of strided loops.
+        near(y, expected, name)
+        leaves = [g.detach().requires_grad_() for g in given]
+        out = s.f(*leaves)
+        found = torch.autograd.grad(out, leaves, weights(out))
+        near_each(found, reference(s, plain, {}), f"gradient, {name}")
+
+
+def channels_last(s: Subject) -> None:
+    """channels_last in, channels_last out, also of the gradient."""
+    layout = torch.channels_last
+    inputs = [i.contiguous(memory_format=layout) for i in s.inputs(dtype=torch.float32)]
+    leaves = [i.requires_grad_() for i in inputs]
+    y = s.f(*leaves)
+    near(y, s.f(*double(inputs)), "f")
+    grads = torch.autograd.grad(y, leaves, weights(y))
+    near_each(grads, reference(s, inputs, {}), "gradient")
+    if not s.act.reduces:
+        expect(y.is_contiguous(memory_format=layout), f"strides {y.stride()} come out")
+
+
+def scalar(s: Subject) -> None:
+    """0-d tensors, forward and backward."""
+    inputs = s.inputs(())
+    near(s.f(*inputs), s.f(*(i.view(1) for i in inputs)).view(()), "f")
+    flat = [i.view(1) for i in inputs]
+    truth = [t.view(()) for t in reference(s, flat, {})]
+    near_each(gradients(s.f, *inputs), truth, "gradient")
+
+
+def empty(s: Subject) -> None:
+    """Tensors without elements, forward and backward."""
+    for shape in ((0, 3, 2, 5), (2, 3, 0, 5)) if s.act.axis == -1 else ((0, 3, 2, 5),):
+        inputs = [torch.zeros(shape, requires_grad=True) for _ in s.act.inputs]
+        y = s.f(*inputs)
+        expect(y.numel() == 0, f"{y.numel()} elements from none")
+        y.sum().backward()
+        for i in inputs:
+            same_shape(i.grad, i, "gradient")
+
+
+def nan(s: Subject) -> None:
+    """NaN in, NaN out: forward, and the gradient of that element too."""
+    inputs = [i.clone() for i in s.inputs(dtype=torch.float32)]
+    inputs[0][0, 0, 0, 0] = torch.nan
+    y = s.f(*inputs)
+    expect(bool(torch.isnan(y.reshape(y.shape[0], -1)[0]).any()), "NaN is swallowed by f")
+    expect(not bool(torch.isnan(y[1:]).any()), "NaN spreads to other samples")
+
+
+def sparse(s: Subject) -> None:
+    """Sparse tensors are refused by an error that says what is expected."""
+    for name in ("to_sparse_coo", "to_sparse_csr"):
+        inputs = [getattr(i[0, 0], name)() for i in s.inputs(dtype=torch.float32)]
+        kinds = (NotImplementedError, TypeError, RuntimeError)
+        refused(partial(s.f, *inputs), kinds, s.act.name, "sparse")
+
+
+def integers(s: Subject) -> None:
+    """Integers, booleans and complex numbers are refused as torch refuses them."""
+    for dtype in (torch.int64, torch.int8, torch.bool, torch.complex64):
+        inputs = [torch.ones(2, 3, 4, 5).to(dtype)] * len(s.act.inputs)
+        refused(partial(s.f, *inputs), NotImplementedError, s.act.name, "floating", str(dtype))
+
+
+def meta(s: Subject) -> None:
+    """Meta tensors: shapes without values, also of the gradient."""
+    inputs = [i.to("meta").requires_grad_() for i in s.inputs(dtype=torch.bfloat16)]
+    y = s.f(*inputs)
+    plain = s.f(*s.inputs(dtype=torch.bfloat16))
+    same_shape(y, plain, "f")
+    expect(y.device.type == "meta" and y.dtype == plain.dtype, f"{y.dtype} on {y.device}")
+    for g, i in zip(torch.autograd.grad(y, inputs, torch.empty_like(y)), inputs, strict=True):
+        same_shape(g, i, "gradient")
+        expect(g.device.type == "meta", f"a gradient on {g.device}")
+
+
+def fake(s: Subject) -> None:
+    """Fake tensors: shapes, dtypes and devices without values, also of the gradient."""
+    with FakeTensorMode():
+        inputs = [torch.empty(4, 3, 2, 5, requires_grad=True) for _ in s.act.inputs]
+        y = s.f(*inputs)
+        grads = torch.autograd.grad(y, inputs, torch.empty_like(y))
+    same_shape(y, s.f(*s.inputs()), "f")
+    expect(isinstance(y, FakeTensor), f"a {type(y).__name__} comes out")
+    for g, i in zip(grads, inputs, strict=True):
+        same_shape(g, i, "gradient")
+        expect(isinstance(g, FakeTensor), f"a {type(g).__name__} as gradient")
+
+
+class Tagged(torch.Tensor):  # type: ignore[misc]
+    """A user's subclass of Tensor."""
+
+
+def subclass(s: Subject) -> None:
+    """A subclass of Tensor comes out as that subclass."""
+    inputs = s.inputs()
+    y = s.f(*(i.as_subclass(Tagged) for i in inputs))
+    expect(type(y) is Tagged, f"a {type(y).__name__} comes out")
+    near(y.as_subclass(Tensor), s.f(*inputs), "f")
+
+
+def jagged(s: Subject) -> None:
+    """Nested tensors of jagged layout, forward and backward."""
+    parts = [s.inputs((n, 4)) for n in (3, 5)]
+    offsets = torch.tensor([0, 3, 8])
+    leaves = [
+        torch.nested.nested_tensor_from_jagged(torch.cat(p), offsets).detach().requires_grad_()
+        for p in zip(*parts)
+    ]
+    y = s.f(*leaves)
+    for part, found in zip(parts, y.unbind(), strict=True):
+        near(found, s.f(*part), "f")
+    y.values().sum().backward()
+    for n, part in enumerate(parts):
+        truth = s.vjp(*part, torch.ones_like(part[0]))
+        near_each([leaf.grad.unbind()[n] for leaf in leaves], truth, "gradient")
+
+
+def modes(s: Subject) -> None:
+    """no_grad and inference_mode: no graph, the same values."""
+    inputs = [i.requires_grad_() for i in s.inputs()]
+    expected = s.f(*inputs)
+    expect(expected.requires_grad, "no graph although a gradient is wanted")
+    for mode in (torch.no_grad(), torch.inference_mode()):
+        with mode:
+            y = s.f(*inputs)
+            expect(not y.requires_grad, "a graph although none is wanted")
+            same(y, expected.detach(), "f")
+
+
+def _row(name: str, run: Any, **options: Any) -> Check:
+    return Check(name, "tensors", run, **options)
+
+
+def _small(act: Activation) -> bool:
+    """Its rows may lie in tensors of no axis (softmax2d's may not)."""
+    return act.axis == -1
+
+
+CHECKS = (
+    _row("float32 and float64", forward),
+    *(_row(str(d).partition(".")[2], partial(narrow, dtype=d)) for d in NARROW),
+    *(
+        _row(
+            f"{str(d).partition('.')[2]} with float32 parameters",
+            partial(narrow_parameters, dtype=d),
+            applies=lambda act: bool(act.parameters),
+        )
+        for d in NARROW
+    ),
+    _row("autocast", autocast),
+    _row("non-contiguous", layouts),
+    _row("channels_last", channels_last),
+    _row("0-d", scalar, applies=_small),
+    _row("empty", empty),
+    _row("NaN", nan),
+    _row("sparse refused", sparse),
+    _row("integers refused", integers),
+    _row("meta tensors", meta),
+    _row("fake tensors", fake),
+    _row("subclass of Tensor", subclass),
+    _row("jagged tensors", jagged, applies=elementwise),
+    _row("no_grad and inference_mode", modes),
+)
