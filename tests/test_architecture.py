@@ -69,7 +69,7 @@ matrix.check
 matrix.run
 matrix.torch_noise matrix.torch_compare matrix.torch_subject
 matrix.torch_ranks matrix.torch_autograd
-matrix.torch_func matrix.torch_tensors
+matrix.torch_func matrix.torch_dtypes matrix.torch_tensors
 matrix.torch_modules matrix.torch_input
 matrix.torch_compile matrix.torch_export matrix.torch_distributed
 matrix.torch

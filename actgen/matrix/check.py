@@ -94,6 +94,9 @@ def strict(noise: Iterable[Noise]) -> Iterator[None]:
 def told(error: BaseException) -> str:
     """The first line of an error, without what differs from run to run."""
     first = next((line for line in str(error).splitlines() if line.strip()), "")
+    # Dynamo says what it met on a line of its own.
+    if context := re.search(r"debug context: (.+)", str(error)):
+        first = context[1]
     first = re.sub(r"0x[0-9a-f]+|(?<![\w.])/[\w./-]+/", "…", first.strip())
     kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
     return f"{kind}{first}"[:200].strip()

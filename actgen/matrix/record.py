@@ -84,7 +84,10 @@ def markdown(backend: str) -> str:
         "",
     ]
     for group in dict.fromkeys(c.group for c in checks):
-        lines += [f"| {group} | asks for | {' | '.join(KINDS)} |", f"|---|---|{'--:|' * len(KINDS)}"]
+        lines += [
+            f"| {group} | asks for | {' | '.join(KINDS)} |",
+            f"|---|---|{'--:|' * len(KINDS)}",
+        ]
         for c in checks:
             if c.group == group:
                 cells = [_cell(outcomes, c.name, kinds, k) for k in KINDS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import os
@@ -37,12 +38,13 @@ class Framework:
 
     def chosen(self, names: Sequence[str] = (), light: bool = False) -> list[Check]:
         """The checks of those names (all by default); FormulaError for a name that is none's."""
-        known = {c.name for c in self.checks}
+        known = [c.name for c in self.checks]
         for name in names:
             if name not in known:
+                close = difflib.get_close_matches(name, known, 3, 0.3)
                 raise FormulaError(
                     f"no check is called {name!r}",
-                    cure=f"`actgen matrix --backend {self.name} --list` prints them",
+                    cure=f"did you mean {' or '.join(map(repr, close))}?" if close else "",
                 )
         wanted = names or known
         return [c for c in self.checks if c.name in wanted and not (light and c.heavy)]
@@ -50,6 +52,8 @@ class Framework:
 
 def framework(backend: str) -> Framework:
     """The framework of that name, imported; BackendUnavailable where it is not installed."""
+    if backend not in FRAMEWORKS:
+        raise FormulaError(f"no matrix of {backend!r}; there are {', '.join(FRAMEWORKS)}")
     package = FRAMEWORKS[backend]
     if importlib.util.find_spec(package) is None:
         raise BackendUnavailable(

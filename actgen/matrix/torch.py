@@ -6,6 +6,7 @@ from . import (
     torch_autograd,
     torch_compile,
     torch_distributed,
+    torch_dtypes,
     torch_export,
     torch_func,
     torch_input,
@@ -18,6 +19,7 @@ from .torch_subject import subject
 __all__ = ["CHECKS", "NOISE", "subject"]
 
 CHECKS = (
+    *torch_dtypes.CHECKS,
     *torch_tensors.CHECKS,
     *torch_autograd.CHECKS,
     *torch_func.CHECKS,

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.autograd.functional import jacobian
 
+from ..spec import Activation
 from .check import Check
 from .torch_compare import (
     double,
@@ -104,7 +105,10 @@ def fourth(s: Subject) -> None:
     """Four backward passes, each through the last one's graph."""
     inputs = s.inputs(SMALL)
     moves = [weights(i) for i in inputs]
-    along = lambda t: [i + t * m for i, m in zip(inputs, moves, strict=True)]  # noqa: E731
+
+    def along(t: Any) -> list[Tensor]:
+        return [i + t * m for i, m in zip(inputs, moves, strict=True)]
+
     t = torch.zeros((), dtype=torch.float64, requires_grad=True)
     y = s.f(*along(t))
     dy = weights(y)
@@ -203,6 +207,11 @@ def offloading(s: Subject) -> None:
     near_each(given, reference(s, inputs, {}), "gradient")
 
 
+def parametric(act: Activation) -> bool:
+    """It has parameters."""
+    return bool(act.parameters)
+
+
 def _row(name: str, run: Any, **options: Any) -> Check:
     return Check(name, "autograd", run, **options)
 
@@ -210,7 +219,7 @@ def _row(name: str, run: Any, **options: Any) -> Check:
 CHECKS = (
     _row("backward", backward),
     _row("backward at hard inputs", hard_backward),
-    _row("backward of parameters at hard inputs", hard_parameters, applies=lambda a: bool(a.parameters)),
+    _row("backward of parameters at hard inputs", hard_parameters, applies=parametric),
     _row("gradcheck", numeric),
     _row("batched Jacobians", batched),
     _row("gradgradcheck", numeric_second),
@@ -222,4 +231,4 @@ CHECKS = (
     _row("checkpoint", partial(checkpointing, reentrant=False)),
     _row("checkpoint, reentrant", partial(checkpointing, reentrant=True)),
     _row("saved tensors moved", offloading),
-)  # fmt: skip
+)

@@ -38,9 +38,10 @@ def spread(s: Subject, placement: Any) -> None:
     y = s.f(*leaves, **spread_values)
     expect(isinstance(y, DTensor), f"a {type(y).__name__} comes out")
     local = s.f(*inputs)
-    near(y.full_tensor(), local, "f")
-    dy = distribute_tensor(weights(local), line, [Replicate()]).redistribute(line, y.placements)
-    grads = torch.autograd.grad(y, [*leaves, *spread_values.values()], dy)
+    whole_y = y.full_tensor()
+    near(whole_y, local, "f")
+    loss = (whole_y * weights(local)).sum()
+    grads = torch.autograd.grad(loss, [*leaves, *spread_values.values()])
     whole = [g.full_tensor() if isinstance(g, DTensor) else g for g in grads]
     near_each(whole, reference(s, inputs, values), "gradient")
 
@@ -60,7 +61,7 @@ def sharded_model(s: Subject) -> None:
 
 def _fully(model: nn.Module) -> nn.Module:
     line = mesh()
-    for layer in model:
+    for layer in (model[0], model[2]):
         fully_shard(layer, mesh=line)
     return fully_shard(model, mesh=line)
 
@@ -73,10 +74,11 @@ def replicated_model(s: Subject) -> None:
 def _model(s: Subject, wrap: Any) -> None:
     def made() -> nn.Module:
         torch.manual_seed(0)
-        return nn.Sequential(nn.Linear(6, 8), s.module(), nn.Flatten(1)).double().eval()
+        layers = nn.Linear(24, 32), nn.Unflatten(1, (2, 2, 8)), s.module()
+        return nn.Sequential(*layers).double().eval()
 
     rank = torch.distributed.get_rank()
-    x = s.inputs((4, 2, 2, 6))[0]
+    x = s.inputs((4, 24))[0]
     plain, model = made(), wrap(made())
     y = plain(x)
     (y * weights(y)).sum().backward()
@@ -98,6 +100,7 @@ CHECKS = (
     _row("DTensor replicated", partial(spread, placement=Replicate())),
     _row("DTensor, shards of axis 0", partial(spread, placement=Shard(0))),
     _row("DTensor, shards of axis 1", partial(spread, placement=Shard(1))),
+    _row("DTensor, shards of the last axis", partial(spread, placement=Shard(3))),
     _row("DTensor of partial sums", partial_sums),
     _row("FSDP2", sharded_model),
     _row("DistributedDataParallel", replicated_model),

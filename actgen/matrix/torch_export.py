@@ -40,7 +40,7 @@ def exported(s: Subject, strict: bool) -> None:
 def hard(s: Subject) -> None:
     """The exported function at ±inf, at large inputs and at kinks."""
     inputs = s.hard()
-    program = torch.export.export(_Function(s), inputs, strict=True)
+    program = torch.export.export(_Function(s).eval(), inputs, strict=True)
     near_where_finite([program.module()(*inputs)], [s.f(*double(inputs))], "f")
 
 
@@ -66,7 +66,7 @@ def onnx(s: Subject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for model, example, tries in (
             (module, (x,), [(x,), (s.packed(*s.inputs((7, *SHAPE[1:]), torch.float32)),)]),
-            (_Function(s), hard, [hard]),
+            (_Function(s).eval(), hard, [hard]),
         ):
             path = Path(folder) / "model.onnx"
             torch.onnx.export(

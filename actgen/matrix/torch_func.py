@@ -9,8 +9,16 @@ from torch import Tensor, func, nn
 
 from ..spec import Activation
 from .check import Check
-from .torch_autograd import reference
-from .torch_compare import double, expect, near, near_each, near_where_finite, third_difference, weights
+from .torch_autograd import parametric, reference
+from .torch_compare import (
+    double,
+    expect,
+    near,
+    near_each,
+    near_where_finite,
+    third_difference,
+    weights,
+)
 from .torch_subject import Subject
 
 #: One sample: small, for whole Jacobians.
@@ -86,11 +94,8 @@ def vmap_parameters(s: Subject) -> None:
     """func.vmap over parameters: one value for each sample."""
     inputs, values = s.inputs(), s.values((4,))
     spread = {k: v + 0.25 * torch.arange(4) for k, v in values.items()}
-    call = lambda v, *a: s.f(*a, **v)  # noqa: E731
-    truth = [
-        s.f(*(i[n] for i in inputs), **{k: v[n] for k, v in spread.items()}) for n in range(4)
-    ]
-    near(func.vmap(call)(spread, *inputs), torch.stack(truth), "vmap")
+    truth = [s.f(*(i[n] for i in inputs), **{k: v[n] for k, v in spread.items()}) for n in range(4)]
+    near(func.vmap(lambda v, *a: s.f(*a, **v))(spread, *inputs), torch.stack(truth), "vmap")
 
 
 def vmap_grad(s: Subject) -> None:
@@ -150,7 +155,8 @@ def hessian(s: Subject) -> None:
                 moved[i] = given + sign * unit.view(given.shape)
                 ends.append(s.vjp(*moved, dy))
             columns.append([(up - down) / (2 * step) for up, down in zip(*ends)])
-        blocks.append([torch.stack(c, -1).reshape(*c[0].shape, *given.shape) for c in zip(*columns)])
+        rows = [torch.stack(c, -1) for c in zip(*columns)]
+        blocks.append([r.reshape(*r.shape[:-1], *given.shape) for r in rows])
     transforms = {"hessian": func.hessian, "jacrev of jacrev": _twice(func.jacrev)}
     for name, transform in transforms.items():
         found = transform(weighted(s), every(inputs))(*inputs)
@@ -168,12 +174,18 @@ def nested(s: Subject) -> None:
     inputs = s.inputs(ONE)
     moves = [weights(i) for i in inputs]
     dy = weights(s.f(*inputs))
-    along = lambda t: [i + t * m for i, m in zip(inputs, moves, strict=True)]  # noqa: E731
-    value = lambda t: (s.f(*along(t)) * dy).sum()  # noqa: E731
+
+    def along(t: Any) -> list[Tensor]:
+        return [i + t * m for i, m in zip(inputs, moves, strict=True)]
+
+    def value(t: Tensor) -> Tensor:
+        return (s.f(*along(t)) * dy).sum()
+
+    fourth: Any = value
     for _ in range(4):
-        value = func.jacfwd(value)
+        fourth = func.jacfwd(fourth)
     truth = third_difference(lambda h: (s.jvp(*along(h), *moves) * dy).sum())
-    near(value(torch.zeros((), dtype=torch.float64)), truth, "fourth derivative", scale=1e4)
+    near(fourth(torch.zeros((), dtype=torch.float64)), truth, "fourth derivative", scale=1e4)
 
 
 def per_sample(s: Subject) -> None:
@@ -223,16 +235,12 @@ def _row(name: str, run: Any, **options: Any) -> Check:
     return Check(name, "torch.func", run, **options)
 
 
-def _parametric(act: Activation) -> bool:
-    return bool(act.parameters)
-
-
 CHECKS = (
     _row("grad", grad),
     _row("grad at hard inputs", hard_grad),
-    _row("grad of parameters", grad_of_parameters, applies=_parametric),
+    _row("grad of parameters", grad_of_parameters, applies=parametric),
     _row("vmap", vmap),
-    _row("vmap over parameters", vmap_parameters, applies=_parametric),
+    _row("vmap over parameters", vmap_parameters, applies=parametric),
     _row("vmap(grad)", vmap_grad),
     _row("jvp", jvp),
     _row("vjp", vjp),

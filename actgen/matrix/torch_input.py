@@ -1,4 +1,4 @@
-"""Checks of PyTorch: bad input, refused by torch's own kind of error that says what was expected."""
+"""Checks of PyTorch: bad input, refused by torch's own kind of error with what was expected."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 
 from ..spec import Activation
 from .check import Check
+from .torch_autograd import parametric
 from .torch_compare import expect, refused
 from .torch_subject import Subject
 from .torch_tensors import elementwise
@@ -123,8 +124,8 @@ def _row(name: str, run: Any, applies: Any = lambda act: True) -> Check:
     return Check(name, "bad input", run, applies=applies)
 
 
-def _parametric(act: Activation) -> bool:
-    return bool(act.parameters)
+def _channelled(act: Activation) -> bool:
+    return any(p.per_channel for p in act.parameters)
 
 
 def _gated(act: Activation) -> bool:
@@ -133,16 +134,16 @@ def _gated(act: Activation) -> bool:
 
 CHECKS = (
     _row("not a tensor", not_tensors),
-    _row("parameter of a wrong shape", parameter_shapes, _parametric),
-    _row("parameter of a wrong dtype", parameter_dtypes, _parametric),
-    _row("parameter of a wrong type", parameter_kinds, _parametric),
-    _row("parameter on another device", devices, _parametric),
+    _row("parameter of a wrong shape", parameter_shapes, parametric),
+    _row("parameter of a wrong dtype", parameter_dtypes, parametric),
+    _row("parameter of a wrong type", parameter_kinds, parametric),
+    _row("parameter on another device", devices, parametric),
     _row("gate on another device", gate_devices, _gated),
     _row("gate of a wrong shape", gate_shapes, _gated),
     _row("gate of another dtype", gate_dtypes, _gated),
     _row("size that cannot be halved", halves, _gated),
-    _row("wrong number of channels", channels, lambda act: any(p.per_channel for p in act.parameters)),
+    _row("wrong number of channels", channels, _channelled),
     _row("axis out of range", axes, lambda act: act.is_row),
     _row("too few axes", few_axes, lambda act: act.axis < -2),
     _row("requires_grad on integers", integer_gradients, elementwise),
-)  # fmt: skip
+)

@@ -4,4 +4,11 @@ from __future__ import annotations
 
 from .check import Noise
 
-NOISE: tuple[Noise, ...] = ()
+NOISE = (
+    Noise("`torch.jit.script", DeprecationWarning, "forward mode and Inductor use it, to begin"),
+    Noise("<class 'torch.autograd.function.Function'> should", DeprecationWarning, "Dynamo"),
+    Noise("Attempted to insert a get_attr Node", UserWarning, "func.linearize, folding constants"),
+    Noise("dynamo_pgo force disabled", UserWarning, "compilation without its caches"),
+    Noise("`torch._prims_common.check` is", FutureWarning, "Inductor's lowering of expand"),
+    Noise("`isinstance.treespec, LeafSpec.`", FutureWarning, "a copy of an exported program"),
+)
