@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
+from ..compiler import compile
 from ..spec import Activation
 from .check import Check
 from .torch_autograd import reference
@@ -61,8 +62,31 @@ def channels_last(s: Subject) -> None:
     near(y, s.f(*double(inputs)), "f")
     grads = torch.autograd.grad(y, leaves, weights(y))
     near_each(grads, reference(s, inputs, {}), "gradient")
-    if not s.act.reduces:
+    # torch.softmax itself gives contiguous rows.
+    if not s.act.is_row:
         expect(y.is_contiguous(memory_format=layout), f"strides {y.stride()} come out")
+
+
+def takes_inplace(act: Activation) -> bool:
+    """Its derivative can be written in its output: it may overwrite its input."""
+    return "inplace: bool" in compile(act, "torch").source
+
+
+def inplace(s: Subject) -> None:
+    """inplace=True: the input's own memory, the same values and gradients; leaves are refused."""
+    (x,) = s.inputs()
+    leaf = x.clone().requires_grad_()
+    given = leaf * 1.0
+    y = s.f(given, inplace=True)
+    expect(y.data_ptr() == given.data_ptr(), "the result has memory of its own")
+    near(y.detach(), s.f(x), "f")
+    (grad,) = torch.autograd.grad(y, leaf, weights(y))
+    near_each([grad], reference(s, [x], {}), "gradient")
+    refused(partial(s.f, leaf, inplace=True), RuntimeError, "leaf", "in-place")
+    again = x.clone()
+    found = s.module(inplace=True).double().eval()(again)
+    expect(found.data_ptr() == again.data_ptr(), "the module's result has memory of its own")
+    near(found, s.module().double().eval()(x), "module")
 
 
 def scalar(s: Subject) -> None:
@@ -180,6 +204,7 @@ def _small(act: Activation) -> bool:
 CHECKS = (
     _row("non-contiguous", layouts),
     _row("channels_last", channels_last),
+    _row("in place", inplace, applies=takes_inplace),
     _row("0-d", scalar, applies=_small),
     _row("empty", empty),
     _row("NaN", nan),
