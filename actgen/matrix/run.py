@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -122,8 +123,9 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _single() -> None:
-    """One thread a process: there are as many processes as cores."""
+    """One thread a process: there are as many as cores. Log lines would break the progress bar."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    logging.disable(logging.WARNING)
 
 
 def _alone(job: Job) -> list[Outcome]:
