@@ -20,6 +20,7 @@ from .screen import (
     console,
     errors,
     new_table,
+    print_matrix,
     print_peers,
     print_report,
     print_verdicts,
@@ -288,6 +289,42 @@ def verify(
     else:
         print_report(found, targets, dtypes)
     if not found.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def matrix(
+    names: Names = None,
+    backend: Annotated[str, typer.Option("--backend", "-b", help="torch or jax.")] = "torch",
+    check: Annotated[
+        list[str] | None,
+        typer.Option("--check", help="Only this check; may be repeated.", show_default=False),
+    ] = None,
+    light: Annotated[
+        bool, typer.Option("--light", help="Leave out checks that compile, export or start others.")
+    ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write what was found to generated/matrix.json.")
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Try nothing; print what is recorded as Markdown.")
+    ] = False,
+) -> None:
+    """Try what users of torch or jax do with activations. Exit 1 where one does not work."""
+    from . import registry
+    from .build import own_names
+    from .matrix import record as recording
+    from .matrix import run
+
+    if markdown:
+        print(recording.markdown(backend), end="")
+        return
+    chosen = [registry.load(n).name for n in names] if names else own_names()
+    with bar(run.cells(backend, chosen, check or (), light), "trying") as progress:
+        found = run.run(backend, chosen, check or (), light, progress)
+    if record:
+        recording.record(backend, found)
+    if not print_matrix(found, backend):
         raise typer.Exit(1)
 
 

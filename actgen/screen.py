@@ -122,6 +122,35 @@ def print_report(found: Any, targets: list[str], dtypes: list[str]) -> None:
         console.print(f"skipped: {escape(line)}", soft_wrap=True)
 
 
+def print_matrix(outcomes: Any, backend: str) -> bool:
+    """How many checks of each group hold, then those that do not; whether that is all right."""
+    from .matrix import record, run
+    from .matrix.check import NO, NOT_APPLICABLE, YES
+
+    checks = run.framework(backend).checks
+    group = {c.name: c.group for c in checks}
+    groups = list(dict.fromkeys(group[o.check] for o in outcomes))
+    table = new_table(f"{backend}: checks that hold", "activation", *groups)
+    for name in dict.fromkeys(o.activation for o in outcomes):
+        cells = []
+        for g in groups:
+            own = [o.result for o in outcomes if o.activation == name and group[o.check] == g]
+            tried, held = len(own) - own.count(NOT_APPLICABLE), own.count(YES)
+            cells.append(f"{held}" if held == tried else f"[red]{held} of {tried}[/red]")
+        table.add_row(name, *cells)
+    screen = console if console.is_terminal else Console(width=max(console.width, 140))
+    screen.print(table)
+    wrong = record.unexplained(backend, outcomes)
+    for o in outcomes:
+        if o.result == NO:
+            word = "[red]no[/red]" if o in wrong else "no"
+            console.print(f"{word}: {o.activation}: {o.check}: {escape(o.why)}", soft_wrap=True)
+    for c in checks:
+        if c.limitation and any(o.check == c.name and o.result == NO for o in outcomes):
+            console.print(f"limitation: {c.name}: {escape(c.limitation)}", soft_wrap=True)
+    return not wrong
+
+
 def print_verdicts(found: Any) -> None:
     """A document's verdicts as a table, then what was mended to read it."""
     from .documents.render import letters

@@ -67,6 +67,16 @@ documents
 worst_cases sweep peers
 peer_errors checks cuda_check
 report
+matrix.check
+matrix.run
+matrix.torch_noise matrix.torch_compare matrix.torch_subject
+matrix.torch_ranks matrix.torch_autograd
+matrix.torch_func matrix.torch_dtypes matrix.torch_tensors
+matrix.torch_modules matrix.torch_input
+matrix.torch_compile matrix.torch_export matrix.torch_distributed
+matrix.torch
+matrix.record
+matrix
 newcomer screen
 cli
 """
@@ -88,12 +98,16 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-MODULES = sorted((ROOT / "actgen").glob("*.py")) + sorted((ROOT / "actgen/documents").glob("*.py"))
+MODULES = [
+    path
+    for folder in ("actgen", "actgen/documents", "actgen/matrix")
+    for path in sorted((ROOT / folder).glob("*.py"))
+]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
 def test_imports_run_one_way(path: Path) -> None:
-    own = path.stem if path.parent.name == "actgen" else f"documents.{path.stem}"
+    own = path.stem if path.parent.name == "actgen" else f"{path.parent.name}.{path.stem}"
     if path.stem in ("__init__", "__main__"):
         return
     assert own in LEVEL, f"{own} has no layer: add it to LAYERS"
