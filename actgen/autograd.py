@@ -57,7 +57,9 @@ def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]
     inputs, parameters = [str(s) for s in act.inputs], [p.name for p in act.parameters]
     arguments = ", ".join([*inputs, *parameters])
     checks = [f"_check({', '.join(inputs)})"]
-    checks += [f"_check_parameters({arguments})"] if parameters else []
+    checks += ["_check_gate(x, y)"] if act.is_gated else []
+    named = ", ".join([inputs[0], *(f"{p}={p}" for p in parameters)])
+    checks += [f"_check_parameters({named})"] if parameters else []
     typed = [f"{n}: Tensor" for n in inputs] + [
         f"{p.name}: Value = {backend.literal(constant(p.value))}" for p in act.parameters
     ]
@@ -71,7 +73,9 @@ def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]
             *([] if act.is_gated else overwrite),
             f'return _call("forward", {arguments})',
         ],
-        "public": [_public(f, compiled, inputs, parameters) for f in public],
+        "compiled_define": _compiled_define([*inputs, *parameters]),
+        "together": arguments if len(inputs) + len(parameters) > 1 else f"{arguments},",
+        "public": [_public(f, compiled, checks) for f in public],
         "kernels": [t.slots for t in kernels],
         "programs": [t.slots for t in smooth if t not in kernels],
         "helpers": emit.helpers({op for t in texts for op in t.ops}, backend),
@@ -114,16 +118,18 @@ def _rows(texts: Sequence[_Text]) -> list[str]:
     return [f'"{t.key}": {t.name},' for t in texts]
 
 
-def _public(
-    f: dict[str, Any], compiled: Compiled, inputs: Sequence[str], parameters: Sequence[str]
-) -> dict[str, Any]:
+def _compiled_define(arguments: Sequence[str]) -> list[str]:
+    """The first lines of a Function's forward, whose signature is no Function's."""
+    typed = ["ctx: Any", "name: str", *(f"{n}: Any" for n in arguments)]
+    first, *rest = emit.define("forward", typed, "Tensor", width=68).splitlines()
+    return [f"{first}  # type: ignore[override]", *rest]
+
+
+def _public(f: dict[str, Any], compiled: Compiled, checks: Sequence[str]) -> dict[str, Any]:
     """A public function: those with lines of their own call others."""
-    lines = f.get("lines") or public_lines(f["suffix"], compiled, f["array_names"], inputs)
-    return {
-        "define": f["define_pair" if "lines" in f else "define"],
-        "doc": f["doc"],
-        "lines": lines,
-    }
+    lines = f.get("lines") or _public_lines(f["suffix"], compiled, f["array_names"], checks)
+    define = f["define_pair" if "lines" in f else "define"]
+    return {"define": define, "doc": f["doc"], "lines": lines}
 
 
 def _output_lines(compiled: Compiled, form: outputs.OutputForm, backend: Backend) -> list[str]:
@@ -146,31 +152,26 @@ def _names(values: Sequence[str | None]) -> str:
     return f"({shown},)" if len(values) == 1 else f"({shown})"
 
 
-def public_lines(
-    suffix: str, compiled: Compiled, arrays: Sequence[str], inputs: Sequence[str]
+def _public_lines(
+    suffix: str, compiled: Compiled, arrays: Sequence[str], checks: Sequence[str]
 ) -> list[str]:
     """The statements of a public function but f itself, by its suffix: _vjp_x, _grad_alpha, …"""
     act = compiled.activation
-    parameters = [p.name for p in act.parameters]
+    inputs, parameters = [str(s) for s in act.inputs], [p.name for p in act.parameters]
     arguments = ", ".join([*inputs, *parameters])
-    lines = [f"_check({', '.join(arrays)})"]
-    if parameters:
-        lines.append(f"_check_parameters({arguments})")
-    kind, _, wrt = suffix.removeprefix("_").partition("_")
-    if suffix.removeprefix("_") in compiled.functions:
-        return [*lines, f'return _call("{suffix.removeprefix("_")}", {arguments})']
+    lines = [f"_check({', '.join(arrays)})", *checks[1:]]
+    name = suffix.removeprefix("_")
+    kind, _, wrt = name.partition("_")
+    if name in compiled.functions:
+        return [*lines, f'return _call("{name}", {arguments})']
     if kind == "jvp":
         terms = [
             (tangent, f"derivative_{v}" if act.is_gated else "derivative")
             for v, tangent in zip(inputs, arrays[len(inputs) :], strict=True)
         ]
     elif wrt in parameters:
-        terms = [(arrays[-1], f"grad_{wrt}")]
-        return [
-            *lines,
-            *_sum("terms = ", "_terms", arguments, terms),
-            f"return _sum_to(terms, {wrt}, x)",
-        ]
+        lines += _sum("terms = ", "_terms", arguments, [(arrays[-1], f"grad_{wrt}")])
+        return [*lines, f"return _sum_to(terms, {wrt}, x)"]
     else:
         terms = [(arrays[-1], f"derivative_{wrt}" if wrt else "derivative")]
     return [*lines, *_sum("return ", "_product", arguments, terms)]

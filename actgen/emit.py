@@ -145,6 +145,8 @@ class _Printer:
         test, *values = instr.args
         shown = [self.operand(test, op.needs[0]), *map(self.operand, values, op.needs[1:])]
         flat = all(not isinstance(v, str) or v in self.uniform for v in values)
+        if test in self.uniform and self.backend.spread_test != "{0}":
+            shown[0] = self.backend.spread_test.format(shown[0], self.program.inputs[0])
         if flat and self.backend.spread != "{0}":
             shown[1] = self.backend.spread.format(
                 self.operand(values[0], UNARY), self.program.inputs[0]

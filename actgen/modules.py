@@ -17,6 +17,11 @@ def class_name(act: Activation) -> str:
     return "".join(part.capitalize() for part in act.name.split("_"))
 
 
+def attribute(p: Parameter) -> str:
+    """What a module calls a learned parameter: `weight` where it is nn.PReLU's."""
+    return "weight" if p.per_channel else p.name
+
+
 def slots(act: Activation) -> dict[str, Any]:
     """The slots `module`, `init_define`, `init_lines`, `module_lines` and `extra_repr`."""
     arguments: list[str] = []
@@ -53,13 +58,12 @@ def slots(act: Activation) -> dict[str, Any]:
 
 
 def _halves(act: Activation) -> list[str]:
-    """The inputs of a gated function from one tensor; odd sizes are refused as torch's glu does."""
-    count = len(act.inputs)
+    """The inputs of a gated function, halves of one tensor; odd sizes are refused as by nn.GLU."""
     return [
-        f"if input.shape[self.dim] % {count}:",
-        f'    expected = f"expected a size divisible by {count} along dim {{self.dim}}"',
+        "if input.shape[self.dim] % 2:",
+        '    expected = f"expected an even size along dim {self.dim}"',
         f'    raise RuntimeError(f"{act.name}: {{expected}}, got {{tuple(input.shape)}}")',
-        f"{', '.join(map(str, act.inputs))} = input.chunk({count}, self.dim)",
+        f"{', '.join(map(str, act.inputs))} = input.chunk(2, self.dim)",
     ]
 
 
@@ -98,7 +102,7 @@ def _parameter(
         values.append(name)
     elif p.learned:
         # A vector, as in nn.PReLU: one value for all, or one a channel.
-        own, start = ("weight", "init") if p.per_channel else (name, name)
+        own, start = attribute(p), "init" if p.per_channel else name
         size = "num_parameters: int = 1"
         if p.per_channel:
             arguments += [size, f"{start}: float = {default}"]

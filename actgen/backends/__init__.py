@@ -58,6 +58,7 @@ class Backend:
     extra: str
     helpers: Mapping[str, str] = field(default_factory=dict)
     spread: str = "{0}"
+    spread_test: str = "{0}"
 
 
 #: The backends, in the order of tables.

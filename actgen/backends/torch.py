@@ -67,4 +67,5 @@ BACKEND = Backend(
     },
     helpers={"mul_low": "wide", "add_low": "wide", "row_sum": "sum"},
     spread="{0} * torch.ones_like({1})",
+    spread_test="({0}) & (torch.ones_like({1}) > 0.0)",
 )

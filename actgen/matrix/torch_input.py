@@ -111,11 +111,10 @@ def few_axes(s: Subject) -> None:
 
 def integer_gradients(s: Subject) -> None:
     """requires_grad on an integer tensor: torch's RuntimeError, from a module's parameter too."""
-    for p in s.act.parameters:
-        if p.learned:
-            module = s.module()
-            refused(partial(module.to, torch.int64), TypeError, "floating")
-            refused(partial(setattr, module, p.name, torch.ones(1)), TypeError, "Parameter")
+    module = s.module()
+    for name, _ in module.named_parameters():
+        refused(partial(module.to, torch.int64), TypeError, "floating")
+        refused(partial(setattr, module, name, torch.ones(1)), TypeError, "Parameter")
     x = torch.arange(4)
     refused(lambda: s.f(x.requires_grad_()), RuntimeError, "floating")
 

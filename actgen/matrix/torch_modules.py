@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..modules import attribute
 from ..spec import Activation
 from .check import Check
 from .torch_compare import expect, near, near_each, same, weights
@@ -41,7 +42,10 @@ def training(s: Subject) -> None:
     (y * dy).sum().backward()
     detached = {k: v.detach().clone() for k, v in values.items()}
     shaped = {k: v if v.numel() > 1 else v.reshape(()) for k, v in detached.items()}
-    truth = [s.vjp_parameter(k, *inputs, dy, **shaped).reshape(values[k].shape) for k in values]
+    back = {attribute(p): p.name for p in s.act.parameters}
+    given = {back[k]: v for k, v in shaped.items()}
+    found = {k: s.vjp_parameter(back[k], *inputs, dy, **given) for k in values}
+    truth = [found[k].reshape(values[k].shape) for k in values]
     near_each([v.grad for v in values.values()], truth, "gradient")
     torch.optim.SGD(module.parameters(), 0.1).step()
     for name, v in values.items():
@@ -74,7 +78,7 @@ def random(s: Subject) -> None:
 def states(s: Subject) -> None:
     """state_dict and load_state_dict, strictly; only learned parameters are in it."""
     module, other = stirred(s), s.module().double().eval()
-    names = sorted(p.name for p in s.act.parameters if p.learned)
+    names = sorted(attribute(p) for p in s.act.parameters if p.learned)
     expect(sorted(module.state_dict()) == names, f"it holds {sorted(module.state_dict())}")
     other.load_state_dict(module.state_dict())
     x = s.packed(*s.inputs())
@@ -138,7 +142,7 @@ def shown(s: Subject) -> None:
     text = repr(s.module())
     expect("\n" not in text, f"several lines: {text!r}")
     for p in s.act.parameters:
-        if p.random is None and not p.per_channel:
+        if p.random is None and not p.learned:
             expect(f"{p.name}=" in text, f"{p.name} is not in {text}")
 
 
@@ -158,15 +162,15 @@ def per_channel(s: Subject) -> None:
     (p,) = (p for p in s.act.parameters if p.per_channel)
     module = s.module(num_parameters=3).double()
     with torch.no_grad():
-        getattr(module, p.name).copy_(torch.tensor([0.1, -0.2, 0.7]))
+        getattr(module, attribute(p)).copy_(torch.tensor([0.1, -0.2, 0.7]))
     for x in (s.inputs()[0], s.inputs((5, 3))[0], s.inputs((5, 3, 2))[0]):
         module.zero_grad()
-        value = getattr(module, p.name).detach().view(3, *[1] * (x.dim() - 2))
+        value = getattr(module, attribute(p)).detach().view(3, *[1] * (x.dim() - 2))
         y = module(x)
         near(y, s.f(x, **{p.name: value}), "module")
         (y * weights(y)).sum().backward()
         truth = s.vjp_parameter(p.name, x, weights(y), **{p.name: value})
-        near(getattr(module, p.name).grad, truth.reshape(3), "gradient")
+        near(getattr(module, attribute(p)).grad, truth.reshape(3), "gradient")
 
 
 def whole_numbers(s: Subject) -> None:

@@ -204,7 +204,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim` times the sigmoid of the second."""
     if input.dim() == 0 or input.shape[dim] % 2:
-        expected = f"expected a size divisible by 2 along dim {dim}"
+        expected = f"expected an even size along dim {dim}"
         raise RuntimeError(f"glu: {expected}, got {tuple(input.shape)}")
     x, y = input.chunk(2, dim)
     return _glu(x, y)

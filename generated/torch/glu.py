@@ -49,54 +49,63 @@ __all__ = [
 def glu(x: Tensor, y: Tensor) -> Tensor:
     """f, the activation itself."""
     _check(x, y)
+    _check_gate(x, y)
     return _call("forward", x, y)
 
 
 def glu_derivative_x(x: Tensor, y: Tensor) -> Tensor:
     """df/dx."""
     _check(x, y)
+    _check_gate(x, y)
     return _call("derivative_x", x, y)
 
 
 def glu_derivative_y(x: Tensor, y: Tensor) -> Tensor:
     """df/dy."""
     _check(x, y)
+    _check_gate(x, y)
     return _call("derivative_y", x, y)
 
 
 def glu_second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
     """d2f/dxdx."""
     _check(x, y)
+    _check_gate(x, y)
     return _call("second_derivative_xx", x, y)
 
 
 def glu_second_derivative_xy(x: Tensor, y: Tensor) -> Tensor:
     """d2f/dxdy."""
     _check(x, y)
+    _check_gate(x, y)
     return _call("second_derivative_xy", x, y)
 
 
 def glu_second_derivative_yy(x: Tensor, y: Tensor) -> Tensor:
     """d2f/dydy."""
     _check(x, y)
+    _check_gate(x, y)
     return _call("second_derivative_yy", x, y)
 
 
 def glu_vjp_x(x: Tensor, y: Tensor, dout: Tensor) -> Tensor:
     """The cotangent of x."""
     _check(x, y, dout)
+    _check_gate(x, y)
     return _product((x, y), (dout, "derivative_x"))
 
 
 def glu_vjp_y(x: Tensor, y: Tensor, dout: Tensor) -> Tensor:
     """The cotangent of y."""
     _check(x, y, dout)
+    _check_gate(x, y)
     return _product((x, y), (dout, "derivative_y"))
 
 
 def glu_jvp(x: Tensor, y: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
     """The tangent of f."""
     _check(x, y, dx, dy)
+    _check_gate(x, y)
     return _product((x, y), (dx, "derivative_x"), (dy, "derivative_y"))
 
 
@@ -128,7 +137,7 @@ class GLU(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.shape[self.dim] % 2:
-            expected = f"expected a size divisible by 2 along dim {self.dim}"
+            expected = f"expected an even size along dim {self.dim}"
             raise RuntimeError(f"glu: {expected}, got {tuple(input.shape)}")
         x, y = input.chunk(2, self.dim)
         return glu(x, y)
@@ -268,10 +277,21 @@ def _wide(value: Any) -> Any:
     return value if native else value.float()
 
 
+def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """In a dtype; no operation where it is in that already."""
+    return value if value.dtype == dtype else value.to(dtype)
+
+
+def _check_gate(x: Tensor, y: Tensor) -> None:
+    if x.dtype != y.dtype:
+        expected = f"expected value and gate of one dtype, got {x.dtype} and {y.dtype}"
+        raise RuntimeError(f"glu: {expected}")
+
+
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    y = _KERNELS[name](*wide).to(args[0].dtype)
+    y = _narrow(_KERNELS[name](*wide), args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
@@ -284,9 +304,15 @@ def _call(name: str, *args: Any) -> Tensor:
         return _Compiled.apply(name, *args) if closed else _differentiable(name, args)
     if not transformed and not _tracked(args):
         return _run(name, args)
-    if not _is_closed(name, args):
+    if not _is_closed(name, args) or (transformed and _functionalized()):
         return _differentiable(name, args)
     return (_Transformed if transformed else _Eager).apply(name, *args)
+
+
+def _functionalized() -> bool:
+    """Whether torch.func.functionalize is at work, which takes no autograd.Function."""
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    return any(str(level.key()) == "TransformType.Functionalize" for level in stack)
 
 
 def _tracked(args: Sequence[Any]) -> bool:
@@ -323,7 +349,7 @@ def _differentiable(name: str, args: Sequence[Any]) -> Tensor:
             step = torch.where(inside | ends, 0.0, a - at)
             y = y + torch.where(torch.isfinite(slope), slope, 0.0) * step
             y = torch.where(ends & (slope != 0.0), a * slope, y)
-    return y.to(args[0].dtype)
+    return _narrow(y, args[0].dtype)
 
 
 def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
@@ -335,7 +361,7 @@ def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
 
 def _product(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
     """The same, rounded once."""
-    return _terms(args, *pairs).to(args[0].dtype)
+    return _narrow(_terms(args, *pairs), args[0].dtype)
 
 
 def _save(ctx: Any, name: str, args: Sequence[Any]) -> None:
@@ -356,17 +382,18 @@ def _backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
         return (None,) * (1 + len(args))
     for a, partial, needed in zip(args, ctx.partials, ctx.needs_input_grad[1:]):
         if needed:
-            found.append(_terms(args, (grad, partial)).sum_to_size(a.shape).to(a.dtype))
+            found.append(_narrow(_terms(args, (grad, partial)).sum_to_size(a.shape), a.dtype))
         else:
             found.append(None)
     return tuple(found)
 
 
 class _Compiled(torch.autograd.Function):
-    """Without jvp, which torch.compile does not take."""
+    """Without jvp, which torch.compile does not take, nor *args (it takes ctx for one of them)."""
 
     @staticmethod
-    def forward(ctx: Any, name: str, *args: Any) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, name: str, x: Any, y: Any) -> Tensor:  # type: ignore[override]
+        args = (x, y)
         _save(ctx, name, args)
         return _run(name, args)
 

@@ -142,10 +142,15 @@ def _wide(value: Any) -> Any:
     return value if native else value.float()
 
 
+def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """In a dtype; no operation where it is in that already."""
+    return value if value.dtype == dtype else value.to(dtype)
+
+
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    y = _KERNELS[name](*wide).to(args[0].dtype)
+    y = _narrow(_KERNELS[name](*wide), args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
@@ -158,9 +163,15 @@ def _call(name: str, *args: Any) -> Tensor:
         return _Compiled.apply(name, *args) if closed else _differentiable(name, args)
     if not transformed and not _tracked(args):
         return _run(name, args)
-    if not _is_closed(name, args):
+    if not _is_closed(name, args) or (transformed and _functionalized()):
         return _differentiable(name, args)
     return (_Transformed if transformed else _Eager).apply(name, *args)
+
+
+def _functionalized() -> bool:
+    """Whether torch.func.functionalize is at work, which takes no autograd.Function."""
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    return any(str(level.key()) == "TransformType.Functionalize" for level in stack)
 
 
 def _tracked(args: Sequence[Any]) -> bool:
@@ -197,7 +208,7 @@ def _differentiable(name: str, args: Sequence[Any]) -> Tensor:
             step = torch.where(inside | ends, 0.0, a - at)
             y = y + torch.where(torch.isfinite(slope), slope, 0.0) * step
             y = torch.where(ends & (slope != 0.0), a * slope, y)
-    return y.to(args[0].dtype)
+    return _narrow(y, args[0].dtype)
 
 
 def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
@@ -209,7 +220,7 @@ def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
 
 def _product(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
     """The same, rounded once."""
-    return _terms(args, *pairs).to(args[0].dtype)
+    return _narrow(_terms(args, *pairs), args[0].dtype)
 
 
 def _save(ctx: Any, name: str, args: Sequence[Any]) -> None:
@@ -230,17 +241,18 @@ def _backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
         return (None,) * (1 + len(args))
     for a, partial, needed in zip(args, ctx.partials, ctx.needs_input_grad[1:]):
         if needed:
-            found.append(_terms(args, (grad, partial)).sum_to_size(a.shape).to(a.dtype))
+            found.append(_narrow(_terms(args, (grad, partial)).sum_to_size(a.shape), a.dtype))
         else:
             found.append(None)
     return tuple(found)
 
 
 class _Compiled(torch.autograd.Function):
-    """Without jvp, which torch.compile does not take."""
+    """Without jvp, which torch.compile does not take, nor *args (it takes ctx for one of them)."""
 
     @staticmethod
-    def forward(ctx: Any, name: str, *args: Any) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, name: str, x: Any) -> Tensor:  # type: ignore[override]
+        args = (x,)
         _save(ctx, name, args)
         return _run(name, args)
 

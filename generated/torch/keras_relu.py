@@ -59,7 +59,7 @@ def keras_relu(
 ) -> Tensor:
     """f, the activation itself."""
     _check(x)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     if inplace:
         return _overwrite(x, negative_slope, max_value, threshold)
     return _call("forward", x, negative_slope, max_value, threshold)
@@ -70,7 +70,7 @@ def keras_relu_derivative(
 ) -> Tensor:
     """f', the derivative in x; at a kink that of the branch that owns the point."""
     _check(x)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     return _call("derivative", x, negative_slope, max_value, threshold)
 
 
@@ -79,7 +79,7 @@ def keras_relu_second_derivative(
 ) -> Tensor:
     """f'', the second derivative, branch by branch."""
     _check(x)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     return _call("second_derivative", x, negative_slope, max_value, threshold)
 
 
@@ -92,7 +92,7 @@ def keras_relu_vjp(
 ) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
     _check(x, dy)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     return _product((x, negative_slope, max_value, threshold), (dy, "derivative"))
 
 
@@ -105,7 +105,7 @@ def keras_relu_jvp(
 ) -> Tensor:
     """The tangent of f: dx times f'(x)."""
     _check(x, dx)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     return _product((x, negative_slope, max_value, threshold), (dx, "derivative"))
 
 
@@ -114,7 +114,7 @@ def keras_relu_grad_negative_slope(
 ) -> Tensor:
     """df/dnegative_slope, elementwise."""
     _check(x)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     return _call("grad_negative_slope", x, negative_slope, max_value, threshold)
 
 
@@ -123,7 +123,7 @@ def keras_relu_grad_max_value(
 ) -> Tensor:
     """df/dmax_value, elementwise."""
     _check(x)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     return _call("grad_max_value", x, negative_slope, max_value, threshold)
 
 
@@ -132,7 +132,7 @@ def keras_relu_grad_threshold(
 ) -> Tensor:
     """df/dthreshold, elementwise."""
     _check(x)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     return _call("grad_threshold", x, negative_slope, max_value, threshold)
 
 
@@ -145,7 +145,7 @@ def keras_relu_vjp_negative_slope(
 ) -> Tensor:
     """The cotangent of negative_slope, summed to its shape."""
     _check(x, dy)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     terms = _terms((x, negative_slope, max_value, threshold), (dy, "grad_negative_slope"))
     return _sum_to(terms, negative_slope, x)
 
@@ -159,7 +159,7 @@ def keras_relu_vjp_max_value(
 ) -> Tensor:
     """The cotangent of max_value, summed to its shape."""
     _check(x, dy)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     terms = _terms((x, negative_slope, max_value, threshold), (dy, "grad_max_value"))
     return _sum_to(terms, max_value, x)
 
@@ -173,7 +173,7 @@ def keras_relu_vjp_threshold(
 ) -> Tensor:
     """The cotangent of threshold, summed to its shape."""
     _check(x, dy)
-    _check_parameters(x, negative_slope, max_value, threshold)
+    _check_parameters(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
     terms = _terms((x, negative_slope, max_value, threshold), (dy, "grad_threshold"))
     return _sum_to(terms, threshold, x)
 
@@ -215,7 +215,8 @@ def _forward(x: Tensor, negative_slope: Value, max_value: Value, threshold: Valu
     mask = x == -math.inf
     w = torch.where(mask, 1.0, x)
     w2 = torch.where(threshold <= w, w, (w - threshold) * negative_slope)
-    w3 = torch.where(negative_slope > 0.0, -math.inf * torch.ones_like(x), 0.0)
+    mask2 = negative_slope > 0.0
+    w3 = torch.where((mask2) & (torch.ones_like(x) > 0.0), -math.inf * torch.ones_like(x), 0.0)
     return torch.where(mask, w3, torch.where(max_value <= w, max_value, w2))
 
 
@@ -318,19 +319,38 @@ def _wide(value: Any) -> Any:
     return value if native else value.float()
 
 
-def _check_parameters(x: Tensor, *values: Any) -> None:
-    for value in values:
-        if isinstance(value, Tensor) and value.dim() and value.device != x.device:
-            expected = f"expected x and its parameters on one device, got {x.device}"
-            raise RuntimeError(f"keras_relu: {expected} and {value.device}")
+def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """In a dtype; no operation where it is in that already."""
+    return value if value.dtype == dtype else value.to(dtype)
+
+
+def _check_parameters(x: Tensor, **values: Any) -> None:
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            if not isinstance(value, (int, float)) and not hasattr(value, "__float__"):
+                expected = f"expected {name} to be a number or a tensor, got {type(value).__name__}"
+                raise TypeError(f"keras_relu: {expected}")
+        elif not value.is_floating_point():
+            expected = f"expected {name} to be a floating tensor, got {value.dtype}"
+            raise TypeError(f"keras_relu: {expected}")
+        elif value.dim() and value.device != x.device:
+            expected = f"expected x and {name} on one device, got {x.device} and {value.device}"
+            raise RuntimeError(f"keras_relu: {expected}")
 
 
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    wide = [a if isinstance(a, Tensor) else wide[0].new_full((), a) for a in wide]
-    y = _KERNELS[name](*wide).to(args[0].dtype)
+    wide = [_tensor(a, wide[0]) for a in wide]
+    y = _narrow(_KERNELS[name](*wide), args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
+
+
+def _tensor(value: Any, like: Tensor) -> Tensor:
+    """A parameter of which a function is taken."""
+    if isinstance(value, Tensor):
+        return value
+    return torch.full((), value, dtype=like.dtype, device=like.device)
 
 
 def _call(name: str, *args: Any) -> Tensor:
@@ -342,9 +362,15 @@ def _call(name: str, *args: Any) -> Tensor:
         return _Compiled.apply(name, *args) if closed else _differentiable(name, args)
     if not transformed and not _tracked(args):
         return _run(name, args)
-    if not _is_closed(name, args):
+    if not _is_closed(name, args) or (transformed and _functionalized()):
         return _differentiable(name, args)
     return (_Transformed if transformed else _Eager).apply(name, *args)
+
+
+def _functionalized() -> bool:
+    """Whether torch.func.functionalize is at work, which takes no autograd.Function."""
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    return any(str(level.key()) == "TransformType.Functionalize" for level in stack)
 
 
 def _tracked(args: Sequence[Any]) -> bool:
@@ -372,7 +398,7 @@ def _differentiable(name: str, args: Sequence[Any]) -> Tensor:
     near = [held[i].abs() <= 1e9 for i in arrays]
     inside = near[0]
     given = [torch.where(inside, a, 0.5) if i in arrays else a for i, a in enumerate(wide)]
-    given = [a if isinstance(a, Tensor) else wide[0].new_full((), a) for a in given]
+    given = [_tensor(a, wide[0]) for a in given]
     twin = _SMOOTH[name](*given)
     y = _run(name, held) + torch.where(torch.isfinite(twin), twin - twin.detach(), 0.0)
     for a, at, partial in zip(wide, held, _PARTIALS.get(name, ())):
@@ -382,7 +408,7 @@ def _differentiable(name: str, args: Sequence[Any]) -> Tensor:
             step = torch.where(inside | ends, 0.0, a - at)
             y = y + torch.where(torch.isfinite(slope), slope, 0.0) * step
             y = torch.where(ends & (slope != 0.0), a * slope, y)
-    return y.to(args[0].dtype)
+    return _narrow(y, args[0].dtype)
 
 
 def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
@@ -394,14 +420,14 @@ def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
 
 def _product(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
     """The same, rounded once."""
-    return _terms(args, *pairs).to(args[0].dtype)
+    return _narrow(_terms(args, *pairs), args[0].dtype)
 
 
 def _sum_to(terms: Tensor, value: Value, x: Tensor) -> Tensor:
     """Summed over the axes along which the parameter was broadcast."""
     if isinstance(value, Tensor):
-        return terms.sum_to_size(value.shape).to(value.dtype)
-    return terms.sum().to(x.dtype)
+        return _narrow(terms.sum_to_size(value.shape), value.dtype)
+    return _narrow(terms.sum(), x.dtype)
 
 
 def _save(ctx: Any, name: str, args: Sequence[Any]) -> None:
@@ -422,17 +448,25 @@ def _backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
         return (None,) * (1 + len(args))
     for a, partial, needed in zip(args, ctx.partials, ctx.needs_input_grad[1:]):
         if needed:
-            found.append(_terms(args, (grad, partial)).sum_to_size(a.shape).to(a.dtype))
+            found.append(_narrow(_terms(args, (grad, partial)).sum_to_size(a.shape), a.dtype))
         else:
             found.append(None)
     return tuple(found)
 
 
 class _Compiled(torch.autograd.Function):
-    """Without jvp, which torch.compile does not take."""
+    """Without jvp, which torch.compile does not take, nor *args (it takes ctx for one of them)."""
 
     @staticmethod
-    def forward(ctx: Any, name: str, *args: Any) -> Tensor:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        ctx: Any,
+        name: str,
+        x: Any,
+        negative_slope: Any,
+        max_value: Any,
+        threshold: Any,
+    ) -> Tensor:
+        args = (x, negative_slope, max_value, threshold)
         _save(ctx, name, args)
         return _run(name, args)
 

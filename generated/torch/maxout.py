@@ -38,7 +38,7 @@ __all__ = [
 def maxout(x: Tensor, dim: int = -1) -> Tensor:
     """f of each row."""
     _check(x)
-    return _call(x.movedim(dim, -1))
+    return _call(_last(x, dim))
 
 
 def maxout_derivative(x: Tensor, dim: int = -1) -> Tensor:
@@ -137,17 +137,36 @@ def _wide(value: Any) -> Any:
     return value if native else value.float()
 
 
+def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """In a dtype; no operation where it is in that already."""
+    return value if value.dtype == dtype else value.to(dtype)
+
+
 def _run(kernel: Callable[..., Tensor], reduces: bool, *rows: Tensor) -> Tensor:
     """The kernel on rows along the last axis in at least float32, rounded once."""
-    y = kernel(*map(_wide, rows)).to(rows[0].dtype)
+    y = _narrow(kernel(*map(_wide, rows)), rows[0].dtype)
     return y.squeeze(-1) if reduces else y
 
 
+def _last(x: Tensor, dim: int) -> Tensor:
+    """Rows along the last axis; a tensor without axes is a row of one."""
+    if x.dim() == 0:
+        return x.unsqueeze(dim)
+    return x if dim in (-1, x.dim() - 1) else x.movedim(dim, -1)
+
+
+def _back(y: Tensor, x: Tensor, dim: int) -> Tensor:
+    """As x is: the last axis where x has its rows."""
+    if x.dim() == 0:
+        return y.squeeze(-1)
+    return y if dim in (-1, x.dim() - 1) else y.movedim(-1, dim)
+
+
 def _along(dim: int, kernel: Callable[..., Tensor], reduces: bool, *tensors: Tensor) -> Tensor:
-    first = tensors[0]
-    same = [t.movedim(dim, -1) if t.dim() == first.dim() else t.unsqueeze(-1) for t in tensors]
+    x = tensors[0]
+    same = [_last(t, dim) if t.dim() == x.dim() else t.unsqueeze(-1) for t in tensors]
     y = _run(kernel, reduces, *same)
-    return y if reduces else y.movedim(-1, dim)
+    return y if reduces else _back(y, x, dim)
 
 
 def _call(x: Tensor) -> Tensor:
@@ -157,10 +176,18 @@ def _call(x: Tensor) -> Tensor:
         # What torch.func transforms is differentiated operation by operation (pytorch#192985).
         return _run(_forward, True, x) if transformed else _Compiled.apply(x)
     if transformed:
+        if _functionalized():
+            return _run(_forward, True, x)
         return _Transformed.apply(x)  # type: ignore[no-any-return]
     if forward_ad._current_level >= 0 or (torch.is_grad_enabled() and x.requires_grad):
         return _Eager.apply(x)  # type: ignore[no-any-return]
     return _run(_forward, True, x)
+
+
+def _functionalized() -> bool:
+    """Whether torch.func.functionalize is at work, which takes no autograd.Function."""
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    return any(str(level.key()) == "TransformType.Functionalize" for level in stack)
 
 
 class _Compiled(torch.autograd.Function):

@@ -58,7 +58,7 @@ __all__ = [
 def softmin(x: Tensor, dim: int = -1) -> Tensor:
     """f of each row."""
     _check(x)
-    return _call(x.movedim(dim, -1)).movedim(-1, dim)
+    return _back(_call(_last(x, dim)), x, dim)
 
 
 def softmin_derivative(x: Tensor, dim: int = -1) -> Tensor:
@@ -114,8 +114,10 @@ def _row_sum(x: Tensor) -> Tensor:
 def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Two values as tensors, a number in the dtype of the other."""
     if not isinstance(a, Tensor):
-        a = b.new_full((), a)
-    return a, b if isinstance(b, Tensor) else a.new_full((), b)
+        a = torch.full((), a, dtype=b.dtype, device=b.device)
+    if not isinstance(b, Tensor):
+        b = torch.full((), b, dtype=a.dtype, device=a.device)
+    return a, b
 
 
 def _mul_low(a: Any, b: Any) -> Tensor:
@@ -227,17 +229,36 @@ def _wide(value: Any) -> Any:
     return value if native else value.float()
 
 
+def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """In a dtype; no operation where it is in that already."""
+    return value if value.dtype == dtype else value.to(dtype)
+
+
 def _run(kernel: Callable[..., Tensor], reduces: bool, *rows: Tensor) -> Tensor:
     """The kernel on rows along the last axis in at least float32, rounded once."""
-    y = kernel(*map(_wide, rows)).to(rows[0].dtype)
+    y = _narrow(kernel(*map(_wide, rows)), rows[0].dtype)
     return y.squeeze(-1) if reduces else y
 
 
+def _last(x: Tensor, dim: int) -> Tensor:
+    """Rows along the last axis; a tensor without axes is a row of one."""
+    if x.dim() == 0:
+        return x.unsqueeze(dim)
+    return x if dim in (-1, x.dim() - 1) else x.movedim(dim, -1)
+
+
+def _back(y: Tensor, x: Tensor, dim: int) -> Tensor:
+    """As x is: the last axis where x has its rows."""
+    if x.dim() == 0:
+        return y.squeeze(-1)
+    return y if dim in (-1, x.dim() - 1) else y.movedim(-1, dim)
+
+
 def _along(dim: int, kernel: Callable[..., Tensor], reduces: bool, *tensors: Tensor) -> Tensor:
-    first = tensors[0]
-    same = [t.movedim(dim, -1) if t.dim() == first.dim() else t.unsqueeze(-1) for t in tensors]
+    x = tensors[0]
+    same = [_last(t, dim) if t.dim() == x.dim() else t.unsqueeze(-1) for t in tensors]
     y = _run(kernel, reduces, *same)
-    return y if reduces else y.movedim(-1, dim)
+    return y if reduces else _back(y, x, dim)
 
 
 def _call(x: Tensor) -> Tensor:
@@ -247,10 +268,18 @@ def _call(x: Tensor) -> Tensor:
         # What torch.func transforms is differentiated operation by operation (pytorch#192985).
         return _run(_forward, False, x) if transformed else _Compiled.apply(x)
     if transformed:
+        if _functionalized():
+            return _run(_forward, False, x)
         return _Transformed.apply(x)  # type: ignore[no-any-return]
     if forward_ad._current_level >= 0 or (torch.is_grad_enabled() and x.requires_grad):
         return _Eager.apply(x)  # type: ignore[no-any-return]
     return _run(_forward, False, x)
+
+
+def _functionalized() -> bool:
+    """Whether torch.func.functionalize is at work, which takes no autograd.Function."""
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    return any(str(level.key()) == "TransformType.Functionalize" for level in stack)
 
 
 class _Compiled(torch.autograd.Function):

@@ -45,7 +45,7 @@ __all__ = [
 def softplus(x: Tensor, beta: Value = 1.0, inplace: bool = False) -> Tensor:
     """f, the activation itself."""
     _check(x)
-    _check_parameters(x, beta)
+    _check_parameters(x, beta=beta)
     if inplace:
         return _overwrite(x, beta)
     return _call("forward", x, beta)
@@ -54,42 +54,42 @@ def softplus(x: Tensor, beta: Value = 1.0, inplace: bool = False) -> Tensor:
 def softplus_derivative(x: Tensor, beta: Value = 1.0) -> Tensor:
     """f', the derivative in x; at a kink that of the branch that owns the point."""
     _check(x)
-    _check_parameters(x, beta)
+    _check_parameters(x, beta=beta)
     return _call("derivative", x, beta)
 
 
 def softplus_second_derivative(x: Tensor, beta: Value = 1.0) -> Tensor:
     """f'', the second derivative, branch by branch."""
     _check(x)
-    _check_parameters(x, beta)
+    _check_parameters(x, beta=beta)
     return _call("second_derivative", x, beta)
 
 
 def softplus_vjp(x: Tensor, dy: Tensor, beta: Value = 1.0) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
     _check(x, dy)
-    _check_parameters(x, beta)
+    _check_parameters(x, beta=beta)
     return _product((x, beta), (dy, "derivative"))
 
 
 def softplus_jvp(x: Tensor, dx: Tensor, beta: Value = 1.0) -> Tensor:
     """The tangent of f: dx times f'(x)."""
     _check(x, dx)
-    _check_parameters(x, beta)
+    _check_parameters(x, beta=beta)
     return _product((x, beta), (dx, "derivative"))
 
 
 def softplus_grad_beta(x: Tensor, beta: Value = 1.0) -> Tensor:
     """df/dbeta, elementwise."""
     _check(x)
-    _check_parameters(x, beta)
+    _check_parameters(x, beta=beta)
     return _call("grad_beta", x, beta)
 
 
 def softplus_vjp_beta(x: Tensor, dy: Tensor, beta: Value = 1.0) -> Tensor:
     """The cotangent of beta, summed to its shape."""
     _check(x, dy)
-    _check_parameters(x, beta)
+    _check_parameters(x, beta=beta)
     terms = _terms((x, beta), (dy, "grad_beta"))
     return _sum_to(terms, beta, x)
 
@@ -116,8 +116,10 @@ class Softplus(nn.Module):
 def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Two values as tensors, a number in the dtype of the other."""
     if not isinstance(a, Tensor):
-        a = b.new_full((), a)
-    return a, b if isinstance(b, Tensor) else a.new_full((), b)
+        a = torch.full((), a, dtype=b.dtype, device=b.device)
+    if not isinstance(b, Tensor):
+        b = torch.full((), b, dtype=a.dtype, device=a.device)
+    return a, b
 
 
 def _mul_low(a: Any, b: Any) -> Tensor:
@@ -159,9 +161,9 @@ def _derivative(x: Tensor, beta: Value) -> Tensor:
     e = torch.exp(-torch.abs(v3))
     v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
     mask = beta > 0.0
-    w = torch.where(mask, 1.0 * torch.ones_like(x), 0.5)
+    w = torch.where((mask) & (torch.ones_like(x) > 0.0), 1.0 * torch.ones_like(x), 0.5)
     v5 = torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)
-    w2 = torch.where(mask, 0.0 * torch.ones_like(x), 0.5)
+    w2 = torch.where((mask) & (torch.ones_like(x) > 0.0), 0.0 * torch.ones_like(x), 0.5)
     w3 = torch.where(xc > 1.152921504606847e18, w, v5)
     return torch.where(x < -1.152921504606847e18, w2, w3)
 
@@ -280,19 +282,38 @@ def _wide(value: Any) -> Any:
     return value if native else value.float()
 
 
-def _check_parameters(x: Tensor, *values: Any) -> None:
-    for value in values:
-        if isinstance(value, Tensor) and value.dim() and value.device != x.device:
-            expected = f"expected x and its parameters on one device, got {x.device}"
-            raise RuntimeError(f"softplus: {expected} and {value.device}")
+def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """In a dtype; no operation where it is in that already."""
+    return value if value.dtype == dtype else value.to(dtype)
+
+
+def _check_parameters(x: Tensor, **values: Any) -> None:
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            if not isinstance(value, (int, float)) and not hasattr(value, "__float__"):
+                expected = f"expected {name} to be a number or a tensor, got {type(value).__name__}"
+                raise TypeError(f"softplus: {expected}")
+        elif not value.is_floating_point():
+            expected = f"expected {name} to be a floating tensor, got {value.dtype}"
+            raise TypeError(f"softplus: {expected}")
+        elif value.dim() and value.device != x.device:
+            expected = f"expected x and {name} on one device, got {x.device} and {value.device}"
+            raise RuntimeError(f"softplus: {expected}")
 
 
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    wide = [a if isinstance(a, Tensor) else wide[0].new_full((), a) for a in wide]
-    y = _KERNELS[name](*wide).to(args[0].dtype)
+    wide = [_tensor(a, wide[0]) for a in wide]
+    y = _narrow(_KERNELS[name](*wide), args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
+
+
+def _tensor(value: Any, like: Tensor) -> Tensor:
+    """A parameter of which a function is taken."""
+    if isinstance(value, Tensor):
+        return value
+    return torch.full((), value, dtype=like.dtype, device=like.device)
 
 
 def _call(name: str, *args: Any) -> Tensor:
@@ -304,9 +325,15 @@ def _call(name: str, *args: Any) -> Tensor:
         return _Compiled.apply(name, *args) if closed else _differentiable(name, args)
     if not transformed and not _tracked(args):
         return _run(name, args)
-    if not _is_closed(name, args):
+    if not _is_closed(name, args) or (transformed and _functionalized()):
         return _differentiable(name, args)
     return (_Transformed if transformed else _Eager).apply(name, *args)
+
+
+def _functionalized() -> bool:
+    """Whether torch.func.functionalize is at work, which takes no autograd.Function."""
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    return any(str(level.key()) == "TransformType.Functionalize" for level in stack)
 
 
 def _tracked(args: Sequence[Any]) -> bool:
@@ -334,7 +361,7 @@ def _differentiable(name: str, args: Sequence[Any]) -> Tensor:
     near = [held[i].abs() <= 1e9 for i in arrays]
     inside = near[0]
     given = [torch.where(inside, a, 0.5) if i in arrays else a for i, a in enumerate(wide)]
-    given = [a if isinstance(a, Tensor) else wide[0].new_full((), a) for a in given]
+    given = [_tensor(a, wide[0]) for a in given]
     twin = _SMOOTH[name](*given)
     y = _run(name, held) + torch.where(torch.isfinite(twin), twin - twin.detach(), 0.0)
     for a, at, partial in zip(wide, held, _PARTIALS.get(name, ())):
@@ -344,7 +371,7 @@ def _differentiable(name: str, args: Sequence[Any]) -> Tensor:
             step = torch.where(inside | ends, 0.0, a - at)
             y = y + torch.where(torch.isfinite(slope), slope, 0.0) * step
             y = torch.where(ends & (slope != 0.0), a * slope, y)
-    return y.to(args[0].dtype)
+    return _narrow(y, args[0].dtype)
 
 
 def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
@@ -356,14 +383,14 @@ def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
 
 def _product(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
     """The same, rounded once."""
-    return _terms(args, *pairs).to(args[0].dtype)
+    return _narrow(_terms(args, *pairs), args[0].dtype)
 
 
 def _sum_to(terms: Tensor, value: Value, x: Tensor) -> Tensor:
     """Summed over the axes along which the parameter was broadcast."""
     if isinstance(value, Tensor):
-        return terms.sum_to_size(value.shape).to(value.dtype)
-    return terms.sum().to(x.dtype)
+        return _narrow(terms.sum_to_size(value.shape), value.dtype)
+    return _narrow(terms.sum(), x.dtype)
 
 
 def _save(ctx: Any, name: str, args: Sequence[Any]) -> None:
@@ -384,17 +411,18 @@ def _backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
         return (None,) * (1 + len(args))
     for a, partial, needed in zip(args, ctx.partials, ctx.needs_input_grad[1:]):
         if needed:
-            found.append(_terms(args, (grad, partial)).sum_to_size(a.shape).to(a.dtype))
+            found.append(_narrow(_terms(args, (grad, partial)).sum_to_size(a.shape), a.dtype))
         else:
             found.append(None)
     return tuple(found)
 
 
 class _Compiled(torch.autograd.Function):
-    """Without jvp, which torch.compile does not take."""
+    """Without jvp, which torch.compile does not take, nor *args (it takes ctx for one of them)."""
 
     @staticmethod
-    def forward(ctx: Any, name: str, *args: Any) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, name: str, x: Any, beta: Any) -> Tensor:  # type: ignore[override]
+        args = (x, beta)
         _save(ctx, name, args)
         return _run(name, args)
 

@@ -44,7 +44,7 @@ __all__ = [
 def softshrink(x: Tensor, lambd: Value = 0.5, inplace: bool = False) -> Tensor:
     """f, the activation itself."""
     _check(x)
-    _check_parameters(x, lambd)
+    _check_parameters(x, lambd=lambd)
     if inplace:
         return _overwrite(x, lambd)
     return _call("forward", x, lambd)
@@ -53,42 +53,42 @@ def softshrink(x: Tensor, lambd: Value = 0.5, inplace: bool = False) -> Tensor:
 def softshrink_derivative(x: Tensor, lambd: Value = 0.5) -> Tensor:
     """f', the derivative in x; at a kink that of the branch that owns the point."""
     _check(x)
-    _check_parameters(x, lambd)
+    _check_parameters(x, lambd=lambd)
     return _call("derivative", x, lambd)
 
 
 def softshrink_second_derivative(x: Tensor, lambd: Value = 0.5) -> Tensor:
     """f'', the second derivative, branch by branch."""
     _check(x)
-    _check_parameters(x, lambd)
+    _check_parameters(x, lambd=lambd)
     return _call("second_derivative", x, lambd)
 
 
 def softshrink_vjp(x: Tensor, dy: Tensor, lambd: Value = 0.5) -> Tensor:
     """The cotangent of x: dy times f'(x)."""
     _check(x, dy)
-    _check_parameters(x, lambd)
+    _check_parameters(x, lambd=lambd)
     return _product((x, lambd), (dy, "derivative"))
 
 
 def softshrink_jvp(x: Tensor, dx: Tensor, lambd: Value = 0.5) -> Tensor:
     """The tangent of f: dx times f'(x)."""
     _check(x, dx)
-    _check_parameters(x, lambd)
+    _check_parameters(x, lambd=lambd)
     return _product((x, lambd), (dx, "derivative"))
 
 
 def softshrink_grad_lambd(x: Tensor, lambd: Value = 0.5) -> Tensor:
     """df/dlambd, elementwise."""
     _check(x)
-    _check_parameters(x, lambd)
+    _check_parameters(x, lambd=lambd)
     return _call("grad_lambd", x, lambd)
 
 
 def softshrink_vjp_lambd(x: Tensor, dy: Tensor, lambd: Value = 0.5) -> Tensor:
     """The cotangent of lambd, summed to its shape."""
     _check(x, dy)
-    _check_parameters(x, lambd)
+    _check_parameters(x, lambd=lambd)
     terms = _terms((x, lambd), (dy, "grad_lambd"))
     return _sum_to(terms, lambd, x)
 
@@ -191,17 +191,29 @@ def _wide(value: Any) -> Any:
     return value if native else value.float()
 
 
-def _check_parameters(x: Tensor, *values: Any) -> None:
-    for value in values:
-        if isinstance(value, Tensor) and value.dim() and value.device != x.device:
-            expected = f"expected x and its parameters on one device, got {x.device}"
-            raise RuntimeError(f"softshrink: {expected} and {value.device}")
+def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """In a dtype; no operation where it is in that already."""
+    return value if value.dtype == dtype else value.to(dtype)
+
+
+def _check_parameters(x: Tensor, **values: Any) -> None:
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            if not isinstance(value, (int, float)) and not hasattr(value, "__float__"):
+                expected = f"expected {name} to be a number or a tensor, got {type(value).__name__}"
+                raise TypeError(f"softshrink: {expected}")
+        elif not value.is_floating_point():
+            expected = f"expected {name} to be a floating tensor, got {value.dtype}"
+            raise TypeError(f"softshrink: {expected}")
+        elif value.dim() and value.device != x.device:
+            expected = f"expected x and {name} on one device, got {x.device} and {value.device}"
+            raise RuntimeError(f"softshrink: {expected}")
 
 
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    y = _KERNELS[name](*wide).to(args[0].dtype)
+    y = _narrow(_KERNELS[name](*wide), args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
@@ -214,9 +226,15 @@ def _call(name: str, *args: Any) -> Tensor:
         return _Compiled.apply(name, *args) if closed else _differentiable(name, args)
     if not transformed and not _tracked(args):
         return _run(name, args)
-    if not _is_closed(name, args):
+    if not _is_closed(name, args) or (transformed and _functionalized()):
         return _differentiable(name, args)
     return (_Transformed if transformed else _Eager).apply(name, *args)
+
+
+def _functionalized() -> bool:
+    """Whether torch.func.functionalize is at work, which takes no autograd.Function."""
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    return any(str(level.key()) == "TransformType.Functionalize" for level in stack)
 
 
 def _tracked(args: Sequence[Any]) -> bool:
@@ -253,7 +271,7 @@ def _differentiable(name: str, args: Sequence[Any]) -> Tensor:
             step = torch.where(inside | ends, 0.0, a - at)
             y = y + torch.where(torch.isfinite(slope), slope, 0.0) * step
             y = torch.where(ends & (slope != 0.0), a * slope, y)
-    return y.to(args[0].dtype)
+    return _narrow(y, args[0].dtype)
 
 
 def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
@@ -265,14 +283,14 @@ def _terms(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
 
 def _product(args: Sequence[Any], *pairs: tuple[Tensor, str]) -> Tensor:
     """The same, rounded once."""
-    return _terms(args, *pairs).to(args[0].dtype)
+    return _narrow(_terms(args, *pairs), args[0].dtype)
 
 
 def _sum_to(terms: Tensor, value: Value, x: Tensor) -> Tensor:
     """Summed over the axes along which the parameter was broadcast."""
     if isinstance(value, Tensor):
-        return terms.sum_to_size(value.shape).to(value.dtype)
-    return terms.sum().to(x.dtype)
+        return _narrow(terms.sum_to_size(value.shape), value.dtype)
+    return _narrow(terms.sum(), x.dtype)
 
 
 def _from_output(x: Tensor, lambd: Value) -> bool:
@@ -300,17 +318,18 @@ def _backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
         return (None,) * (1 + len(args))
     for a, partial, needed in zip(args, ctx.partials, ctx.needs_input_grad[1:]):
         if needed:
-            found.append(_terms(args, (grad, partial)).sum_to_size(a.shape).to(a.dtype))
+            found.append(_narrow(_terms(args, (grad, partial)).sum_to_size(a.shape), a.dtype))
         else:
             found.append(None)
     return tuple(found)
 
 
 class _Compiled(torch.autograd.Function):
-    """Without jvp, which torch.compile does not take."""
+    """Without jvp, which torch.compile does not take, nor *args (it takes ctx for one of them)."""
 
     @staticmethod
-    def forward(ctx: Any, name: str, *args: Any) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, name: str, x: Any, lambd: Any) -> Tensor:  # type: ignore[override]
+        args = (x, lambd)
         _save(ctx, name, args)
         return _run(name, args)
 
