@@ -14,7 +14,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from . import bench
 from .errors import ActgenError, FormulaWarning
+from .options import Backends, Names, OverContract, Parameters, parameters
 from .screen import (
     bar,
     console,
@@ -34,20 +36,7 @@ app = typer.Typer(
     help="Accurate activation functions, compiled from one formula. Exit codes: 0 fine, 1 "
     "something is false or differs, 2 usage.",
 )
-
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)]
-Backends = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--backend", "-b", help="numpy, cuda or torch; may be repeated.", show_default=False
-    ),
-]
-
-
-OverContract = Annotated[
-    bool,
-    typer.Option("--over-contract", help="Write files although a function is over the contract."),
-]
+app.add_typer(bench.app, name="bench")
 
 
 @app.command("list")
@@ -86,29 +75,6 @@ def _activation(what: str, parameters: dict[str, float]) -> Any:
     return formula.parse(what, parameters=parameters)
 
 
-def _parameters(given: list[str] | None) -> dict[str, float]:
-    values: dict[str, float] = {}
-    for item in given or []:
-        name, sign, number = item.partition("=")
-        try:
-            values[name.strip()] = float(number)
-        except ValueError:
-            raise typer.BadParameter(
-                f"{item!r} is not name=number, for example alpha=1.0"
-            ) from None
-        if not sign:
-            raise typer.BadParameter(f"{item!r} is not name=number, for example alpha=1.0")
-    return values
-
-
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--param", "-p", help="A parameter and its default: alpha=1.0.", show_default=False
-    ),
-]
-
-
 @app.command(context_settings={"ignore_unknown_options": True})
 def show(
     what: Annotated[str, typer.Argument(metavar="NAME|FORMULA")],
@@ -125,7 +91,7 @@ def show(
     from .emit import legend, text
     from .facts import facts
 
-    act = _activation(what, _parameters(param))
+    act = _activation(what, parameters(param))
     if backend is not None:
         print(compiler.source(act, backend), end="")
         return
@@ -343,7 +309,7 @@ def new(
     from . import backends, newcomer
 
     targets = [backends.get(b).name for b in backend] if backend else list(backends.NAMES)
-    made = newcomer.make(name, formula, _parameters(param), targets)
+    made = newcomer.make(name, formula, parameters(param), targets)
     for line in made.lines:
         console.print(escape(line), soft_wrap=True)
     print_report(made.report, targets, list(made.dtypes))
@@ -354,43 +320,6 @@ def new(
         raise typer.Exit(1)
     for path in newcomer.write(made):
         console.print(f"wrote {path}")
-
-
-bench = typer.Typer(
-    no_args_is_help=True, help="Measurements of speed, as ratios or with the machine they hold for."
-)
-app.add_typer(bench, name="bench")
-
-
-@bench.command("new")
-def bench_new(
-    formula: Annotated[str, typer.Argument()] = "x*tanh(log(1+exp(a*x)))",
-    param: Parameters = None,
-) -> None:
-    """The time that `actgen new` takes on this machine, against its target of 10 seconds."""
-    import subprocess
-    import tempfile
-    import time
-
-    given = param or (["a=1.0"] if formula == "x*tanh(log(1+exp(a*x)))" else [])
-    with tempfile.TemporaryDirectory() as folder:
-        import os
-
-        command = [sys.executable, "-m", "actgen", "new", "bench_activation", formula]
-        command += [part for p in given for part in ("--param", p)]
-        start = time.perf_counter()
-        done = subprocess.run(
-            command,
-            env={**os.environ, "ACTGEN_ROOT": folder, "ACTGEN_CACHE": ""},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        seconds = time.perf_counter() - start
-    if done.returncode:
-        errors.print(escape(done.stdout + done.stderr))
-        raise typer.Exit(1)
-    console.print(f"actgen new took {seconds:.1f} s; the target is 10 s")
 
 
 @app.command()

@@ -65,6 +65,7 @@ documents.verify
 documents.show
 documents
 worst_cases sweep peers
+overhead memory
 peer_errors checks cuda_check
 report
 matrix.check
@@ -77,7 +78,8 @@ matrix.torch_compile matrix.torch_export matrix.torch_distributed
 matrix.torch
 matrix.record
 matrix
-newcomer screen
+newcomer screen options
+bench
 cli
 """
 LEVEL = {name: i for i, line in enumerate(LAYERS.split("\n")) for name in line.split()}

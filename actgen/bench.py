@@ -1,0 +1,101 @@
+"""`actgen bench`: what calls, backward passes and new formulas cost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from .options import Names, Parameters
+from .screen import console, errors, new_table
+
+app = typer.Typer(
+    no_args_is_help=True, help="Measurements of speed, as ratios or with the machine they hold for."
+)
+
+
+@app.command("new")
+def new(
+    formula: Annotated[str, typer.Argument()] = "x*tanh(log(1+exp(a*x)))",
+    param: Parameters = None,
+) -> None:
+    """The time that `actgen new` takes on this machine, against its target of 10 seconds."""
+    given = param or (["a=1.0"] if formula == "x*tanh(log(1+exp(a*x)))" else [])
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "actgen", "new", "bench_activation", formula]
+        command += [part for p in given for part in ("--param", p)]
+        start = time.perf_counter()
+        done = subprocess.run(
+            command,
+            env={**os.environ, "ACTGEN_ROOT": folder, "ACTGEN_CACHE": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.perf_counter() - start
+    if done.returncode:
+        errors.print(escape(done.stdout + done.stderr))
+        raise typer.Exit(1)
+    console.print(f"actgen new took {seconds:.1f} s; the target is 10 s")
+
+
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
+
+
+@app.command()
+def overhead(names: Names = None, markdown: Markdown = False) -> None:
+    """Our time over torch's own function's at sizes where a call is all overhead; one thread."""
+    from . import overhead as measuring
+    from . import registry
+
+    acts = [registry.load(n) for n in names or registry.names()]
+    columns = ["activation"]
+    columns += [f"forward, n = {n:,}" for n in measuring.SIZES]
+    columns += [f"forward + backward, n = {n:,}" for n in measuring.SIZES]
+    rows = [
+        [o.name, *(f"{r:.1f}" for r in (*o.forward, *o.backward))]
+        for o in measuring.overheads(acts)
+    ]
+    _print("time of a call over torch's own, float32 (median ratio)", columns, rows, markdown)
+
+
+@app.command()
+def memory(names: Names = None, markdown: Markdown = False) -> None:
+    """What a backward pass keeps, beside torch's own function; and f' in f, how far off."""
+    from . import memory as measuring
+    from . import registry
+
+    columns = ["activation"]
+    for dtype in measuring.DTYPES:
+        columns += [f"saved in {dtype}", "bytes", "torch's"]
+    columns += ["f' in the output y", "error in float32"]
+    rows = []
+    for s in measuring.saved([registry.load(n) for n in names or registry.names()]):
+        row = [s.name]
+        for what, own, theirs in zip(s.what, s.own, s.theirs, strict=True):
+            row += [what, f"{own:g}", "–" if theirs is None else f"{theirs:g}"]
+        rows.append([*row, s.slope or "–", dict(s.errors).get("float32", "–")])
+    _print("saved for backward, bytes an element", columns, rows, markdown)
+
+
+def _print(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool
+) -> None:
+    if markdown:
+        lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+        lines += [
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
+        ]
+        print("\n".join(lines))
+        return
+    table = new_table(title, *columns)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
