@@ -84,6 +84,9 @@ def show(
     ] = None,
     latex: Annotated[bool, typer.Option("--latex", help="Formulas as LaTeX.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="What each library computes under its names.")
+    ] = False,
     param: Parameters = None,
 ) -> None:
     """An activation: its formula, derivatives and kinks, its programs, or its generated source."""
@@ -94,6 +97,12 @@ def show(
     act = _activation(what, parameters(param))
     if backend is not None:
         print(compiler.source(act, backend), end="")
+        return
+    if peers:
+        from .namesakes import lines
+
+        for line in lines(act):
+            console.print(escape(line), soft_wrap=True)
         return
     if as_json:
         print(json.dumps(facts(act).as_dict(), indent=2))

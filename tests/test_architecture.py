@@ -47,7 +47,7 @@ kernel
 compiler
 running
 row_errors
-verify build plots models
+verify build plots models namesakes
 documents.commands
 documents.tokens
 documents.syntax documents.functions documents.trees documents.cells documents.zero

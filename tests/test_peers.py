@@ -205,3 +205,37 @@ def test_the_published_table_has_every_activation() -> None:
     for section in text.split("\n## ")[1:]:
         rows = [line.split(" | ")[0][2:] for line in section.splitlines() if line[:2] == "| "]
         assert rows[1:] == compared, "make it anew: actgen verify --peers --markdown"
+
+
+# Names that libraries do not agree on.
+
+
+def test_names_that_mean_two_functions_are_told() -> None:
+    from actgen.namesakes import lines
+
+    gelu = "\n".join(lines(actgen.load("gelu")))
+    assert "jax: gelu computes gelu_tanh" in gelu
+    assert "conflict: jax's gelu is gelu_tanh" in gelu and "0.000473 apart" in gelu
+    assert "conflict: torch" not in gelu
+    slope = "\n".join(lines(actgen.load("leaky_relu")))
+    assert "conflict: keras's leaky_relu is leaky_relu(negative_slope=0.2)" in slope
+    assert "2.06e-09 apart" in "\n".join(lines(actgen.load("softplus")))
+
+
+def test_tabled_names_are_of_declared_activations() -> None:
+    from actgen.namesakes import every
+
+    for namesake in every():
+        act = actgen.load(namesake.activation)
+        assert set(namesake.values) <= {p.name for p in act.parameters}, namesake
+
+
+def test_flax_starts_its_slopes_where_the_table_says() -> None:
+    import flax.linen as nn
+    import jax
+
+    from actgen.namesakes import every
+
+    (row,) = (n for n in every() if n.library == "flax")
+    start = nn.PReLU().init(jax.random.key(0), jax.numpy.ones(3))["params"]["negative_slope"]
+    assert float(start) == pytest.approx(row.values["a"])
