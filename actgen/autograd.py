@@ -11,10 +11,12 @@ from typing import Any
 
 from . import emit, outputs
 from .backends import Backend
+from .backends.torch import FUSED
 from .compiled import Compiled
 from .lower import lower
 from .model import constant
 from .program import Program
+from .spec import Activation
 from .twins import twin
 
 #: The kernel of f' from the output, where there is one.
@@ -50,9 +52,12 @@ def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]
     for f, kernel in zip(compiled.functions.values(), kernels, strict=True):
         text = _Text(f.name, twin(f.expr, act.inputs, symbols), backend, "_smooth")
         if text.program.used:  # a constant has no derivative
-            smooth.append(kernel if text.lines == kernel.lines else text)
+            same = text.lines == kernel.lines and act.name not in FUSED
+            smooth.append(kernel if same else text)
     if form.program is not None and form.dtypes:
         kernels.append(_Text(FROM_OUTPUT, form.program, backend))
+    if act.name in FUSED:
+        kernels[0].lines = _fused(act, kernels[0].lines)
     texts = [*kernels, *smooth]
     inputs, parameters = [str(s) for s in act.inputs], [p.name for p in act.parameters]
     arguments = ", ".join([*inputs, *parameters])
@@ -89,6 +94,18 @@ def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]
         "output_arguments": ", ".join(["x: Tensor", *(f"{p}: Value" for p in parameters)]),
         "output_lines": _output_lines(compiled, form, backend),
     }
+
+
+def _fused(act: Activation, lines: list[str]) -> list[str]:
+    """f by torch's own kernel, and as before for parameters that are tensors."""
+    names = [p.name for p in act.parameters]
+    line = f"return nn.functional.{FUSED[act.name]}({', '.join([str(act.inputs[0]), *names])})"
+    if not names:
+        return [line]
+    test = f"not isinstance({names[0]}, Tensor)"
+    if len(names) > 1:
+        test = f"not any(isinstance(p, Tensor) for p in ({', '.join(names)}))"
+    return [f"if {test}:", f"    {line}", *lines]
 
 
 class _Text:

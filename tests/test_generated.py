@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import actgen
-from actgen import build, compiler, contract
+from actgen import build, compiler, contract, dropin
 from actgen.accuracy import Measurement
 from actgen.registry import names
 
@@ -29,8 +29,11 @@ def test_committed_files_are_current(name: str) -> None:
 
 def test_nothing_is_missing_or_left_over() -> None:
     for backend in ("numpy", "cuda", "torch"):
-        found = {p.stem for p in (GENERATED / backend).glob("*.py")}
-        assert found == {*names(), "__init__"}
+        found = {p.name for p in (GENERATED / backend).glob("*.py")}
+        spaces = dropin.files(backend, [actgen.load(n) for n in names()])
+        assert found == {*(f"{n}.py" for n in names()), "__init__.py", *spaces}
+        for file, text in spaces.items():
+            assert (GENERATED / backend / file).read_text() == text
 
 
 def test_accuracy_covers_every_kernel() -> None:
@@ -100,7 +103,7 @@ assert torch.isfinite(x.grad).all()
 
 @pytest.mark.parametrize("backend", CALLS)
 def test_files_run_alone(backend: str, tmp_path: Path) -> None:
-    files = [str(p) for p in sorted((GENERATED / backend).glob("*.py")) if p.stem != "__init__"]
+    files = [str(GENERATED / backend / f"{name}.py") for name in names()]
     done = subprocess.run(
         [sys.executable, "-c", ALONE, CALLS[backend], *files],
         capture_output=True,

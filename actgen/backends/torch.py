@@ -39,6 +39,19 @@ _SAME_NAME = (
     "sigmoid",
 )
 
+#: Activation → torch's own function of the same arguments, one kernel where ours is a composite:
+#: those whose values hold the contract at every parameter (`actgen verify` measures them).
+FUSED: dict[str, str] = {
+    **{
+        name: name
+        for name in (
+            *("elu", "hardshrink", "hardsigmoid", "leaky_relu", "relu", "relu6", "selu"),
+            *("softshrink", "threshold"),
+        )
+    },
+    "rrelu": "leaky_relu",
+}
+
 BACKEND = Backend(
     name="torch",
     literal=literal,

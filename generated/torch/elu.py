@@ -114,6 +114,8 @@ class ELU(nn.Module):
 
 
 def _forward(x: Tensor, alpha: Value) -> Tensor:
+    if not isinstance(alpha, Tensor):
+        return nn.functional.elu(x, alpha)
     return torch.where(x > 0.0, x, torch.expm1(torch.clamp(x, max=0.0)) * alpha)
 
 
@@ -140,12 +142,20 @@ def _grad_alpha(x: Tensor, alpha: Value) -> Tensor:
 # What is differentiated in their place where there is no closed form.
 
 
+def _forward_smooth(x: Tensor, alpha: Value) -> Tensor:
+    return torch.where(x > 0.0, x, torch.expm1(torch.clamp(x, max=0.0)) * alpha)
+
+
 def _derivative_smooth(x: Tensor, alpha: Value) -> Tensor:
     return torch.where(x > 0.0, 1.0, alpha * torch.exp(torch.clamp(x, max=0.0)))
 
 
 def _second_derivative_smooth(x: Tensor, alpha: Value) -> Tensor:
     return torch.where(x > 0.0, 0.0, alpha * torch.exp(torch.clamp(x, max=0.0)))
+
+
+def _grad_alpha_smooth(x: Tensor, alpha: Value) -> Tensor:
+    return torch.where(x > 0.0, 0.0, torch.expm1(torch.clamp(x, max=0.0)))
 
 
 # Autograd.
@@ -163,10 +173,10 @@ _PARTIALS: dict[str, tuple[str | None, ...]] = {
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {
-    "forward": _forward,
+    "forward": _forward_smooth,
     "derivative": _derivative_smooth,
     "second_derivative": _second_derivative_smooth,
-    "grad_alpha": _grad_alpha,
+    "grad_alpha": _grad_alpha_smooth,
 }
 
 

@@ -113,6 +113,8 @@ class Hardshrink(nn.Module):
 
 
 def _forward(x: Tensor, lambd: Value) -> Tensor:
+    if not isinstance(lambd, Tensor):
+        return nn.functional.hardshrink(x, lambd)
     return torch.where(torch.isnan(x), x, torch.where((lambd < x) | (lambd < -x), x, 0.0))
 
 

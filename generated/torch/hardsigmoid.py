@@ -86,7 +86,7 @@ class Hardsigmoid(nn.Module):
 
 
 def _forward(x: Tensor) -> Tensor:
-    return torch.where(x <= -3.0, 0.0, torch.where(x >= 3.0, 1.0, x / 6.0 + 0.5))
+    return nn.functional.hardsigmoid(x)
 
 
 def _derivative(x: Tensor) -> Tensor:
@@ -104,6 +104,10 @@ def _derivative_of_output(y: Tensor) -> Tensor:
 
 
 # What is differentiated in their place where there is no closed form.
+
+
+def _forward_smooth(x: Tensor) -> Tensor:
+    return torch.where(x <= -3.0, 0.0, torch.where(x >= 3.0, 1.0, x / 6.0 + 0.5))
 
 
 def _derivative_smooth(x: Tensor) -> Tensor:
@@ -125,7 +129,7 @@ _PARTIALS: dict[str, tuple[str | None, ...]] = {
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {
-    "forward": _forward,
+    "forward": _forward_smooth,
     "derivative": _derivative_smooth,
 }
 

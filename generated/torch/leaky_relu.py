@@ -114,6 +114,8 @@ class LeakyReLU(nn.Module):
 
 
 def _forward(x: Tensor, negative_slope: Value) -> Tensor:
+    if not isinstance(negative_slope, Tensor):
+        return nn.functional.leaky_relu(x, negative_slope)
     return torch.where(x >= 0.0, x, x * negative_slope)
 
 
@@ -133,8 +135,16 @@ def _grad_negative_slope(x: Tensor, negative_slope: Value) -> Tensor:
 # What is differentiated in their place where there is no closed form.
 
 
+def _forward_smooth(x: Tensor, negative_slope: Value) -> Tensor:
+    return torch.where(x >= 0.0, x, x * negative_slope)
+
+
 def _derivative_smooth(x: Tensor, negative_slope: Value) -> Tensor:
     return torch.where(x >= 0.0, 1.0 * torch.ones_like(x), negative_slope)
+
+
+def _grad_negative_slope_smooth(x: Tensor, negative_slope: Value) -> Tensor:
+    return torch.where(x >= 0.0, 0.0, x)
 
 
 # Autograd.
@@ -152,9 +162,9 @@ _PARTIALS: dict[str, tuple[str | None, ...]] = {
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {
-    "forward": _forward,
+    "forward": _forward_smooth,
     "derivative": _derivative_smooth,
-    "grad_negative_slope": _grad_negative_slope,
+    "grad_negative_slope": _grad_negative_slope_smooth,
 }
 
 

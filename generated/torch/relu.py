@@ -85,7 +85,7 @@ class ReLU(nn.Module):
 
 
 def _forward(x: Tensor) -> Tensor:
-    return torch.clamp(x, min=0.0)
+    return nn.functional.relu(x)
 
 
 def _derivative(x: Tensor) -> Tensor:

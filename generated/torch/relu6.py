@@ -86,7 +86,7 @@ class ReLU6(nn.Module):
 
 
 def _forward(x: Tensor) -> Tensor:
-    return torch.clamp(torch.clamp(x, min=0.0), max=6.0)
+    return nn.functional.relu6(x)
 
 
 def _derivative(x: Tensor) -> Tensor:

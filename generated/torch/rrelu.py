@@ -124,6 +124,8 @@ class RReLU(nn.Module):
 
 
 def _forward(x: Tensor, a: Value) -> Tensor:
+    if not isinstance(a, Tensor):
+        return nn.functional.leaky_relu(x, a)
     return torch.where(x >= 0.0, x, x * a)
 
 
@@ -142,8 +144,16 @@ def _grad_a(x: Tensor, a: Value) -> Tensor:
 # What is differentiated in their place where there is no closed form.
 
 
+def _forward_smooth(x: Tensor, a: Value) -> Tensor:
+    return torch.where(x >= 0.0, x, x * a)
+
+
 def _derivative_smooth(x: Tensor, a: Value) -> Tensor:
     return torch.where(x >= 0.0, 1.0 * torch.ones_like(x), a)
+
+
+def _grad_a_smooth(x: Tensor, a: Value) -> Tensor:
+    return torch.where(x >= 0.0, 0.0, x)
 
 
 # Autograd.
@@ -161,9 +171,9 @@ _PARTIALS: dict[str, tuple[str | None, ...]] = {
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {
-    "forward": _forward,
+    "forward": _forward_smooth,
     "derivative": _derivative_smooth,
-    "grad_a": _grad_a,
+    "grad_a": _grad_a_smooth,
 }
 
 

@@ -93,8 +93,7 @@ class SELU(nn.Module):
 
 
 def _forward(x: Tensor) -> Tensor:
-    w = torch.where(x > 0.0, x, torch.expm1(torch.clamp(x, max=0.0)) * 1.6732632423543772)
-    return w * 1.0507009873554805
+    return nn.functional.selu(x)
 
 
 def _derivative(x: Tensor) -> Tensor:
@@ -103,6 +102,24 @@ def _derivative(x: Tensor) -> Tensor:
 
 
 def _second_derivative(x: Tensor) -> Tensor:
+    w = torch.where(x > 0.0, 0.0, torch.exp(torch.clamp(x, max=0.0)) * 1.6732632423543772)
+    return w * 1.0507009873554805
+
+
+# What is differentiated in their place where there is no closed form.
+
+
+def _forward_smooth(x: Tensor) -> Tensor:
+    w = torch.where(x > 0.0, x, torch.expm1(torch.clamp(x, max=0.0)) * 1.6732632423543772)
+    return w * 1.0507009873554805
+
+
+def _derivative_smooth(x: Tensor) -> Tensor:
+    w = torch.where(x > 0.0, 1.0, torch.exp(torch.clamp(x, max=0.0)) * 1.6732632423543772)
+    return w * 1.0507009873554805
+
+
+def _second_derivative_smooth(x: Tensor) -> Tensor:
     w = torch.where(x > 0.0, 0.0, torch.exp(torch.clamp(x, max=0.0)) * 1.6732632423543772)
     return w * 1.0507009873554805
 
@@ -121,9 +138,9 @@ _PARTIALS: dict[str, tuple[str | None, ...]] = {
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {
-    "forward": _forward,
-    "derivative": _derivative,
-    "second_derivative": _second_derivative,
+    "forward": _forward_smooth,
+    "derivative": _derivative_smooth,
+    "second_derivative": _second_derivative_smooth,
 }
 
 

@@ -113,6 +113,8 @@ class Softshrink(nn.Module):
 
 
 def _forward(x: Tensor, lambd: Value) -> Tensor:
+    if not isinstance(lambd, Tensor):
+        return nn.functional.softshrink(x, lambd)
     w = torch.where(lambd < x, x - lambd, torch.where(lambd < -x, lambd + x, 0.0))
     return torch.where(torch.isnan(x), x, w)
 

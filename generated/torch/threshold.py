@@ -139,6 +139,8 @@ class Threshold(nn.Module):
 
 
 def _forward(x: Tensor, threshold: Value, value: Value) -> Tensor:
+    if not any(isinstance(p, Tensor) for p in (threshold, value)):
+        return nn.functional.threshold(x, threshold, value)
     return torch.where(torch.isnan(x), x, torch.where(threshold < x, x, value))
 
 
