@@ -107,6 +107,7 @@ class _Printer:
         self.program, self.backend, self.width = program, backend, width
         self.taken = {*program.inputs, *program.parameters}
         self.uniform = program.uniform
+        self.made = {i.dest: i for i in program.body}
         self.uses = Counter(a for i in program.body for a in i.args if isinstance(a, str))
         self.uses.update(out for out in program.outputs if isinstance(out, str))
         self.text: dict[str, tuple[str, int]] = {
@@ -172,7 +173,27 @@ class _Printer:
         if instr.op == "where":
             return op.text.format(*self.spread(instr))
         operands = [self.operand(a, n) for a, n in zip(instr.args, op.needs, strict=False)]
+        if self.backend.hold != "{0}" and instr.op in ("add", "sub"):
+            operands = [
+                self.hold(a, b, s) for a, b, s in zip(instr.args, instr.args[::-1], operands)
+            ]
         return op.text.format(*operands)
+
+    def fixed(self, arg: Arg) -> bool:
+        """Whether a compiler may know the value: a number, or made of parameters alone."""
+        return not isinstance(arg, str) or arg in self.uniform
+
+    def moved(self, arg: Arg) -> bool:
+        """Whether an operand is a sum with a value that a compiler may know."""
+        made = self.made.get(arg) if isinstance(arg, str) else None
+        return made is not None and made.op in ("add", "sub") and any(map(self.fixed, made.args))
+
+    def hold(self, arg: Arg, other: Arg, shown: str) -> str:
+        """An operand of a sum, kept apart where (v + 1) + 2 could become v + 3."""
+        if not self.moved(arg) or not (self.fixed(other) or self.moved(other)):
+            return shown
+        self.ops.add("hold")
+        return self.backend.hold.format(self.operand(arg, 0))
 
     def assign(self, instr: Instr, shown: str) -> None:
         name = self.name(instr)

@@ -23,14 +23,15 @@ ARITY: dict[str, int] = {
     **dict.fromkeys(("neg", "abs", "sign", "sqrt", "exp", "expm1", "log", "log1p", "not"), 1),
     **dict.fromkeys(("erf", "erfc", "sinh", "cosh", "tanh", "sin", "cos", "tan", "isnan"), 1),
     **dict.fromkeys(("asin", "acos", "atan", "asinh", "acosh", "atanh"), 1),
-    **dict.fromkeys(("row_sum", "row_max"), 1),
+    # row_total: a sum that is nothing but linear, for tangents.
+    **dict.fromkeys(("row_sum", "row_max", "row_total"), 1),
     # a*b that no compiler may fuse into a sum, and the exact errors of a*b and a + b.
     **dict.fromkeys(("mul_high", "mul_low", "add_low"), 2),
     "where": 3,
 }
 
 BOOLEAN = frozenset(("gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not", "isnan"))
-ROW_OPS = frozenset(("row_sum", "row_max"))
+ROW_OPS = frozenset(("row_sum", "row_max", "row_total"))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from .accuracy import Format
 from .compiled import Compiled, Function
 from .compiler import compile
 from .kernel import Kernel
+from .peers import LIBRARIES
 
 Runner = Callable[[Function, Sequence[Any], Mapping[str, float], Format], Any]
 
@@ -51,8 +52,27 @@ def _run_torch(kernel: Kernel) -> Runner:
     return run
 
 
+def _run_jax(kernel: Kernel) -> Runner:
+    module = kernel.module  # BackendUnavailable where jax is not installed
+    import jax
+    import jax.numpy as jnp
+
+    def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
+        function = getattr(module, kernel.activation.name + _suffix(f.name))
+        compiled = jax.jit(lambda *given: function(*given, **values))
+        with LIBRARIES["jax"].context():
+            given = [jnp.asarray(a.astype(fmt.dtype)) for a in arrays]
+            return np.asarray(compiled(*given)).astype(np.float64)
+
+    return run
+
+
 #: How the kernels of a backend are run; a new backend adds a row.
-RUNNERS: dict[str, Callable[[Kernel], Runner]] = {"numpy": _run_numpy, "torch": _run_torch}
+RUNNERS: dict[str, Callable[[Kernel], Runner]] = {
+    "numpy": _run_numpy,
+    "torch": _run_torch,
+    "jax": _run_jax,
+}
 
 
 def runner(compiled: Compiled, backend: str) -> Runner:
