@@ -26,6 +26,7 @@ accuracy
 model guards tails reference contract
 variants
 asymptotics patches registry zones
+flushing
 measuring
 cases
 trial ties
@@ -40,6 +41,8 @@ pieces
 shape
 smoothness inverse moments ends
 facts
+peers
+chains
 files formula scaffold
 kernel
 compiler
@@ -62,7 +65,7 @@ documents.prose
 documents.verify
 documents.show
 documents
-worst_cases sweep peers
+worst_cases sweep
 peer_errors checks cuda_check
 report
 newcomer screen

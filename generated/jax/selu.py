@@ -193,7 +193,7 @@ def _expm1(x: Array) -> Array:
         series = series * r + 1 / math.factorial(n)
     p = r + r * r * series
     half = lax.bitcast_convert_type((k.astype(integer) + bias) << bits, x.dtype)  # 2**(k - 1)
-    return (half * p + (half - 0.5)) * 2.0
+    return jnp.where(k == 0.0, p, (half * p + (half - 0.5)) * 2.0)
 
 
 _expm1.defjvps(lambda t, y, x: t * jnp.exp(x))
