@@ -183,14 +183,20 @@ class _Printer:
         """Whether a compiler may know the value: a number, or made of parameters alone."""
         return not isinstance(arg, str) or arg in self.uniform
 
-    def moved(self, arg: Arg) -> bool:
-        """Whether an operand is a sum with a value that a compiler may know."""
+    def made_with(self, arg: Arg, ops: tuple[str, ...]) -> bool:
+        """Whether an operand is made by one of the operations with a value that is fixed."""
         made = self.made.get(arg) if isinstance(arg, str) else None
-        return made is not None and made.op in ("add", "sub") and any(map(self.fixed, made.args))
+        return made is not None and made.op in ops and any(map(self.fixed, made.args))
 
     def hold(self, arg: Arg, other: Arg, shown: str) -> str:
-        """An operand of a sum, kept apart where (v + 1) + 2 could become v + 3."""
-        if not self.moved(arg) or not (self.fixed(other) or self.moved(other)):
+        """An operand of a sum, kept apart where (v + 1) + 2 could become v + 3.
+
+        A product as well where v·a + b, or what is left of them, is 0: fused it would not be.
+        """
+        sums, products, rest = ("add", "sub"), ("mul", "div"), ("mul_low", "add_low")
+        apart = self.made_with(arg, sums) and (self.fixed(other) or self.made_with(other, sums))
+        left = isinstance(other, str) and other in self.made and self.made[other].op in rest
+        if not apart and not (self.made_with(arg, products) and (left or self.fixed(other))):
             return shown
         self.ops.add("hold")
         return self.backend.hold.format(self.operand(arg, 0))

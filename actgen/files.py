@@ -17,6 +17,10 @@ from .row_kernels import loops, stages
 from .spec import Activation, Parameter
 
 FINITE = "no NaN or infinity where the true value is finite, the limit at ±inf, NaN for NaN."
+FLUSHES = (
+    "Where the device takes subnormal numbers for zeros, as XLA does on a CPU: but for numbers "
+    "below 4 times the least normal one, which may count as zeros."
+)
 
 _PRIME = {"forward": "f", "derivative": "f'", "second_derivative": "f''"}
 
@@ -90,6 +94,7 @@ def _contract(compiled: Compiled, backend: Backend) -> list[str]:
     """The contract, and which functions were found not to hold it."""
     broken = [f.name for f in compiled.functions.values() if f.choice and not f.choice.held]
     words = f"{promise(backend.name, compiled.activation.is_row)}; {FINITE}"
+    words += f" {FLUSHES}" if backend.flushes else ""
     return wrap("Contract:", f"NOT HELD by {', '.join(broken)}; {words}" if broken else words)
 
 

@@ -158,7 +158,8 @@ def measure(
 ) -> Measurement:
     """The worst errors of results at a case's points; `names` are those of its inputs.
 
-    `flushes`: the device takes subnormal numbers for zeros. `labels` are the fields of the Measurement that only the caller knows.
+    `flushes`: the device takes subnormal numbers for zeros. `labels` are the fields of the
+    Measurement that only the caller knows.
     """
     points, truth = case.points, case.truth
     y = np.broadcast_to(np.asarray(computed, np.float64), len(points))
