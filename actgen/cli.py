@@ -14,6 +14,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from . import backends
 from .errors import ActgenError, FormulaWarning
 from .screen import (
     bar,
@@ -38,7 +39,10 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_def
 Backends = Annotated[
     list[str] | None,
     typer.Option(
-        "--backend", "-b", help="numpy, cuda or torch; may be repeated.", show_default=False
+        "--backend",
+        "-b",
+        help=f"{', '.join(backends.NAMES)}: one of these; may be repeated.",
+        show_default=False,
     ),
 ]
 
@@ -261,7 +265,7 @@ def verify(
     ] = False,
 ) -> None:
     """Measure every kernel against the truth and cross-check backends, derivatives and peers."""
-    from . import backends, registry, report
+    from . import registry, report
     from .accuracy import FORMATS
     from .build import own_names
 
@@ -303,7 +307,7 @@ def new(
 
     Nothing is written unless every backend is within the accuracy contract.
     """
-    from . import backends, newcomer
+    from . import newcomer
 
     targets = [backends.get(b).name for b in backend] if backend else list(backends.NAMES)
     made = newcomer.make(name, formula, _parameters(param), targets)

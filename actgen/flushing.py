@@ -51,5 +51,6 @@ def _vanished(y: Any, truth: Truth, fmt: Format, most: float) -> NDArray[np.bool
     """Where a result and what is within `most` ulp of the truth are both among the least."""
     with np.errstate(all="ignore"):
         nearest = np.abs(truth.high) - truth.slack - most * unit_of(truth, fmt)
-        hidden: NDArray[np.bool_] = nearest < np.ldexp(least(fmt), truth.lift)
-    return hidden & (np.abs(y) < least(fmt))
+        hidden = nearest < np.ldexp(least(fmt), truth.lift)
+    found: NDArray[np.bool_] = hidden & (np.abs(y) < least(fmt))
+    return found

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from . import model
+from . import backends, model, peers
 from .accuracy import Format
 from .compiled import Compiled, Function
 from .compiler import compile
 from .kernel import Kernel
-from .peers import LIBRARIES
 
 Runner = Callable[[Function, Sequence[Any], Mapping[str, float], Format], Any]
 
@@ -60,11 +59,16 @@ def _run_jax(kernel: Kernel) -> Runner:
     def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
         function = getattr(module, kernel.activation.name + _suffix(f.name))
         compiled = jax.jit(lambda *given: function(*given, **values))
-        with LIBRARIES["jax"].context():
+        with peers.LIBRARIES["jax"].context():
             given = [jnp.asarray(a.astype(fmt.dtype)) for a in arrays]
             return np.asarray(compiled(*given)).astype(np.float64)
 
     return run
+
+
+def flushes(backend: str, dtype: str) -> bool:
+    """Whether a backend takes subnormal numbers of a format for zeros here."""
+    return backends.get(backend).flushes and peers.flushes(backend, dtype)
 
 
 #: How the kernels of a backend are run; a new backend adds a row.

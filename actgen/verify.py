@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import backends, contract, measuring, model, peers, row_errors
+from . import contract, measuring, model, row_errors
 from .accuracy import FORMATS, Format, Measurement
 from .cases import cases, settings
 from .compiled import Compiled, Function
 from .compiler import compile_activation
 from .measuring import Case
 from .registry import load
-from .running import Runner, runner
+from .running import Runner, flushes, runner
 from .spec import Activation
 
 
@@ -66,11 +66,11 @@ def verify(
     run = runner(compiled, backend)
     fmt = FORMATS[dtype]
     wanted = [f for f in compiled.functions.values() if functions is None or f.name in functions]
-    flushes = backends.get(backend).flushes and peers.flushes(backend, dtype)
+    flushed = flushes(backend, dtype)
     labels = {"activation": act.name, "backend": backend, "dtype": dtype}
     if act.is_row:
-        return Measurements(row_errors.measure(act, f, run, fmt, labels, flushes) for f in wanted)
-    return Measurements(_measure_elements(compiled, f, run, fmt, labels, flushes) for f in wanted)
+        return Measurements(row_errors.measure(act, f, run, fmt, labels, flushed) for f in wanted)
+    return Measurements(_measure_elements(compiled, f, run, fmt, labels, flushed) for f in wanted)
 
 
 def _measure_elements(
@@ -79,7 +79,7 @@ def _measure_elements(
     run: Runner,
     fmt: Format,
     labels: Mapping[str, Any],
-    flushes: bool,
+    flushed: bool,
 ) -> Measurement:
     total: Measurement | None = None
     names = [s.name for s in compiled.activation.inputs]
@@ -89,7 +89,7 @@ def _measure_elements(
         values = {s.name: model.constant(v) for s, v in setting.items()}
         computed = run(f, list(case.points.T), values, fmt)
         found = measuring.measure(
-            computed, case, fmt, limit, names, flushes, function=f.name, **labels
+            computed, case, fmt, limit, names, flushed, function=f.name, **labels
         )
         found = measuring.at_parameters(found, values)
         total = found if total is None else total.merge(found)

@@ -63,9 +63,9 @@ BACKEND = Backend(
     usage="Every function takes floating arrays or numbers of any shape; parameters are numbers or "
     "arrays that broadcast. All are differentiable to any order, in their parameters too. 16-bit "
     "arrays are computed in float32 and rounded once.",
-    row_usage="Every function takes floating arrays; a row lies along `axis`. f is differentiable to "
-    "any order; the others too, where no two entries of a row are the greatest. 16-bit arrays are "
-    "computed in float32 and rounded once.",
+    row_usage="Every function takes floating arrays; a row lies along `axis`. f is differentiable "
+    "to any order; the others too, where no two entries of a row are the greatest. 16-bit arrays "
+    "are computed in float32 and rounded once.",
     default=literal,
     linear=True,
     flushes=True,

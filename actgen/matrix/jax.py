@@ -2,124 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
-import os
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .. import model
-from ..checks import ordinary
-from ..compiler import compile
 from ..spec import Activation
 from .check import Check
+from .jax_models import MODELS
+from .jax_subject import Subject, array, in_float64, same, subject, weights
 
-#: Results of the same closed forms, put together in another order.
-CLOSE = 2e-5
+__all__ = ["CHECKS", "subject"]
+
 #: A slope by central differences in float64, against a derivative.
 STEP, SLOPE = 1e-5, 1e-6
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A generated file and how it is called: `f(*arrays)`, at the parameters' defaults.
-
-    `arrays` are float32 inputs of shape (2, 5), rows along the last axis. `options` are the
-    keywords of every call, `values` the parameters that can be differentiated.
-    """
-
-    activation: Activation
-    module: Any
-    arrays: tuple[Any, ...]
-    options: dict[str, Any]
-    values: dict[str, float]
-
-    def function(self, suffix: str = "") -> Callable[..., Any]:
-        """A function of the file, with its keywords."""
-        named = getattr(self.module, self.activation.name + suffix)
-        return functools.partial(named, **self.options) if self.options else named
-
-    @property
-    def f(self) -> Callable[..., Any]:
-        """The activation itself."""
-        return self.function()
-
-    @property
-    def one(self) -> Callable[[Any], Any]:
-        """The activation as a function of its first input, the others held."""
-        f, others = self.f, self.arrays[1:]
-        if not others:
-            return f
-        return lambda x: f(x, *(o if x.ndim == o.ndim else o.ravel()[0] for o in others))
-
-    @property
-    def x(self) -> Any:
-        """The first input."""
-        return self.arrays[0]
-
-    def total(self, *arrays: Any) -> Any:
-        """A number to differentiate: each result with a weight of its own."""
-        import jax.numpy as jnp
-
-        y = self.f(*arrays)
-        return jnp.sum(y * weights(y))
-
-
-def subject(act: Activation) -> Subject:
-    """The activation for the checks of CHECKS; BackendUnavailable where jax is not installed."""
-    if "jax" not in sys.modules:  # two devices to shard over, where nothing is running yet
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count=2".strip()
-    module = compile(act, "jax").module
-    points = np.resize(np.array(ordinary(act)), 10).reshape(2, 5)
-    others = [0.6 * points + 0.11] * (len(act.inputs) - 1)
-    arrays = tuple(_array(a, np.float32) for a in (points, *others))
-    values = {p.name: model.constant(p.value) for p in act.parameters if p.value.is_finite}
-    return Subject(act, module, arrays, {"axis": -1} if act.is_row else {}, values)
-
-
-def _array(values: Any, dtype: Any) -> Any:
-    import jax.numpy as jnp
-
-    return jnp.asarray(np.asarray(values, dtype))
-
-
-def weights(y: Any) -> Any:
-    """A different weight for each entry, in the dtype of y."""
-    import jax.numpy as jnp
-
-    return jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape).astype(y.dtype)
-
-
-def same(expected: Any, got: Any, tolerance: float = CLOSE) -> None:
-    """Raise AssertionError unless trees of arrays agree, relative to the greater of 1 and them."""
-    import jax
-
-    leaves = jax.tree.leaves(expected), jax.tree.leaves(got)
-    assert len(leaves[0]) == len(leaves[1]), f"expected {leaves[0]}, got {leaves[1]}"
-    for a, b in zip(*leaves, strict=True):
-        assert a.dtype == b.dtype, f"expected {a.dtype}, got {b.dtype}"
-        a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-        assert a.shape == b.shape, f"expected shape {a.shape}, got {b.shape}"
-        apart = np.abs(a - b) <= tolerance * np.maximum(1.0, np.abs(a))
-        assert np.all(apart | (a == b)), f"expected {a}, got {b}"
-
-
-@contextlib.contextmanager
-def _float64(s: Subject) -> Iterator[Subject]:
-    """The same in float64, with that switched on."""
-    import jax
-
-    home: Any = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
-    with home.enable_x64(True):
-        arrays = tuple(_array(a, np.float64) for a in s.arrays)
-        yield Subject(s.activation, s.module, arrays, s.options, s.values)
-
 
 # Transformations.
 
@@ -176,7 +74,7 @@ def _jacobians(s: Subject) -> None:
 def _hessian(s: Subject) -> None:
     import jax
 
-    with _float64(s) as wide:
+    with in_float64(s) as wide:
 
         def total(row: Any) -> Any:
             y = wide.one(row)
@@ -184,10 +82,14 @@ def _hessian(s: Subject) -> None:
 
         row = wide.x[0]
         forwards = jax.hessian(total)(row)
+
+        def along(_: Any, v: Any) -> Any:
+            return forwards @ v
+
         same(forwards, jax.jacrev(jax.jacrev(total))(row), 1e-9)
         same(forwards, jax.jacfwd(jax.jacfwd(total))(row), 1e-9)
         same(forwards, forwards.T, 1e-9)
-        _differences(jax.grad(total), lambda x, v: forwards @ v, row)
+        _differences(jax.grad(total), along, row)
 
 
 def _differences(f: Callable[[Any], Any], slope: Callable[[Any, Any], Any], x: Any) -> None:
@@ -199,15 +101,14 @@ def _differences(f: Callable[[Any], Any], slope: Callable[[Any, Any], Any], x: A
 
 def _fifth(s: Subject) -> None:
     """Five derivatives: each the slope of the one before, forwards and backwards."""
-    import jax
 
-    with _float64(s) as wide:
+    with in_float64(s) as wide:
         row = wide.x[0]
         f: Callable[[Any], Any] = wide.one
         for order in range(5):
             backwards = _summed(f) if order % 2 else _pushed(f)
             if order == 4:
-                _differences(f, lambda x, v, f=f: jax.jvp(f, (x,), (v,))[1], row)
+                _differences(f, functools.partial(_along, f), row)
             f = backwards
         assert np.isfinite(np.asarray(f(row))).all(), f"a fifth derivative is {f(row)}"
 
@@ -215,13 +116,18 @@ def _fifth(s: Subject) -> None:
 def _summed(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     import jax
 
-    return jax.grad(lambda x: (f(x) * weights(f(x))).sum())
+    slope: Callable[[Any], Any] = jax.grad(lambda x: (f(x) * weights(f(x))).sum())
+    return slope
+
+
+def _along(f: Callable[[Any], Any], x: Any, v: Any) -> Any:
+    import jax
+
+    return jax.jvp(f, (x,), (v,))[1]
 
 
 def _pushed(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    import jax
-
-    return lambda x: jax.jvp(f, (x,), (weights(x),))[1]
+    return lambda x: _along(f, x, weights(x))
 
 
 def _linearize(s: Subject) -> None:
@@ -337,7 +243,7 @@ def _wide(s: Subject) -> None:
     """float64 is kept where it is switched on, and float32 beside it."""
     import jax
 
-    with _float64(s) as wide:
+    with in_float64(s) as wide:
         assert jax.grad(wide.total)(*wide.arrays).dtype == np.float64
         same(s.f(*s.arrays), wide.f(*wide.arrays).astype(np.float32))
         assert wide.f(*s.arrays).dtype == np.float32
@@ -360,7 +266,7 @@ def _infinities(s: Subject) -> None:
     """No cotangent becomes NaN far out, up to the third derivative."""
     import jax
 
-    far = _array([[-3e4, -200.0, -90.5, 90.5, 200.0], [3e4, -1e3, 1e3, -30.0, 30.0]], np.float32)
+    far = array([[-3e4, -200.0, -90.5, 90.5, 200.0], [3e4, -1e3, 1e3, -30.0, 30.0]], np.float32)
     f: Callable[[Any], Any] = s.one
     for order in range(1, 4):
         f = _summed(f)
@@ -397,7 +303,7 @@ def _parameter_arrays(s: Subject) -> None:
     import jax
 
     for name, value in s.values.items():
-        channels = _array(np.full((2, 1), value), np.float32)
+        channels = array(np.full((2, 1), value), np.float32)
         y = s.f(*s.arrays, **{name: channels})
         same(s.f(*s.arrays, **{name: value}), y)
         slope = jax.grad(lambda v, n=name: s.f(*s.arrays, **{n: v}).sum())(channels)
@@ -422,91 +328,6 @@ def _only_what_is_asked(s: Subject) -> None:
     assert size(0) < size((0, 1)), "the derivative in x alone costs as much as all of them"
 
 
-# Models.
-
-
-def _train(s: Subject, apply: Callable[[Any, Any], Any], start: Any) -> list[float]:
-    """The losses of a few steps of Adam."""
-    import jax
-    import optax
-
-    x = jax.random.normal(jax.random.key(0), (16, 8))
-    wanted = x.sum(-1, keepdims=True) ** 2 / 8
-
-    def loss(parameters: Any) -> Any:
-        return ((apply(parameters, x) - wanted) ** 2).mean()
-
-    optimiser = optax.adam(0.02)
-
-    @jax.jit
-    def step(parameters: Any, state: Any) -> Any:
-        value, slopes = jax.value_and_grad(loss)(parameters)
-        change, state = optimiser.update(slopes, state)
-        return optax.apply_updates(parameters, change), state, value
-
-    parameters, state, losses = start, optimiser.init(start), []
-    for _ in range(20):
-        parameters, state, value = step(parameters, state)
-        losses.append(float(value))
-    return losses
-
-
-def _learns(s: Subject, losses: Callable[[Callable[[Any], Any]], list[float]]) -> None:
-    """The loss falls, and does so as with the function of jax.nn where there is one."""
-    from ..accuracy import FORMATS
-    from ..peers import LIBRARIES
-
-    def hidden(h: Any) -> Any:
-        return s.f(*([h] * len(s.arrays)))
-
-    ours = losses(hidden)
-    assert np.isfinite(ours).all() and ours[-1] < ours[0], f"losses {ours}"
-    act = s.activation
-    if "jax" in act.peers and not act.is_gated:
-        theirs = losses(LIBRARIES["jax"].function(act, FORMATS["float32"]))
-        assert np.allclose(ours, theirs, rtol=1e-3), f"losses {ours}; jax.nn has {theirs}"
-
-
-def _linen(s: Subject) -> None:
-    import jax
-    from flax import linen
-
-    def losses(hidden: Callable[[Any], Any]) -> list[float]:
-        class Model(linen.Module):  # type: ignore[misc]
-            @linen.compact
-            def __call__(self, x: Any) -> Any:
-                h = hidden(linen.Dense(32)(x))
-                return linen.Dense(1)(h if h.ndim == x.ndim else h[..., None])
-
-        made = Model()
-        start = made.init(jax.random.key(1), jax.numpy.zeros((1, 8)))
-        return _train(s, made.apply, start)
-
-    _learns(s, losses)
-
-
-def _nnx(s: Subject) -> None:
-    from flax import nnx
-
-    reduces = s.activation.reduces
-
-    def losses(hidden: Callable[[Any], Any]) -> list[float]:
-        class Model(nnx.Module):  # type: ignore[misc]
-            def __init__(self) -> None:
-                rngs = nnx.Rngs(1)
-                self.first = nnx.Linear(8, 32, rngs=rngs)
-                self.last = nnx.Linear(1 if reduces else 32, 1, rngs=rngs)
-
-            def __call__(self, x: Any) -> Any:
-                h = hidden(self.first(x))
-                return self.last(h[..., None] if reduces else h)
-
-        graph, start = nnx.split(Model())
-        return _train(s, lambda parameters, x: nnx.merge(graph, parameters)(x), start)
-
-    _learns(s, losses)
-
-
 # What JAX cannot do.
 
 
@@ -520,11 +341,6 @@ def _jet(s: Subject) -> None:
 
 def _takes_numbers(act: Activation) -> bool:
     return not act.is_row
-
-
-def _smooth(act: Activation) -> bool:
-    """Whether a step of training can be expected to help: not where f′ is 0 all over."""
-    return act.derivative() != 0
 
 
 CHECKS: tuple[Check, ...] = (
@@ -551,8 +367,7 @@ CHECKS: tuple[Check, ...] = (
     Check("gradients of parameters", "parameters", _parameters, applies=_has_values),
     Check("array-valued parameters", "parameters", _parameter_arrays, applies=_has_values),
     Check("only what is asked for", "parameters", _only_what_is_asked, applies=_has_values),
-    Check("flax.linen", "models", _linen, heavy=True, applies=_smooth),
-    Check("flax.nnx", "models", _nnx, heavy=True, applies=_smooth),
+    *MODELS,
     Check(
         "jet",
         "transformations",
