@@ -1,5 +1,5 @@
-"""What forward-mode rules need of an activation: which function is the slope of which, and rows'
-tangents as programs that are linear in the tangent, so that they can be transposed.
+"""What forward-mode rules need of an activation: which function is the slope of which, and a row
+function's tangent as a program that is linear in it, so that it can be transposed.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import calculus
-from .compiled import Compiled
+from .errors import InternalError
 from .lang import symbol
 from .lower import lower
 from .program import Arg, Instr, Program
@@ -34,22 +34,18 @@ def slopes(act: Activation, function: str) -> list[str]:
     return ["second_derivative"] if function == "derivative" else []
 
 
-def tangents(compiled: Compiled) -> tuple[Program, Program]:
-    """The tangent of a row function in x and dx, linear in dx: closely, and in plain operations.
+def tangent(act: Activation) -> Program:
+    """The tangent of a row function in x and dx, linear in dx and differentiable in x.
 
-    The first is as accurate as the row function's jvp; the second may be differentiated in x,
-    where entries of a row are the same too.
+    No entry is told apart from the others, so it is right where entries of a row are the same.
     """
-    act = compiled.activation
     inputs = [act.inputs[0], symbol("dx")]
     jvp = calculus.row_jvp(act.formula, *inputs)
-    plain = _linear(lower(plain_rows(jvp, set(inputs)), inputs, ()))
-    assert plain is not None, f"the tangent of {act.name} is not linear"
-    return _linear(compiled.functions["jvp"].program) or plain, plain
+    return _linear(lower(plain_rows(jvp, set(inputs)), inputs, ()))
 
 
-def _linear(program: Program) -> Program | None:
-    """The program with sums that are linear in its last input; None where it is not."""
+def _linear(program: Program) -> Program:
+    """The program with sums that are linear in its last input; InternalError where it is not."""
     moving: set[Arg] = {program.inputs[-1]}
     body: list[Instr] = []
     for instr in program.body:
@@ -57,14 +53,13 @@ def _linear(program: Program) -> Program | None:
         if any(depends):
             linear = (
                 instr.op in _LINEAR_IN_ALL
-                or (instr.op in ("mul", "mul_high") and sum(depends) == 1)
+                or (instr.op == "mul" and sum(depends) == 1)
                 or (instr.op == "div" and not depends[1])
                 or (instr.op == "where" and not depends[0])
             )
             if not linear:
-                return None
+                raise InternalError(f"a tangent is not linear: {instr}")
             moving.add(instr.dest)
-            plainly = {"row_sum": "row_total", "mul_high": "mul"}
-            instr = replace(instr, op=plainly.get(instr.op, instr.op))
+            instr = replace(instr, op="row_total" if instr.op == "row_sum" else instr.op)
         body.append(instr)
     return replace(program, body=tuple(body))

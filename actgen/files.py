@@ -402,12 +402,12 @@ def _launches(
 def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     act = compiled.activation
     kernels, ops = (_row_kernels if backend.loops else _kernels)(compiled, backend)
-    tangents = []
+    tangent = {}
     if backend.linear:
-        for name, program in zip(("_tangent", "_plain_tangent"), chains.tangents(compiled)):
-            lines, used = emit.function_lines(program, backend)
-            ops |= used
-            tangents.append(_kernel(name, program.inputs, (), backend, lines))
+        program = chains.tangent(act)
+        lines, used = emit.function_lines(program, backend)
+        ops |= used
+        tangent = _kernel("_tangent", program.inputs, (), backend, lines)
     functions = []
     for f in compiled.functions.values():
         suffix = "" if f.name == "forward" else f"_{f.name}"
@@ -435,7 +435,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     return {
         "functions": functions,
         "kernels": kernels,
-        "tangents": tangents,
+        "tangent": tangent,
         "helpers": _helpers(ops, backend),
         "exports": _exports(names),
         "torch_exports": _exports([*names, modules.class_name(act)]),

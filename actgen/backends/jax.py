@@ -14,10 +14,10 @@ def literal(value: float) -> str:
     return "jnp.nan" if math.isnan(value) else repr(value).replace("e+", "e")
 
 
-_SAME_NAME = ("sign", "sqrt", "exp", "log", "sin", "cos", "tan", "isnan")
+_SAME_NAME = ("abs", "sign", "sqrt", "exp", "log", "sin", "cos", "tan", "isnan")
 _ARC = ("asin", "acos", "atan", "asinh", "acosh")
-#: XLA's own are several ulp off, or have another slope where branches meet.
-_OWN = ("abs", "expm1", "log1p", "sinh", "cosh", "tanh", "atanh", "erf", "erfc")
+#: XLA's own are several ulp off.
+_OWN = ("expm1", "log1p", "sinh", "cosh", "tanh", "atanh", "erf", "erfc")
 _PAIRS = ("minimum", "maximum", "mul_low", "add_low")
 
 BACKEND = Backend(
@@ -43,7 +43,7 @@ BACKEND = Backend(
         "row_max": Op("jnp.max({0}, -1, keepdims=True)"),
     },
     helpers={
-        **dict.fromkeys(("abs", "minimum", "maximum"), ("branches",)),
+        **dict.fromkeys(("minimum", "maximum"), ("branches",)),
         **dict.fromkeys(("mul_low", "add_low"), ("held", "wide")),
         **dict.fromkeys(("hold", "mul_high"), ("held",)),
         **dict.fromkeys(("erf", "erfc"), ("held", "wide", "erf")),
@@ -64,8 +64,9 @@ BACKEND = Backend(
     "arrays that broadcast. All are differentiable to any order, in their parameters too. 16-bit "
     "arrays are computed in float32 and rounded once.",
     row_usage="Every function takes floating arrays; a row lies along `axis`. f is differentiable "
-    "to any order; the others too, where no two entries of a row are the greatest. 16-bit arrays "
-    "are computed in float32 and rounded once.",
+    "to any order; the others too, where no two entries of a row are the greatest. What jax.grad "
+    "and jax.jvp give is in plain operations, vjp and jvp below are within the contract. 16-bit "
+    "arrays are computed in float32 and rounded once.",
     default=literal,
     linear=True,
     flushes=True,

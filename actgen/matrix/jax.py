@@ -235,8 +235,12 @@ def _narrow(s: Subject) -> None:
         wide = [a.astype(jnp.float32) for a in narrow]
         same(s.f(*wide).astype(dtype), s.f(*narrow), 0.0)
         same(s.f(*narrow), jax.jit(s.f)(*narrow), 0.0)
-        ones = [jax.grad(lambda *a: s.f(*a).astype(jnp.float32).sum())(*a) for a in (narrow, wide)]
-        same(ones[1].astype(dtype), ones[0], 0.0)
+        w = weights(s.f(*narrow)).astype(jnp.float32)
+
+        def total(*arrays: Any, w: Any = w) -> Any:
+            return (s.f(*arrays).astype(jnp.float32) * w).sum()
+
+        same(jax.grad(total)(*wide).astype(dtype), jax.grad(total)(*narrow), 0.0)
 
 
 def _wide(s: Subject) -> None:

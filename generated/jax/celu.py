@@ -157,25 +157,20 @@ def _chain(*slopes: Function) -> Callable[[Function], Function]:
 
 
 def _carried(kernel: Function, i: int) -> Function:
-    """The derivative in argument i, by forward differentiation."""
+    """The derivative in argument i, by forward differentiation; at 0 that beside it.
+
+    At 0 itself the slopes of |x| in the parts of a formula need not be those of one side.
+    """
 
     @_chain()
     def slope(*args: Array) -> Array:
         def along(v: Array) -> Array:
             return kernel(*args[:i], v, *args[i + 1 :])
 
-        return jax.jvp(along, (args[i],), (jnp.ones_like(args[i]),))[1]
+        at = jnp.where(args[i] == 0, 1e-20, args[i])
+        return jax.jvp(along, (at,), (jnp.ones_like(at),))[1]
 
     return slope
-
-
-@jax.custom_jvp
-def _abs(x: Array) -> Array:
-    """|x|, of slope 1 at 0: the slope of the branch that owns the point."""
-    return jnp.abs(x)
-
-
-_abs.defjvps(lambda t, y, x: jnp.where(x < 0, -t, t))
 
 
 @jax.custom_jvp
@@ -274,7 +269,7 @@ def _grad_alpha(x: Array, alpha: Array) -> Array:
     v7 = ((v6 + -0.00017361111109686695) * v2 + -0.001190476190491298) * v2
     v8 = ((v7 + -0.006944444444446858) * v2 + -0.03333333333333199) * v2
     v9 = ((v8 + -0.12499999999999985) * v2 + -0.33333333333333337) * v2 + -0.5
-    w = jnp.where(_abs(v2) < 1.0, v9 * v2 * v2, _expm1(v2) - v * jnp.exp(v2) / alpha)
+    w = jnp.where(jnp.abs(v2) < 1.0, v9 * v2 * v2, _expm1(v2) - v * jnp.exp(v2) / alpha)
     return jnp.where(xc > 0.0, 0.0, w)
 
 
@@ -313,7 +308,7 @@ def _forward(x: Array, alpha: Array) -> Array:
     v5 = ((v4 + 2.7557319516977655e-06) * v + 2.48015872203759e-05) * v
     v6 = ((v5 + 0.00019841269840183528) * v + 0.0013888888889056479) * v
     v7 = ((v6 + 0.008333333333335203) * v + 0.04166666666666515) * v + 0.16666666666666655
-    w = jnp.where(_abs(v) < 1.0, ((v7 * v + 0.5) * v + 1.0) * xc, _expm1(v) * alpha)
+    w = jnp.where(jnp.abs(v) < 1.0, ((v7 * v + 0.5) * v + 1.0) * xc, _expm1(v) * alpha)
     return jnp.where(x > 0.0, x, w)
 
 

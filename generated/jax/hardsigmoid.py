@@ -128,14 +128,18 @@ def _chain(*slopes: Function) -> Callable[[Function], Function]:
 
 
 def _carried(kernel: Function, i: int) -> Function:
-    """The derivative in argument i, by forward differentiation."""
+    """The derivative in argument i, by forward differentiation; at 0 that beside it.
+
+    At 0 itself the slopes of |x| in the parts of a formula need not be those of one side.
+    """
 
     @_chain()
     def slope(*args: Array) -> Array:
         def along(v: Array) -> Array:
             return kernel(*args[:i], v, *args[i + 1 :])
 
-        return jax.jvp(along, (args[i],), (jnp.ones_like(args[i]),))[1]
+        at = jnp.where(args[i] == 0, 1e-20, args[i])
+        return jax.jvp(along, (at,), (jnp.ones_like(at),))[1]
 
     return slope
 

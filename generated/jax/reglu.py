@@ -179,25 +179,20 @@ def _chain(*slopes: Function) -> Callable[[Function], Function]:
 
 
 def _carried(kernel: Function, i: int) -> Function:
-    """The derivative in argument i, by forward differentiation."""
+    """The derivative in argument i, by forward differentiation; at 0 that beside it.
+
+    At 0 itself the slopes of |x| in the parts of a formula need not be those of one side.
+    """
 
     @_chain()
     def slope(*args: Array) -> Array:
         def along(v: Array) -> Array:
             return kernel(*args[:i], v, *args[i + 1 :])
 
-        return jax.jvp(along, (args[i],), (jnp.ones_like(args[i]),))[1]
+        at = jnp.where(args[i] == 0, 1e-20, args[i])
+        return jax.jvp(along, (at,), (jnp.ones_like(at),))[1]
 
     return slope
-
-
-@jax.custom_jvp
-def _abs(x: Array) -> Array:
-    """|x|, of slope 1 at 0: the slope of the branch that owns the point."""
-    return jnp.abs(x)
-
-
-_abs.defjvps(lambda t, y, x: jnp.where(x < 0, -t, t))
 
 
 @jax.custom_jvp
@@ -242,7 +237,7 @@ def _second_derivative_xx(x: Array, y: Array) -> Array:
 @_chain(_second_derivative_xy, _second_derivative_yy)
 def _derivative_y(x: Array, y: Array) -> Array:
     mask = y > 0.0
-    v = jnp.where(_abs(x) == jnp.inf, 1.0, x) * jnp.where(mask, 1.0, 0.0)
+    v = jnp.where(jnp.abs(x) == jnp.inf, 1.0, x) * jnp.where(mask, 1.0, 0.0)
     w = jnp.where(x == -jnp.inf, jnp.where(mask, -jnp.inf, 0.0), v)
     w2 = jnp.where(x == jnp.inf, jnp.where(mask, jnp.inf, 0.0), w)
     return jnp.where(jnp.isnan(y), y, w2)
@@ -256,7 +251,7 @@ def _derivative_x(x: Array, y: Array) -> Array:
 @_chain(_derivative_x, _derivative_y)
 def _forward(x: Array, y: Array) -> Array:
     mask = y > 0.0
-    v = jnp.where(_abs(x) == jnp.inf, 1.0, x) * _maximum(y, 0.0)
+    v = jnp.where(jnp.abs(x) == jnp.inf, 1.0, x) * _maximum(y, 0.0)
     w = jnp.where(x == -jnp.inf, jnp.where(mask, -jnp.inf, 0.0), v)
     return jnp.where(x == jnp.inf, jnp.where(mask, jnp.inf, 0.0), w)
 

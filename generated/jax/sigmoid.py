@@ -126,49 +126,20 @@ def _chain(*slopes: Function) -> Callable[[Function], Function]:
 
 
 def _carried(kernel: Function, i: int) -> Function:
-    """The derivative in argument i, by forward differentiation."""
+    """The derivative in argument i, by forward differentiation; at 0 that beside it.
+
+    At 0 itself the slopes of |x| in the parts of a formula need not be those of one side.
+    """
 
     @_chain()
     def slope(*args: Array) -> Array:
         def along(v: Array) -> Array:
             return kernel(*args[:i], v, *args[i + 1 :])
 
-        return jax.jvp(along, (args[i],), (jnp.ones_like(args[i]),))[1]
+        at = jnp.where(args[i] == 0, 1e-20, args[i])
+        return jax.jvp(along, (at,), (jnp.ones_like(at),))[1]
 
     return slope
-
-
-@jax.custom_jvp
-def _abs(x: Array) -> Array:
-    """|x|, of slope 1 at 0: the slope of the branch that owns the point."""
-    return jnp.abs(x)
-
-
-_abs.defjvps(lambda t, y, x: jnp.where(x < 0, -t, t))
-
-
-@jax.custom_jvp
-def _minimum(a: ArrayLike, b: ArrayLike) -> Array:
-    """The lesser; where both are the same, the slope of a."""
-    return jnp.minimum(a, b)
-
-
-_minimum.defjvps(
-    lambda t, y, a, b: jnp.where(a > b, 0, t),
-    lambda t, y, a, b: jnp.where(a > b, t, 0),
-)
-
-
-@jax.custom_jvp
-def _maximum(a: ArrayLike, b: ArrayLike) -> Array:
-    """The greater; where both are the same, the slope of a."""
-    return jnp.maximum(a, b)
-
-
-_maximum.defjvps(
-    lambda t, y, a, b: jnp.where(a < b, 0, t),
-    lambda t, y, a, b: jnp.where(a < b, t, 0),
-)
 
 
 @jax.custom_jvp
@@ -190,7 +161,7 @@ def _tanh_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arr
 
 @_chain()
 def _second_derivative(x: Array) -> Array:
-    e = jnp.exp(-_abs(x))
+    e = jnp.exp(-jnp.abs(x))
     v = 1.0 + e
     v2 = jnp.where(x >= 0.0, 1.0, e) / v * (jnp.where(-x >= 0.0, 1.0, e) / v)
     return -(v2 * _tanh(x * 0.5))
@@ -198,13 +169,13 @@ def _second_derivative(x: Array) -> Array:
 
 @_chain(_second_derivative)
 def _derivative(x: Array) -> Array:
-    e = jnp.exp(-_abs(x))
+    e = jnp.exp(-jnp.abs(x))
     return e / ((2.0 + e) * e + 1.0)
 
 
 @_chain(_derivative)
 def _forward(x: Array) -> Array:
-    e = jnp.exp(-_abs(x))
+    e = jnp.exp(-jnp.abs(x))
     return jnp.where(x >= 0.0, 1.0, e) / (1.0 + e)
 
 

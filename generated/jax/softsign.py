@@ -126,25 +126,20 @@ def _chain(*slopes: Function) -> Callable[[Function], Function]:
 
 
 def _carried(kernel: Function, i: int) -> Function:
-    """The derivative in argument i, by forward differentiation."""
+    """The derivative in argument i, by forward differentiation; at 0 that beside it.
+
+    At 0 itself the slopes of |x| in the parts of a formula need not be those of one side.
+    """
 
     @_chain()
     def slope(*args: Array) -> Array:
         def along(v: Array) -> Array:
             return kernel(*args[:i], v, *args[i + 1 :])
 
-        return jax.jvp(along, (args[i],), (jnp.ones_like(args[i]),))[1]
+        at = jnp.where(args[i] == 0, 1e-20, args[i])
+        return jax.jvp(along, (at,), (jnp.ones_like(at),))[1]
 
     return slope
-
-
-@jax.custom_jvp
-def _abs(x: Array) -> Array:
-    """|x|, of slope 1 at 0: the slope of the branch that owns the point."""
-    return jnp.abs(x)
-
-
-_abs.defjvps(lambda t, y, x: jnp.where(x < 0, -t, t))
 
 
 @jax.custom_jvp
@@ -209,7 +204,7 @@ def _add_low(a: ArrayLike, b: ArrayLike) -> Array:
 def _second_derivative(x: Array) -> Array:
     xc = _maximum(x, -1.152921504606847e18)
     v = _minimum(xc, 1.152921504606847e18)
-    v2 = _abs(v)
+    v2 = jnp.abs(v)
     v3 = _add_low(v2, 1.0)
     v4 = v2 + 1.0
     v5 = v2 / v4
@@ -224,14 +219,14 @@ def _second_derivative(x: Array) -> Array:
 
 @_chain(_second_derivative)
 def _derivative(x: Array) -> Array:
-    v = _abs(x) + 1.0
+    v = jnp.abs(x) + 1.0
     return 1.0 / v / v
 
 
 @_chain(_derivative)
 def _forward(x: Array) -> Array:
-    w = jnp.where(_abs(x) == jnp.inf, 1.0, x)
-    return jnp.where(x == jnp.inf, 1.0, jnp.where(x == -jnp.inf, -1.0, w / (_abs(w) + 1.0)))
+    w = jnp.where(jnp.abs(x) == jnp.inf, 1.0, x)
+    return jnp.where(x == jnp.inf, 1.0, jnp.where(x == -jnp.inf, -1.0, w / (jnp.abs(w) + 1.0)))
 
 
 def _vjp(x: Array, dy: Array) -> Array:

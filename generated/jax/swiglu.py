@@ -181,25 +181,20 @@ def _chain(*slopes: Function) -> Callable[[Function], Function]:
 
 
 def _carried(kernel: Function, i: int) -> Function:
-    """The derivative in argument i, by forward differentiation."""
+    """The derivative in argument i, by forward differentiation; at 0 that beside it.
+
+    At 0 itself the slopes of |x| in the parts of a formula need not be those of one side.
+    """
 
     @_chain()
     def slope(*args: Array) -> Array:
         def along(v: Array) -> Array:
             return kernel(*args[:i], v, *args[i + 1 :])
 
-        return jax.jvp(along, (args[i],), (jnp.ones_like(args[i]),))[1]
+        at = jnp.where(args[i] == 0, 1e-20, args[i])
+        return jax.jvp(along, (at,), (jnp.ones_like(at),))[1]
 
     return slope
-
-
-@jax.custom_jvp
-def _abs(x: Array) -> Array:
-    """|x|, of slope 1 at 0: the slope of the branch that owns the point."""
-    return jnp.abs(x)
-
-
-_abs.defjvps(lambda t, y, x: jnp.where(x < 0, -t, t))
 
 
 @jax.custom_jvp
@@ -262,7 +257,7 @@ def _add_low(a: ArrayLike, b: ArrayLike) -> Array:
 
 @_chain()
 def _second_derivative_yy(x: Array, y: Array) -> Array:
-    e = jnp.exp(-_abs(y))
+    e = jnp.exp(-jnp.abs(y))
     mask = y >= 0.0
     v = e + 1.0 + _add_low(e, 1.0)
     v2 = jnp.where(mask, 1.0, e) / v
@@ -280,89 +275,90 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
     v14 = _add_low(y, v3) + _add_low(v6, v5) + _add_low(v12, v7) + _add_low(v10, v9) * 2.0
     v15 = v13 + v11
     v16 = v2 * (v15 + 2.0 + (v14 + _add_low(v13, v11) + _add_low(v15, 2.0)))
-    mask2 = _abs(y + -2.399357318878174 + _add_low(y, -2.399357318878174)) < 1.0
-    v17 = _held(y - 2.399357318878174) - -3.836270616029226e-08
-    v18 = (_held(1.4975057869097913e-15 * v17) + -1.8525242826140174e-14) * v17
-    v19 = ((v18 + 5.45056983215798e-14) * v17 + 8.559282235417885e-14) * v17
-    v20 = ((v19 + -1.0915674934971036e-12) * v17 + 3.4499968506633094e-12) * v17
-    v21 = ((v20 + -8.021786827524068e-13) * v17 + -4.120400514071561e-11) * v17
-    v22 = ((v21 + 1.9014754118800968e-10) * v17 + -2.964187619070941e-10) * v17
-    v23 = ((v22 + -1.1393109623654117e-09) * v17 + 8.622046529735554e-09) * v17
-    v24 = ((v23 + -2.261809925579744e-08) * v17 + -9.904143647556006e-09) * v17
-    v25 = ((v24 + 3.144649318815656e-07) * v17 + -1.1904605147672274e-06) * v17
-    v26 = ((v25 + 1.2461615072658496e-06) * v17 + 8.432377564813492e-06) * v17
-    v27 = ((v26 + -4.745074279281779e-05) * v17 + 9.64405929415381e-05) * v17
-    v28 = ((v27 + 0.00011513070195845344) * v17 + -0.001366369691236773) * v17
-    v29 = ((v28 + 0.003862816776830254) * v17 + -0.001836670144762844) * v17
-    v30 = v29 + -0.022487259234225326
-    v31 = _held(v30 * v17)
-    v32 = _mul_low(v30, v17) + -2.0757431606899246e-09 + _add_low(v31, 0.076295867562294)
-    v33 = v31 + 0.076295867562294
-    v34 = _mul_low(v33, v17) + v17 * v32
-    v35 = _held(v33 * v17)
-    v36 = v35 + v34
-    v37 = _add_low(v35, v34) + -3.420532315723257e-09 + _add_low(v36, -0.09153051674365997)
-    v38 = (v36 + -0.09153051674365997 + v37) * x * v17
-    v39 = y + 2.399357318878174
-    mask3 = _abs(v39 + _add_low(y, 2.399357318878174)) < 1.0
-    v40 = _held(v39) - 3.836270616029226e-08
-    v41 = (_held(-1.4975057869097913e-15 * v40) + -1.8525242826140174e-14) * v40
-    v42 = ((v41 + -5.45056983215798e-14) * v40 + 8.559282235417885e-14) * v40
-    v43 = ((v42 + 1.0915674934971036e-12) * v40 + 3.4499968506633094e-12) * v40
-    v44 = ((v43 + 8.021786827524068e-13) * v40 + -4.120400514071561e-11) * v40
-    v45 = ((v44 + -1.9014754118800968e-10) * v40 + -2.964187619070941e-10) * v40
-    v46 = ((v45 + 1.1393109623654117e-09) * v40 + 8.622046529735554e-09) * v40
-    v47 = ((v46 + 2.261809925579744e-08) * v40 + -9.904143647556006e-09) * v40
-    v48 = ((v47 + -3.144649318815656e-07) * v40 + -1.1904605147672274e-06) * v40
-    v49 = ((v48 + -1.2461615072658496e-06) * v40 + 8.432377564813492e-06) * v40
-    v50 = ((v49 + 4.745074279281779e-05) * v40 + 9.64405929415381e-05) * v40
-    v51 = ((v50 + -0.00011513070195845344) * v40 + -0.001366369691236773) * v40
-    v52 = ((v51 + -0.003862816776830254) * v40 + -0.001836670144762844) * v40
-    v53 = v52 + 0.022487259234225326
-    v54 = _held(v53 * v40)
-    v55 = _mul_low(v53, v40) + -2.0757431606899246e-09 + _add_low(v54, 0.076295867562294)
-    v56 = v54 + 0.076295867562294
-    v57 = _mul_low(v56, v40) + v40 * v55
-    v58 = _held(v56 * v40)
-    v59 = v58 + v57
-    v60 = _add_low(v58, v57) + 3.420532315723257e-09 + _add_low(v59, 0.09153051674365997)
-    v61 = (v59 + 0.09153051674365997 + v60) * x * v40
+    v17 = jnp.abs(y + -2.399357318878174 + _add_low(y, -2.399357318878174))
+    mask2 = v17 < 1.0
+    v18 = _held(y - 2.399357318878174) - -3.836270616029226e-08
+    v19 = (_held(1.4975057869097913e-15 * v18) + -1.8525242826140174e-14) * v18
+    v20 = ((v19 + 5.45056983215798e-14) * v18 + 8.559282235417885e-14) * v18
+    v21 = ((v20 + -1.0915674934971036e-12) * v18 + 3.4499968506633094e-12) * v18
+    v22 = ((v21 + -8.021786827524068e-13) * v18 + -4.120400514071561e-11) * v18
+    v23 = ((v22 + 1.9014754118800968e-10) * v18 + -2.964187619070941e-10) * v18
+    v24 = ((v23 + -1.1393109623654117e-09) * v18 + 8.622046529735554e-09) * v18
+    v25 = ((v24 + -2.261809925579744e-08) * v18 + -9.904143647556006e-09) * v18
+    v26 = ((v25 + 3.144649318815656e-07) * v18 + -1.1904605147672274e-06) * v18
+    v27 = ((v26 + 1.2461615072658496e-06) * v18 + 8.432377564813492e-06) * v18
+    v28 = ((v27 + -4.745074279281779e-05) * v18 + 9.64405929415381e-05) * v18
+    v29 = ((v28 + 0.00011513070195845344) * v18 + -0.001366369691236773) * v18
+    v30 = ((v29 + 0.003862816776830254) * v18 + -0.001836670144762844) * v18
+    v31 = v30 + -0.022487259234225326
+    v32 = _held(v31 * v18)
+    v33 = _mul_low(v31, v18) + -2.0757431606899246e-09 + _add_low(v32, 0.076295867562294)
+    v34 = v32 + 0.076295867562294
+    v35 = _mul_low(v34, v18) + v18 * v33
+    v36 = _held(v34 * v18)
+    v37 = v36 + v35
+    v38 = _add_low(v36, v35) + -3.420532315723257e-09 + _add_low(v37, -0.09153051674365997)
+    v39 = (v37 + -0.09153051674365997 + v38) * x * v18
+    v40 = y + 2.399357318878174
+    mask3 = jnp.abs(v40 + _add_low(y, 2.399357318878174)) < 1.0
+    v41 = _held(v40) - 3.836270616029226e-08
+    v42 = (_held(-1.4975057869097913e-15 * v41) + -1.8525242826140174e-14) * v41
+    v43 = ((v42 + -5.45056983215798e-14) * v41 + 8.559282235417885e-14) * v41
+    v44 = ((v43 + 1.0915674934971036e-12) * v41 + 3.4499968506633094e-12) * v41
+    v45 = ((v44 + 8.021786827524068e-13) * v41 + -4.120400514071561e-11) * v41
+    v46 = ((v45 + -1.9014754118800968e-10) * v41 + -2.964187619070941e-10) * v41
+    v47 = ((v46 + 1.1393109623654117e-09) * v41 + 8.622046529735554e-09) * v41
+    v48 = ((v47 + 2.261809925579744e-08) * v41 + -9.904143647556006e-09) * v41
+    v49 = ((v48 + -3.144649318815656e-07) * v41 + -1.1904605147672274e-06) * v41
+    v50 = ((v49 + -1.2461615072658496e-06) * v41 + 8.432377564813492e-06) * v41
+    v51 = ((v50 + 4.745074279281779e-05) * v41 + 9.64405929415381e-05) * v41
+    v52 = ((v51 + -0.00011513070195845344) * v41 + -0.001366369691236773) * v41
+    v53 = ((v52 + -0.003862816776830254) * v41 + -0.001836670144762844) * v41
+    v54 = v53 + 0.022487259234225326
+    v55 = _held(v54 * v41)
+    v56 = _mul_low(v54, v41) + -2.0757431606899246e-09 + _add_low(v55, 0.076295867562294)
+    v57 = v55 + 0.076295867562294
+    v58 = _mul_low(v57, v41) + v41 * v56
+    v59 = _held(v57 * v41)
+    v60 = v59 + v58
+    v61 = _add_low(v59, v58) + 3.420532315723257e-09 + _add_low(v60, 0.09153051674365997)
+    v62 = (v60 + 0.09153051674365997 + v61) * x * v41
     mask4 = y < -64.0
     e2 = jnp.exp(y * 0.25)
-    v62 = y + 2.0 + _add_low(y, 2.0)
-    w = jnp.where(mask3, v61, jnp.where(mask2, v38, v16 * x))
-    v63 = _abs(x)
-    v64 = _minimum(v63, 0.0)
-    w2 = jnp.where(y < -2000.0, v64, jnp.where(mask4, e2 * x * (e2 * v62) * e2 * e2, w))
-    mask5 = v63 == jnp.inf
-    v65 = -y
-    v66 = jnp.where(v65 >= 0.0, 1.0, e) / v
-    v67 = v2 * 2.0
-    v68 = _held(v66 * v66)
-    v69 = _mul_low(y, v68) + y * _mul_low(v66, v66)
-    v70 = _held(y * v68)
-    v71 = (v70 + v69) * -2.0
-    v72 = _held(y * v66)
-    v73 = _mul_low(v72, 3.0) + _held(3.0 * _mul_low(y, v66))
-    v74 = _held(v72 * 3.0)
-    v75 = v74 + v73
-    v76 = v65 + v67
-    v77 = _add_low(v65, v67) + _held(_add_low(v70, v69) * -2.0) + _add_low(v76, v71)
-    v78 = v76 + v71
-    v79 = v66 * (v78 + v75 + (v77 + _add_low(v74, v73) + _add_low(v78, v75)))
+    v63 = y + 2.0 + _add_low(y, 2.0)
+    w = jnp.where(mask3, v62, jnp.where(mask2, v39, v16 * x))
+    v64 = jnp.abs(x)
+    v65 = _minimum(v64, 0.0)
+    w2 = jnp.where(y < -2000.0, v65, jnp.where(mask4, e2 * x * (e2 * v63) * e2 * e2, w))
+    mask5 = v64 == jnp.inf
+    v66 = -y
+    v67 = jnp.where(v66 >= 0.0, 1.0, e) / v
+    v68 = v2 * 2.0
+    v69 = _held(v67 * v67)
+    v70 = _mul_low(y, v69) + y * _mul_low(v67, v67)
+    v71 = _held(y * v69)
+    v72 = (v71 + v70) * -2.0
+    v73 = _held(y * v67)
+    v74 = _mul_low(v73, 3.0) + _held(3.0 * _mul_low(y, v67))
+    v75 = _held(v73 * 3.0)
+    v76 = v75 + v74
+    v77 = v66 + v68
+    v78 = _add_low(v66, v68) + _held(_add_low(v71, v70) * -2.0) + _add_low(v77, v72)
+    v79 = v77 + v72
+    v80 = v67 * (v79 + v76 + (v78 + _add_low(v75, v74) + _add_low(v79, v76)))
     mask6 = y > 64.0
-    e3 = jnp.exp(v65 * 0.25)
-    v80 = v65 + 2.0 + _add_low(v65, 2.0)
-    w3 = jnp.where(mask3, v61, jnp.where(mask2, v38, v79 * x))
-    w4 = jnp.where(y > 2000.0, v64, jnp.where(mask6, e3 * x * (e3 * v80) * e3 * e3, w3))
-    w5 = jnp.where(mask6 & mask5, x * v80, w4)
-    return jnp.where(mask, w5, jnp.where(mask4 & mask5, x * v62, w2))
+    e3 = jnp.exp(v66 * 0.25)
+    v81 = v66 + 2.0 + _add_low(v66, 2.0)
+    w3 = jnp.where(mask3, v62, jnp.where(mask2, v39, v80 * x))
+    w4 = jnp.where(y > 2000.0, v65, jnp.where(mask6, e3 * x * (e3 * v81) * e3 * e3, w3))
+    w5 = jnp.where(mask6 & mask5, x * v81, w4)
+    return jnp.where(mask, w5, jnp.where(mask4 & mask5, x * v63, w2))
 
 
 @_chain()
 def _second_derivative_xy(x: Array, y: Array) -> Array:
     yc = _minimum(y, 1.152921504606847e18)
-    e = jnp.exp(-_abs(yc))
+    e = jnp.exp(-jnp.abs(yc))
     v = yc + 1.0
     v2 = (2.0 + e) * e + 1.0
     e2 = jnp.exp(yc * 0.25)
@@ -380,13 +376,13 @@ def _second_derivative_xx(x: Array, y: Array) -> Array:
 def _derivative_y(x: Array, y: Array) -> Array:
     mask = y == jnp.inf
     w = jnp.where(mask, 1.0, y)
-    e = jnp.exp(-_abs(w))
+    e = jnp.exp(-jnp.abs(w))
     mask2 = w >= 0.0
     v = 1.0 + e
     v2 = jnp.where(mask2, 1.0, e) / v
     v3 = w + 1.0
     v4 = w + 1.2784645557403564
-    mask3 = _abs(v4) < 1.0
+    mask3 = jnp.abs(v4) < 1.0
     v5 = _held(v4) - 1.297928265020314e-08
     v6 = (_held(4.824747679022231e-13 * v5) + 5.481362797817524e-12) * v5
     v7 = ((v6 + 6.142598323951985e-12) * v5 + -6.834378865774445e-11) * v5
@@ -403,7 +399,7 @@ def _derivative_y(x: Array, y: Array) -> Array:
     mask4 = w < -64.0
     e2 = jnp.exp(w * 0.25)
     w2 = jnp.where(mask3, v17, v2 * (v3 - w * v2) * x)
-    v18 = _abs(x)
+    v18 = jnp.abs(x)
     w3 = jnp.where(mask4, e2 * x * (e2 * v3) * e2 * e2, w2)
     w4 = jnp.where(w < -2000.0, _minimum(v18, 0.0), w3)
     v19 = jnp.where(-w >= 0.0, 1.0, e) / v
@@ -414,7 +410,7 @@ def _derivative_y(x: Array, y: Array) -> Array:
 
 @_chain(_second_derivative_xx, _second_derivative_xy)
 def _derivative_x(x: Array, y: Array) -> Array:
-    e = jnp.exp(-_abs(y))
+    e = jnp.exp(-jnp.abs(y))
     e2 = jnp.exp(y * 0.25)
     v = y * (jnp.where(y >= 0.0, 1.0, e) / (1.0 + e))
     w = jnp.where(y < -2000.0, 0.0, jnp.where(y < -64.0, e2 * y * e2 * e2 * e2, v))
@@ -423,7 +419,7 @@ def _derivative_x(x: Array, y: Array) -> Array:
 
 @_chain(_derivative_x, _derivative_y)
 def _forward(x: Array, y: Array) -> Array:
-    v = _abs(y)
+    v = jnp.abs(y)
     e = jnp.exp(-v)
     v2 = (_held(-3.2091321585806e-12 * y) + -1.3691606584830363e-10) * y
     v3 = ((v2 + 1.6041328973858067e-11) * y + 2.0664451248735164e-09) * y
@@ -439,7 +435,7 @@ def _forward(x: Array, y: Array) -> Array:
     w = jnp.where(v < 1.0, v11 * v12, jnp.where(y >= 0.0, 1.0, e) / (1.0 + e) * y * x)
     mask = y < -64.0
     e2 = jnp.exp(y * 0.25)
-    v13 = _abs(x)
+    v13 = jnp.abs(x)
     w2 = jnp.where(mask, e2 * x * (e2 * y) * e2 * e2, w)
     w3 = jnp.where(y < -2000.0, _minimum(v13, 0.0), w2)
     return jnp.where(mask & (v13 == jnp.inf), v12, w3)

@@ -157,49 +157,20 @@ def _chain(*slopes: Function) -> Callable[[Function], Function]:
 
 
 def _carried(kernel: Function, i: int) -> Function:
-    """The derivative in argument i, by forward differentiation."""
+    """The derivative in argument i, by forward differentiation; at 0 that beside it.
+
+    At 0 itself the slopes of |x| in the parts of a formula need not be those of one side.
+    """
 
     @_chain()
     def slope(*args: Array) -> Array:
         def along(v: Array) -> Array:
             return kernel(*args[:i], v, *args[i + 1 :])
 
-        return jax.jvp(along, (args[i],), (jnp.ones_like(args[i]),))[1]
+        at = jnp.where(args[i] == 0, 1e-20, args[i])
+        return jax.jvp(along, (at,), (jnp.ones_like(at),))[1]
 
     return slope
-
-
-@jax.custom_jvp
-def _abs(x: Array) -> Array:
-    """|x|, of slope 1 at 0: the slope of the branch that owns the point."""
-    return jnp.abs(x)
-
-
-_abs.defjvps(lambda t, y, x: jnp.where(x < 0, -t, t))
-
-
-@jax.custom_jvp
-def _minimum(a: ArrayLike, b: ArrayLike) -> Array:
-    """The lesser; where both are the same, the slope of a."""
-    return jnp.minimum(a, b)
-
-
-_minimum.defjvps(
-    lambda t, y, a, b: jnp.where(a > b, 0, t),
-    lambda t, y, a, b: jnp.where(a > b, t, 0),
-)
-
-
-@jax.custom_jvp
-def _maximum(a: ArrayLike, b: ArrayLike) -> Array:
-    """The greater; where both are the same, the slope of a."""
-    return jnp.maximum(a, b)
-
-
-_maximum.defjvps(
-    lambda t, y, a, b: jnp.where(a < b, 0, t),
-    lambda t, y, a, b: jnp.where(a < b, t, 0),
-)
 
 
 def _held(y: Array) -> Array:
@@ -258,7 +229,7 @@ def _grad_beta(x: Array, beta: Array) -> Array:
     v = _mul_low(beta, x)
     v2 = _held(beta * x)
     v3 = -v
-    e = jnp.exp(-_abs(v2))
+    e = jnp.exp(-jnp.abs(v2))
     v4 = e + e * -jnp.where(v2 < 0.0, v3, v)
     v5 = jnp.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
     v6 = x * beta
@@ -286,7 +257,7 @@ def _second_derivative(x: Array, beta: Array) -> Array:
     v = _mul_low(beta, x)
     v2 = _held(beta * x)
     v3 = -v
-    e = jnp.exp(-_abs(v2))
+    e = jnp.exp(-jnp.abs(v2))
     v4 = e + e * -jnp.where(v2 < 0.0, v3, v)
     v5 = -v2
     v6 = e + e * -jnp.where(v5 < 0.0, -v3, v3)
@@ -297,7 +268,7 @@ def _second_derivative(x: Array, beta: Array) -> Array:
     v10 = jnp.where(v2 >= 0.0, 1.0, v4) / (v4 + 1.0 + _add_low(v4, 1.0))
     v11 = v10 * (jnp.where(v5 >= 0.0, 1.0, v6) / (v6 + 1.0 + _add_low(v6, 1.0)))
     v12 = v11 * beta * (v9 + 2.0 + (-_add_low(v8, v7) + _add_low(v9, 2.0)))
-    v13 = _abs(v2 + 2.399357318878174 + (v + _add_low(v2, 2.399357318878174)))
+    v13 = jnp.abs(v2 + 2.399357318878174 + (v + _add_low(v2, 2.399357318878174)))
     v14 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
     v15 = (_held(1.4975057869097913e-15 * v14) + -1.8525242826140174e-14) * v14
     v16 = ((v15 + 5.45056983215798e-14) * v14 + 8.559282235417885e-14) * v14
@@ -320,7 +291,7 @@ def _second_derivative(x: Array, beta: Array) -> Array:
     v33 = v32 + v31
     v34 = _add_low(v32, v31) + -3.420532315723257e-09 + _add_low(v33, -0.09153051674365997)
     w = jnp.where(v13 < 1.0, (v33 + -0.09153051674365997 + v34) * beta * v14, v12)
-    v35 = _abs(v2 + -2.399357318878174 + (v + _add_low(v2, -2.399357318878174)))
+    v35 = jnp.abs(v2 + -2.399357318878174 + (v + _add_low(v2, -2.399357318878174)))
     v36 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
     v37 = (_held(-1.4975057869097913e-15 * v36) + -1.8525242826140174e-14) * v36
     v38 = ((v37 + -5.45056983215798e-14) * v36 + 8.559282235417885e-14) * v36
@@ -359,7 +330,7 @@ def _derivative(x: Array, beta: Array) -> Array:
     v = _mul_low(beta, x)
     v2 = _held(beta * x)
     v3 = -v
-    e = jnp.exp(-_abs(v2))
+    e = jnp.exp(-jnp.abs(v2))
     v4 = e + e * -jnp.where(v2 < 0.0, v3, v)
     v5 = jnp.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
     v6 = x * beta
@@ -375,7 +346,7 @@ def _derivative(x: Array, beta: Array) -> Array:
     v16 = ((v15 + 0.0001857072436174311) * v7 + 0.0007985218818274871) * v7
     v17 = ((v16 + 0.00012662741008053098) * v7 + -0.006606589138356043) * v7
     v18 = ((v17 + -0.015222655223188004) * v7 + 0.0188748142237823) * v7 + 0.1466487969969469
-    mask = _abs(_held(v6) + 1.2784645557403564) < 1.0
+    mask = jnp.abs(_held(v6) + 1.2784645557403564) < 1.0
     v19 = v5 * beta * x + v5 - v5 * v5 * beta * x
     mask2 = v6 < -64.0
     e2 = jnp.exp(v2 * 0.5)
@@ -396,7 +367,7 @@ def _derivative(x: Array, beta: Array) -> Array:
 def _forward(x: Array, beta: Array) -> Array:
     v = _mul_low(beta, x)
     v2 = _held(beta * x)
-    e = jnp.exp(-_abs(v2))
+    e = jnp.exp(-jnp.abs(v2))
     v3 = e + e * -jnp.where(v2 < 0.0, -v, v)
     v4 = x * beta
     e2 = jnp.exp(v2 * 0.5)

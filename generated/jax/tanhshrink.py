@@ -126,49 +126,20 @@ def _chain(*slopes: Function) -> Callable[[Function], Function]:
 
 
 def _carried(kernel: Function, i: int) -> Function:
-    """The derivative in argument i, by forward differentiation."""
+    """The derivative in argument i, by forward differentiation; at 0 that beside it.
+
+    At 0 itself the slopes of |x| in the parts of a formula need not be those of one side.
+    """
 
     @_chain()
     def slope(*args: Array) -> Array:
         def along(v: Array) -> Array:
             return kernel(*args[:i], v, *args[i + 1 :])
 
-        return jax.jvp(along, (args[i],), (jnp.ones_like(args[i]),))[1]
+        at = jnp.where(args[i] == 0, 1e-20, args[i])
+        return jax.jvp(along, (at,), (jnp.ones_like(at),))[1]
 
     return slope
-
-
-@jax.custom_jvp
-def _abs(x: Array) -> Array:
-    """|x|, of slope 1 at 0: the slope of the branch that owns the point."""
-    return jnp.abs(x)
-
-
-_abs.defjvps(lambda t, y, x: jnp.where(x < 0, -t, t))
-
-
-@jax.custom_jvp
-def _minimum(a: ArrayLike, b: ArrayLike) -> Array:
-    """The lesser; where both are the same, the slope of a."""
-    return jnp.minimum(a, b)
-
-
-_minimum.defjvps(
-    lambda t, y, a, b: jnp.where(a > b, 0, t),
-    lambda t, y, a, b: jnp.where(a > b, t, 0),
-)
-
-
-@jax.custom_jvp
-def _maximum(a: ArrayLike, b: ArrayLike) -> Array:
-    """The greater; where both are the same, the slope of a."""
-    return jnp.maximum(a, b)
-
-
-_maximum.defjvps(
-    lambda t, y, a, b: jnp.where(a < b, 0, t),
-    lambda t, y, a, b: jnp.where(a < b, t, 0),
-)
 
 
 def _held(y: Array) -> Array:
@@ -195,7 +166,7 @@ def _tanh_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arr
 
 @_chain()
 def _second_derivative(x: Array) -> Array:
-    e = jnp.exp(_abs(x) * -2.0)
+    e = jnp.exp(jnp.abs(x) * -2.0)
     v = 1.0 + e
     e2 = jnp.exp(x * -2.0 * 0.5)
     w = jnp.where(x > 32.0, e2 * 8.0 * e2, _tanh(x) * (e * 4.0 / v / v * 2.0))
@@ -221,7 +192,7 @@ def _forward(x: Array) -> Array:
     v7 = ((v6 + 0.0014558011553322875) * v + -0.0035921232695898375) * v
     v8 = ((v7 + 0.008863235079927805) * v + -0.021869488510407153) * v + 0.053968253967478154
     v9 = ((v8 * v + -0.13333333333332406) * v + 0.3333333333333333) * x * x
-    return jnp.where(_abs(x) < 1.0, v9 * x, x - _tanh(x))
+    return jnp.where(jnp.abs(x) < 1.0, v9 * x, x - _tanh(x))
 
 
 def _vjp(x: Array, dy: Array) -> Array:
