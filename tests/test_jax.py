@@ -29,15 +29,6 @@ def no_caches():
     jax.clear_caches()  # each test compiles its own; together they would fill the memory
 
 
-@pytest.fixture
-def quickly():
-    """Compile without optimisation, which is what most of the time goes into."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize("name", names())
 def test_light_checks(name: str) -> None:
     act = actgen.load(name)
@@ -47,13 +38,14 @@ def test_light_checks(name: str) -> None:
             check.run(made)
 
 
-@pytest.mark.usefixtures("quickly")
-@pytest.mark.parametrize("check", [c for c in CHECKS if c.heavy], ids=lambda c: c.name)
 @pytest.mark.parametrize("name", KINDS)
-def test_heavy_checks(name: str, check) -> None:
+def test_heavy_checks(name: str) -> None:
     act = actgen.load(name)
-    if check.applies(act):
-        check.run(subject(act))
+    made = subject(act)
+    for check in CHECKS:
+        slow = check.name == "five nested derivatives" and name not in ("silu", "maxout")
+        if check.heavy and check.applies(act) and not slow:
+            check.run(made)
 
 
 def test_jet_fails_as_it_does_for_jax() -> None:
@@ -69,10 +61,10 @@ def test_jet_fails_as_it_does_for_jax() -> None:
 # Accuracy.
 
 
-@pytest.mark.parametrize("name", KINDS[:3])
+@pytest.mark.parametrize("name", ["silu", "elu", "tanh"])
 def test_contract_holds_compiled(name: str) -> None:
     for dtype in ("bfloat16", "float32", "float64"):
-        found = actgen.verify(name, "jax", dtype, ("forward", "derivative", "derivative_y"))
+        found = actgen.verify(name, "jax", dtype)
         assert contract.breaches(found) == []
 
 
@@ -143,7 +135,7 @@ def test_peer(name: str) -> None:
     assert checks.peers(actgen.load(name)) == []
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["silu", "prelu", "softmax"])
 def test_check_grads(name: str) -> None:
     assert checks.check_grads(actgen.load(name)) == []
 

@@ -33,10 +33,9 @@ def _grad(s: Subject) -> None:
 
     every = tuple(range(len(s.arrays)))
     y = s.f(*s.arrays)
-    value, slopes = jax.value_and_grad(s.total, every)(*s.arrays)
+    value, slopes = jax.jit(jax.value_and_grad(s.total, every))(*s.arrays)
     same(s.function("_vjp")(*s.arrays, weights(y)), slopes if len(every) > 1 else slopes[0])
     same(s.total(*s.arrays), value)
-    same(slopes, jax.jit(jax.grad(s.total, every))(*s.arrays))
 
 
 def _jvp(s: Subject) -> None:
@@ -352,13 +351,13 @@ CHECKS: tuple[Check, ...] = (
     Check("grad, value_and_grad, jit of grad", "transformations", _grad),
     Check("jvp", "transformations", _jvp),
     Check("vmap", "transformations", _vmap),
-    Check("vmap of grad", "transformations", _vmap_grad),
-    Check("jacfwd, jacrev", "transformations", _jacobians),
+    Check("vmap of grad", "transformations", _vmap_grad, heavy=True),
+    Check("jacfwd, jacrev", "transformations", _jacobians, heavy=True),
     Check("hessian", "transformations", _hessian, heavy=True),
     Check("five nested derivatives", "transformations", _fifth, heavy=True),
-    Check("linearize", "transformations", _linearize),
+    Check("linearize", "transformations", _linearize, heavy=True),
     Check("lax.scan", "transformations", _scan, heavy=True),
-    Check("checkpoint", "transformations", _checkpoint),
+    Check("checkpoint", "transformations", _checkpoint, heavy=True),
     Check("export, saved and loaded", "transformations", _export, heavy=True),
     Check("shard_map", "sharding", _shard_map, heavy=True),
     Check("jit with NamedSharding", "sharding", _sharded, heavy=True),
@@ -369,7 +368,13 @@ CHECKS: tuple[Check, ...] = (
     Check("integers refused", "shapes and dtypes", _integers),
     Check("finite derivatives far out", "shapes and dtypes", _infinities, heavy=True),
     Check("gradients of parameters", "parameters", _parameters, applies=_has_values),
-    Check("array-valued parameters", "parameters", _parameter_arrays, applies=_has_values),
+    Check(
+        "array-valued parameters",
+        "parameters",
+        _parameter_arrays,
+        heavy=True,
+        applies=_has_values,
+    ),
     Check("only what is asked for", "parameters", _only_what_is_asked, applies=_has_values),
     *MODELS,
     Check(
