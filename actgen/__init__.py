@@ -2,7 +2,7 @@
 
 act = actgen.load("silu")                    # a declared activation
 act = actgen.parse("x*tanh(log(1+exp(a*x)))", name="my_mish", parameters={"a": 1.0})
-k = actgen.compile(act, backend="numpy")     # numpy | cuda | torch
+k = actgen.compile(act, backend="numpy")     # numpy | cuda | torch | jax
 k.forward(x, a=2.0); k.derivative(x); k.vjp(x, dy); k.source
 actgen.verify(act, backend="numpy", dtype="float32")
 actgen.verify_document("paper.md")           # -> Verdicts

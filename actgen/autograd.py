@@ -12,6 +12,7 @@ from typing import Any
 from . import emit, outputs
 from .backends import Backend
 from .backends.torch import FUSED
+from .chains import slopes
 from .compiled import Compiled
 from .lower import lower
 from .model import constant
@@ -23,23 +24,14 @@ from .twins import twin
 FROM_OUTPUT = "derivative_of_output"
 
 
-def partials(compiled: Compiled) -> dict[str, tuple[str | None, ...]]:
+def partials(act: Activation) -> dict[str, tuple[str | None, ...]]:
     """Kernel → its derivatives in the inputs and the parameters; None where there is no kernel."""
-    act = compiled.activation
-    gradients = [f"grad_{p.name}" for p in act.parameters]
-    unknown: list[str | None] = [None] * len(gradients)
-    if not act.is_gated:
-        return {
-            "forward": ("derivative", *gradients),
-            "derivative": ("second_derivative", *unknown),
-        }
-    inputs = [str(s) for s in act.inputs]
-    table: dict[str, tuple[str | None, ...]] = {
-        "forward": (*(f"derivative_{v}" for v in inputs), *gradients)
-    }
-    for v in inputs:
-        pairs = ("".join(sorted((v, w), key=inputs.index)) for w in inputs)
-        table[f"derivative_{v}"] = (*(f"second_derivative_{pair}" for pair in pairs), *unknown)
+    count = len(act.inputs) + len(act.parameters)
+    first = [f"derivative_{v}" for v in act.inputs] if act.is_gated else ["derivative"]
+    table: dict[str, tuple[str | None, ...]] = {}
+    for kernel in ("forward", *first):
+        known = slopes(act, kernel)
+        table[kernel] = (*known, *[None] * (count - len(known)))
     return table
 
 
@@ -89,7 +81,7 @@ def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]
         "uniform_math": any(t.needs_tensors for t in texts),
         "kernel_rows": _rows(kernels),
         "smooth_rows": _rows(smooth),
-        "partial_rows": [f'"{k}": {_names(v)},' for k, v in partials(compiled).items()],
+        "partial_rows": [f'"{k}": {_names(v)},' for k, v in partials(act).items()],
         "from_output": FROM_OUTPUT if len(kernels) > len(compiled.functions) else "",
         "output_arguments": ", ".join(["x: Tensor", *(f"{p}: Value" for p in parameters)]),
         "output_lines": _output_lines(compiled, form, backend),

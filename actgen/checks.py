@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flint
@@ -164,6 +164,41 @@ def gradcheck(act: Activation) -> list[str]:
         except RuntimeError as problem:
             found.append(f"{act.name}: {name}: {str(problem).splitlines()[0]}")
     return found
+
+
+# JAX.
+
+
+def check_grads(act: Activation) -> list[str]:
+    """jax.test_util.check_grads of the generated function: both modes, to second order."""
+    from jax.test_util import check_grads
+
+    kernel = compile(act, "jax")
+    library = LIBRARIES["jax"]
+    points = np.array(ordinary(act)[:10])
+    learned = [p for p in act.parameters if p.value.is_finite]
+    with library.context():
+        arrays = [points.reshape(2, 5)] if act.is_row else [points, 0.6 * points[::-1] + 0.1]
+        numbers = [np.float64(model.constant(p.value)) for p in learned]
+        given = [library.array(a, FORMATS["float64"]) for a in arrays[: len(act.inputs)]]
+
+        def call(*args: Any) -> Any:
+            named = dict(zip((p.name for p in learned), args[len(given) :], strict=True))
+            return kernel.forward(*args[: len(given)], **named)
+
+        try:
+            # Central differences of twice differentiated functions hold six digits.
+            check_grads(call, (*given, *numbers), order=2, atol=1e-4, rtol=1e-4)
+        except AssertionError as problem:
+            return [f"{act.name}: check_grads: {str(problem).strip().splitlines()[0]}"]
+    return []
+
+
+#: What checks derivatives by automatic differentiation, by backend.
+DIFFERENTIABLE: dict[str, Callable[[Activation], list[str]]] = {
+    "torch": gradcheck,
+    "jax": check_grads,
+}
 
 
 # Peers.

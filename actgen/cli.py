@@ -14,7 +14,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from . import bench
+from . import backends, bench
 from .errors import ActgenError, FormulaWarning
 from .options import Backends, Names, OverContract, Parameters, parameters
 from .screen import (
@@ -237,7 +237,7 @@ def verify(
     ] = False,
 ) -> None:
     """Measure every kernel against the truth and cross-check backends, derivatives and peers."""
-    from . import backends, registry, report
+    from . import registry, report
     from .accuracy import FORMATS
     from .build import own_names
 
@@ -315,7 +315,7 @@ def new(
 
     Nothing is written unless every backend is within the accuracy contract.
     """
-    from . import backends, newcomer
+    from . import newcomer
 
     targets = [backends.get(b).name for b in backend] if backend else list(backends.NAMES)
     made = newcomer.make(name, formula, parameters(param), targets)

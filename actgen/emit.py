@@ -107,6 +107,7 @@ class _Printer:
         self.program, self.backend, self.width = program, backend, width
         self.taken = {*program.inputs, *program.parameters}
         self.uniform = program.uniform
+        self.made = {i.dest: i for i in program.body}
         self.uses = Counter(a for i in program.body for a in i.args if isinstance(a, str))
         self.uses.update(out for out in program.outputs if isinstance(out, str))
         self.text: dict[str, tuple[str, int]] = {
@@ -174,7 +175,33 @@ class _Printer:
         if instr.op == "where":
             return op.text.format(*self.spread(instr))
         operands = [self.operand(a, n) for a, n in zip(instr.args, op.needs, strict=False)]
+        if self.backend.hold != "{0}" and instr.op in ("add", "sub"):
+            operands = [
+                self.hold(a, b, s) for a, b, s in zip(instr.args, instr.args[::-1], operands)
+            ]
         return op.text.format(*operands)
+
+    def fixed(self, arg: Arg) -> bool:
+        """Whether a compiler may know the value: a number, or made of parameters alone."""
+        return not isinstance(arg, str) or arg in self.uniform
+
+    def made_with(self, arg: Arg, ops: tuple[str, ...]) -> bool:
+        """Whether an operand is made by one of the operations with a value that is fixed."""
+        made = self.made.get(arg) if isinstance(arg, str) else None
+        return made is not None and made.op in ops and any(map(self.fixed, made.args))
+
+    def hold(self, arg: Arg, other: Arg, shown: str) -> str:
+        """An operand of a sum, kept apart where (v + 1) + 2 could become v + 3.
+
+        A product as well where v·a + b, or what is left of them, is 0: fused it would not be.
+        """
+        sums, products, rest = ("add", "sub"), ("mul", "div"), ("mul_low", "add_low")
+        apart = self.made_with(arg, sums) and (self.fixed(other) or self.made_with(other, sums))
+        left = isinstance(other, str) and other in self.made and self.made[other].op in rest
+        if not apart and not (self.made_with(arg, products) and (left or self.fixed(other))):
+            return shown
+        self.ops.add("hold")
+        return self.backend.hold.format(self.operand(arg, 0))
 
     def assign(self, instr: Instr, shown: str) -> None:
         name = self.name(instr)
@@ -241,7 +268,7 @@ def function_lines(program: Program, backend: Backend) -> tuple[list[str], set[s
 
 def helpers(ops: Iterable[str], backend: Backend) -> list[str]:
     """The helper templates that a file with these operations must carry."""
-    return sorted({backend.helpers[op] for op in ops if op in backend.helpers})
+    return sorted({name for op in ops for name in backend.helpers.get(op, ())})
 
 
 def exports(names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy
 
-from . import autograd, emit, model, modules
+from . import autograd, chains, emit, model, modules
 from .atoms import offset, shifted
 from .backends import Backend
 from .compiled import Compiled
@@ -17,6 +17,10 @@ from .row_kernels import loops, stages
 from .spec import Activation, Parameter
 
 FINITE = "no NaN or infinity where the true value is finite, the limit at ±inf, NaN for NaN."
+FLUSHES = (
+    "Where the device takes subnormal numbers for zeros, as XLA does on a CPU: but for numbers "
+    "below 4 times the least normal one, which may count as zeros."
+)
 
 _PRIME = {"forward": "f", "derivative": "f'", "second_derivative": "f''"}
 
@@ -80,7 +84,9 @@ def _header(compiled: Compiled, backend: Backend, spec_file: str) -> dict[str, A
         "command": f"actgen build {act.name} --backend {backend.name}",
         "contract": _contract(compiled, backend),
         "name": act.name,
-        "usage": "\n".join(part.strip() for part in wrap("", _USAGE[backend.name, act.is_row])),
+        "usage": "\n".join(
+            part.strip() for part in wrap("", backend.row_usage if act.is_row else backend.usage)
+        ),
     }
 
 
@@ -88,27 +94,8 @@ def _contract(compiled: Compiled, backend: Backend) -> list[str]:
     """The contract, and which functions were found not to hold it."""
     broken = [f.name for f in compiled.functions.values() if f.choice and not f.choice.held]
     words = f"{promise(backend.name, compiled.activation.is_row)}; {FINITE}"
+    words += f" {FLUSHES}" if backend.flushes else ""
     return wrap("Contract:", f"NOT HELD by {', '.join(broken)}; {words}" if broken else words)
-
-
-_USAGE = {
-    ("numpy", False): "Every function takes real arrays of any shape and strides, or scalars; they "
-    "broadcast. The result has their floating dtype (float64 for integers); `out` takes it, as "
-    "for a ufunc. Values are computed in float64 and rounded once.",
-    ("numpy", True): "Every function takes real arrays; a row lies along `axis`. The result has "
-    "their floating dtype (float64 for integers), computed in float64 and rounded once.",
-    ("torch", False): "Every function takes floating tensors of any shape and device; parameters "
-    "are numbers or tensors that broadcast. All are differentiable to any order. 16-bit tensors "
-    "are computed in float32 and rounded once.",
-    ("torch", True): "Every function takes floating tensors; a row lies along `dim`. All are "
-    "differentiable to any order. 16-bit tensors are computed in float32 and rounded once.",
-    ("cuda", False): "Every function takes contiguous arrays that live on the device (torch "
-    "tensors, CuPy or Numba arrays) or NumPy arrays, which are copied there and back. float64 is "
-    "computed in float64, everything else in float32.",
-    ("cuda", True): "Every function takes contiguous arrays that live on the device (torch "
-    "tensors, CuPy or Numba arrays) or NumPy arrays, which are copied there and back; a row lies "
-    "along `axis`. float64 is computed in float64, everything else in float32.",
-}
 
 
 def _plain(expr: sympy.Expr) -> sympy.Expr:
@@ -154,27 +141,26 @@ def _default(p: Parameter) -> str:
 def _kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
     kernels, ops = [], set()
     for f in compiled.functions.values():
-        lines, used = emit.function_lines(f.program, backend)
-        ops |= used
-        names = f.program.inputs, f.program.parameters, backend.name
-        kernels.append(_kernel(f"_{f.name}", *names, lines))
-        if f.lean is not None and backend.name == "numpy":
-            lines, used = emit.function_lines(f.lean, backend)
-            kernels.append(_kernel(f"_{f.name}_lean", *names, lines))
+        programs = {f"_{f.name}": f.program}
+        if f.lean is not None and backend.leans:
+            programs[f"_{f.name}_lean"] = f.lean
+        for name, program in programs.items():
+            lines, used = emit.function_lines(program, backend)
             ops |= used
+            kernels.append(_kernel(name, program.inputs, program.parameters, backend, lines))
     return kernels, ops
 
 
 def _kernel(
-    name: str, arrays: Sequence[str], parameters: Sequence[str], target: str, lines: list[str]
+    name: str, arrays: Sequence[str], parameters: Sequence[str], backend: Backend, lines: list[str]
 ) -> dict[str, Any]:
     """A function on plain values: how it is defined and called, and its statements."""
-    kind = {"numpy": ("Array", "Any"), "torch": ("Tensor", "Value")}.get(target)
-    typed = [n if kind is None else f"{n}: {kind[0]}" for n in arrays]
-    typed += [n if kind is None else f"{n}: {kind[1]}" for n in parameters]
+    array, value = backend.signatures.plain or ("", "")
+    typed = [f"{n}: {array}" if array else n for n in arrays]
+    typed += [f"{n}: {value}" if value else n for n in parameters]
     return {
         "name": name,
-        "define": emit.define(name, typed, "" if kind is None else kind[0]),
+        "define": emit.define(name, typed, array),
         "arguments": ", ".join([*arrays, *parameters]),
         "lines": lines,
     }
@@ -185,39 +171,28 @@ def _tuple(names: Sequence[str]) -> str:
 
 
 def _defines(
-    name: str, arguments: list[str], target: str, axis: int | None = None
+    name: str, arguments: list[str], backend: Backend, axis: int | None = None
 ) -> dict[str, str]:
     """The first line of a public function; `axis` is the default axis of a row function."""
-    if target == "numpy":
-        last = ["*", "out: Array | None = None"] if axis is None else [f"axis: int = {axis}"]
-        returns = "Array"
-    elif target == "torch":
-        last, returns = [] if axis is None else [f"dim: int = {axis}"], "Tensor"
-    else:
-        last, returns = ["*", "out: Any = None", "stream: Any = 0"], "Any"
-        last = last if axis is None else [f"axis: int = {axis}", *last]
-    pair = {"numpy": "tuple[Array, ...]", "torch": "tuple[Tensor, ...]"}.get(
-        target, "tuple[Any, ...]"
-    )
+    written = backend.signatures
+    last = written.last if axis is None else [a.format(axis=axis) for a in written.row_last]
     return {
-        "define": emit.define(name, [*arguments, *last], returns),
-        "define_plain": emit.define(name, arguments, returns),
-        "define_pair": emit.define(name, arguments, pair),
+        "define": emit.define(name, [*arguments, *last], written.result),
+        "define_plain": emit.define(name, arguments, written.result),
+        "define_pair": emit.define(name, arguments, f"tuple[{written.result}, ...]"),
     }
 
 
-_ARRAY_TYPE = {"numpy": "ArrayLike", "torch": "Tensor", "cuda": "Any"}
-_VALUE_TYPE = {"numpy": "ArrayLike", "torch": "Value", "cuda": "float"}
-
-
 def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
-    act, target = compiled.activation, backend.name
+    act, written = compiled.activation, backend.signatures
     inputs = [str(s) for s in act.inputs]
     parameters = [p.name for p in act.parameters]
     typed = [
-        f"{p.name}: {_VALUE_TYPE[target]} = {_python_default(p, backend)}" for p in act.parameters
+        f"{p.name}: {written.value} = {backend.default(model.constant(p.value))}"
+        for p in act.parameters
     ]
     kernels, ops = _kernels(compiled, backend)
+    chain = _chain(act, kernels)
     leaning = [f.name for f in compiled.functions.values() if f.lean is not None]
 
     def public(
@@ -232,8 +207,8 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             "doc": doc or _DOCS[suffix],
             **_defines(
                 act.name + suffix,
-                [*(f"{a}: {_ARRAY_TYPE[target]}" for a in arrays), *typed],
-                target,
+                [*(f"{a}: {written.array}" for a in arrays), *typed],
+                backend,
             ),
             "arrays": _tuple(arrays),
             "array_names": arrays,
@@ -245,7 +220,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     def product(name: str, cotangent: str, of: str) -> dict[str, Any]:
         """A kernel that multiplies a cotangent or tangent by a derivative."""
         lines = [f"return {cotangent} * {of}({', '.join([*inputs, *parameters])})"]
-        return _kernel(name, [*inputs, cotangent], parameters, target, lines)
+        return _kernel(name, [*inputs, cotangent], parameters, backend, lines)
 
     functions = [public("", "_forward")]
     pairs: list[dict[str, Any]] = []
@@ -267,7 +242,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         terms = (f"{t} * _derivative_{v}({called})" for v, t in zip(inputs, tangents, strict=True))
         kernels.append(
             _kernel(
-                "_jvp", [*inputs, *tangents], parameters, target, [f"return {' + '.join(terms)}"]
+                "_jvp", [*inputs, *tangents], parameters, backend, [f"return {' + '.join(terms)}"]
             )
         )
         functions.append(public("_jvp", "_jvp", tuple(tangents), "The tangent of f."))
@@ -326,14 +301,17 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     names = [f["name"] for f in (*functions, *pairs, *sums)]
     module = modules.slots(act)
     rest = [*functions[1:], *pairs, *sums]
-    own = autograd.slots(compiled, backend, rest) if target == "torch" else {}
+    own = autograd.slots(compiled, backend, rest) if backend.name == "torch" else {}
     return {
         "functions": functions,
         "kernels": kernels,
+        "chain": chain,
+        "products": kernels[len(chain) :],
         "pairs": pairs,
         "sums": sums,
         "random": random,
-        "exports": emit.exports([*names, *(f["name"] for f in random if target == "numpy")]),
+        "exports": emit.exports(names),
+        "random_exports": emit.exports([*names, *(f["name"] for f in random)]),
         "torch_exports": emit.exports([*names, module["module"]]),
         "helpers": emit.helpers(ops, backend),
         "inputs": inputs,
@@ -348,15 +326,17 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     }
 
 
+def _chain(act: Activation, kernels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The kernels from the last derivative to the function, each with its slopes."""
+    found = []
+    for k in reversed(kernels):
+        known = ", ".join(f"_{s}" for s in chains.slopes(act, k["name"][1:]))
+        found.append({**k, "slopes": known})
+    return found
+
+
 def _uses(kernels: list[dict[str, Any]], word: str) -> bool:
     return any(word in line for k in kernels for line in k["lines"])
-
-
-def _python_default(p: Parameter, backend: Backend) -> str:
-    value = model.constant(p.value)
-    if backend.name == "cuda":
-        return repr(value) if abs(value) != float("inf") else f"{'-' if value < 0 else ''}math.inf"
-    return backend.literal(value)
 
 
 def _launches(
@@ -393,10 +373,14 @@ def _launches(
 
 
 def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
-    act, target = compiled.activation, backend.name
-    kernels, ops = (
-        _row_kernels(compiled, backend) if target == "cuda" else _kernels(compiled, backend)
-    )
+    act = compiled.activation
+    kernels, ops = (_row_kernels if backend.loops else _kernels)(compiled, backend)
+    tangent = {}
+    if backend.linear:
+        program = chains.tangent(act)
+        lines, used = emit.function_lines(program, backend)
+        ops |= used
+        tangent = _kernel("_tangent", program.inputs, (), backend, lines)
     functions = []
     for f in compiled.functions.values():
         suffix = "" if f.name == "forward" else f"_{f.name}"
@@ -409,8 +393,8 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
                 "doc": _ROW_DOCS[suffix],
                 **_defines(
                     act.name + suffix,
-                    [f"{a}: {_ARRAY_TYPE[target]}" for a in arrays],
-                    target,
+                    [f"{a}: {backend.signatures.array}" for a in arrays],
+                    backend,
                     act.axis,
                 ),
                 "arrays": _tuple(arrays),
@@ -424,6 +408,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     return {
         "functions": functions,
         "kernels": kernels,
+        "tangent": tangent,
         "helpers": emit.helpers(ops, backend),
         "exports": emit.exports(names),
         "torch_exports": emit.exports([*names, modules.class_name(act)]),

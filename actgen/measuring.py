@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import zones
+from . import flushing, zones
 from .accuracy import (
     Format,
     Measurement,
@@ -148,11 +148,18 @@ def _side(y: Array, truth: Truth) -> Array:
 
 
 def measure(
-    computed: Any, case: Case, fmt: Format, limit: Limit, names: Sequence[str], **labels: Any
+    computed: Any,
+    case: Case,
+    fmt: Format,
+    limit: Limit,
+    names: Sequence[str],
+    flushes: bool = False,
+    **labels: Any,
 ) -> Measurement:
     """The worst errors of results at a case's points; `names` are those of its inputs.
 
-    `labels` are the fields of the Measurement that only the caller knows.
+    `flushes`: the device takes subnormal numbers for zeros. `labels` are the fields of the
+    Measurement that only the caller knows.
     """
     points, truth = case.points, case.truth
     y = np.broadcast_to(np.asarray(computed, np.float64), len(points))
@@ -163,6 +170,8 @@ def measure(
     for asked in (np.flatnonzero(doubt)[:DOUBTS], [int(np.argmax(_finite(plain)))]):
         if len(asked):
             plain[asked] = errors(y[asked], case.reference.certain(points[asked]), fmt)
+    if flushes:
+        plain = flushing.forgiven(y, plain, points, truth, case.reference, fmt, most)
     mixed = plain.copy()
     over = np.flatnonzero((plain > most) & np.isfinite(plain))
     if len(over) and limit.measure != "rounded":

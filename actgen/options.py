@@ -6,11 +6,16 @@ from typing import Annotated
 
 import typer
 
+from . import backends
+
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)]
 Backends = Annotated[
     list[str] | None,
     typer.Option(
-        "--backend", "-b", help="numpy, cuda or torch; may be repeated.", show_default=False
+        "--backend",
+        "-b",
+        help=f"{', '.join(backends.NAMES)}: one of these; may be repeated.",
+        show_default=False,
     ),
 ]
 

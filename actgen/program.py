@@ -23,7 +23,8 @@ ARITY: dict[str, int] = {
     **dict.fromkeys(("neg", "abs", "sign", "sqrt", "exp", "expm1", "log", "log1p", "not"), 1),
     **dict.fromkeys(("erf", "erfc", "sinh", "cosh", "tanh", "sin", "cos", "tan", "isnan"), 1),
     **dict.fromkeys(("asin", "acos", "atan", "asinh", "acosh", "atanh"), 1),
-    **dict.fromkeys(("row_sum", "row_max"), 1),
+    # row_total: a sum that is nothing but linear, for tangents.
+    **dict.fromkeys(("row_sum", "row_max", "row_total"), 1),
     # Atoms that frameworks have themselves, for programs that are differentiated.
     **dict.fromkeys(("sigmoid", "softplus", "erfcx"), 1),
     # a*b that no compiler may fuse into a sum, and the exact errors of a*b and a + b.
@@ -32,7 +33,7 @@ ARITY: dict[str, int] = {
 }
 
 BOOLEAN = frozenset(("gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not", "isnan"))
-ROW_OPS = frozenset(("row_sum", "row_max"))
+ROW_OPS = frozenset(("row_sum", "row_max", "row_total"))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import json
 import math
@@ -14,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, contract, cuda_check, worst_cases
+from . import backends, checks, contract, cuda_check, worst_cases
 from .accuracy import FORMATS, Measurement
 from .build import ACCURACY, folder, own_names
+from .peers import LIBRARIES
 from .project import cores, write_atomic
 from .registry import load
+from .running import RUNNERS
 from .spec import Activation
 from .verify import verify
 
@@ -73,10 +76,14 @@ class Report:
 
 
 def missing() -> dict[str, str]:
-    """Backend → why it cannot be run here."""
+    """Backend → why it cannot be run here; programs of the others are measured on the CPU."""
     reasons = {}
-    if importlib.util.find_spec("torch") is None:
-        reasons["torch"] = "PyTorch is not installed (pip install 'actgen[torch]')"
+    for name in RUNNERS:
+        target = backends.get(name)
+        absent = [p for p in target.packages if importlib.util.find_spec(p) is None]
+        if absent:
+            install = f"pip install 'actgen[{target.extra}]'"
+            reasons[name] = f"{', '.join(absent)} is not installed ({install})"
     return reasons
 
 
@@ -142,8 +149,10 @@ def examine(act: Activation, targets: Sequence[str], dtypes: Sequence[str]) -> R
             result.measurements += verify(act, backend, dtype)
     result.problems += checks.finite_differences(act)
     result.problems += checks.agreement(act, targets)
-    if "torch" in targets:
-        result.problems += checks.gradcheck(act)
+    for backend in targets:
+        if backend in checks.DIFFERENTIABLE:
+            result.problems += checks.DIFFERENTIABLE[backend](act)
+    if not set(targets).isdisjoint(LIBRARIES):
         result.problems += checks.peers(act)
     return result
 
@@ -188,6 +197,8 @@ def describe_platform() -> dict[str, str]:
             "torch": torch.__version__,
             "torch_vectors": torch.backends.cpu.get_cpu_capability(),
         }
+    if importlib.util.find_spec("jax") is not None:
+        found["jax"] = importlib.metadata.version("jax")
     return found
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from flint import arb
 from sympy import Expr, Symbol
 
-from . import model
+from . import flushing, model
 from .accuracy import Format, Measurement, error, to_format, ulp_of
 from .compiled import Function
 from .lang import symbol
@@ -89,9 +89,17 @@ def _sample(row: list[float], n: int) -> list[int]:
 
 
 def measure(
-    act: Activation, f: Function, run: Runner, fmt: Format, labels: Mapping[str, Any]
+    act: Activation,
+    f: Function,
+    run: Runner,
+    fmt: Format,
+    labels: Mapping[str, Any],
+    flushes: bool = False,
 ) -> Measurement:
-    """The worst errors of one function of a row activation, over all the hard rows."""
+    """The worst errors of one function of a row activation, over all the hard rows.
+
+    `flushes`: the device takes subnormal numbers for zeros.
+    """
     rng = np.random.default_rng(12)
     worst, scaled, wrong, count, where = 0.0, 0.0, 0, 0, (math.nan, 0)
     for row in rows():
@@ -110,6 +118,9 @@ def measure(
         computed = np.broadcast_to(_run_row(act, f, run, list(given.values()), fmt), len(true))
         for i in chosen:
             y, t = float(computed[i]), true[i]
+            if flushes and max(abs(y), abs(float(t))) < flushing.least(fmt):
+                count += 1
+                continue
             ulps = error(y, t, fmt)
             mixed = ulps
             if math.isfinite(ulps) and math.isfinite(y) and t.is_finite():

@@ -30,6 +30,12 @@ def lift_rows(expr: Expr, elementwise: set[Symbol]) -> Expr:
     return _shift(lifted.xreplace({**{s: p for p, s in parts.items()}, **held_units}))
 
 
+def plain_rows(expr: Expr, elementwise: set[Symbol]) -> Expr:
+    """A row formula in which no exponential overflows, and nothing else is changed."""
+    joined = sympy.powsimp(sympy.expand(_lift(expr, elementwise)), deep=True, combine="exp")
+    return sympy.factor_terms(rewrite(joined, RULES))
+
+
 def _without_top(expr: Expr, unit: Symbol, power: Expr, parts: dict[Expr, Symbol]) -> Expr:
     """What cancels where one entry has nearly all of a sum of exponentials, from the others' sum.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import model
+from . import backends, model, peers
 from .accuracy import Format
 from .compiled import Compiled, Function
 from .compiler import compile
@@ -51,8 +51,32 @@ def _run_torch(kernel: Kernel) -> Runner:
     return run
 
 
+def _run_jax(kernel: Kernel) -> Runner:
+    module = kernel.module  # BackendUnavailable where jax is not installed
+    import jax
+    import jax.numpy as jnp
+
+    def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
+        function = getattr(module, kernel.activation.name + _suffix(f.name))
+        compiled = jax.jit(lambda *given: function(*given, **values))
+        with peers.LIBRARIES["jax"].context():
+            given = [jnp.asarray(a.astype(fmt.dtype)) for a in arrays]
+            return np.asarray(compiled(*given)).astype(np.float64)
+
+    return run
+
+
+def flushes(backend: str, dtype: str) -> bool:
+    """Whether a backend takes subnormal numbers of a format for zeros here."""
+    return backends.get(backend).flushes and peers.flushes(backend, dtype)
+
+
 #: How the kernels of a backend are run; a new backend adds a row.
-RUNNERS: dict[str, Callable[[Kernel], Runner]] = {"numpy": _run_numpy, "torch": _run_torch}
+RUNNERS: dict[str, Callable[[Kernel], Runner]] = {
+    "numpy": _run_numpy,
+    "torch": _run_torch,
+    "jax": _run_jax,
+}
 
 
 def runner(compiled: Compiled, backend: str) -> Runner:

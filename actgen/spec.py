@@ -20,8 +20,9 @@ Number: TypeAlias = "float | int | Expr"
 
 #: Words that generated files use for themselves; a parameter of such a name would shadow them.
 RESERVED = frozenset(
-    "np torch nn math cuda real out dy dx axis dim rng inf nan self cls input output stream x y "
-    "e pi forward derivative inplace dtype device generator i n float int abs min max bool".split()
+    "np torch nn math jax jnp lax functools cuda real out dy dx axis dim rng inf nan self cls "
+    "input output stream x y e pi forward derivative inplace dtype device generator i n float int "
+    "abs min max bool".split()
 )
 
 

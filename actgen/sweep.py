@@ -28,7 +28,7 @@ from .errors import ActgenError
 from .project import project_root
 from .reference import Reference
 from .registry import load
-from .running import Runner, runner
+from .running import Runner, flushes, runner
 
 CHUNK, BLOCK = 1 << 22, 1 << 17
 
@@ -100,6 +100,7 @@ def measure(job: Job) -> dict[str, Any]:
             fmt,
             limit,
             names,
+            flushes(job.backend, job.dtype),
             activation=job.activation,
             function=job.function,
             backend=job.backend,

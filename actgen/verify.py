@@ -20,7 +20,7 @@ from .compiled import Compiled, Function
 from .compiler import compile_activation
 from .measuring import Case
 from .registry import load
-from .running import Runner, runner
+from .running import Runner, flushes, runner
 from .spec import Activation
 
 
@@ -66,14 +66,20 @@ def verify(
     run = runner(compiled, backend)
     fmt = FORMATS[dtype]
     wanted = [f for f in compiled.functions.values() if functions is None or f.name in functions]
+    flushed = flushes(backend, dtype)
     labels = {"activation": act.name, "backend": backend, "dtype": dtype}
     if act.is_row:
-        return Measurements(row_errors.measure(act, f, run, fmt, labels) for f in wanted)
-    return Measurements(_measure_elements(compiled, f, run, fmt, labels) for f in wanted)
+        return Measurements(row_errors.measure(act, f, run, fmt, labels, flushed) for f in wanted)
+    return Measurements(_measure_elements(compiled, f, run, fmt, labels, flushed) for f in wanted)
 
 
 def _measure_elements(
-    compiled: Compiled, f: Function, run: Runner, fmt: Format, labels: Mapping[str, Any]
+    compiled: Compiled,
+    f: Function,
+    run: Runner,
+    fmt: Format,
+    labels: Mapping[str, Any],
+    flushed: bool,
 ) -> Measurement:
     total: Measurement | None = None
     names = [s.name for s in compiled.activation.inputs]
@@ -82,7 +88,9 @@ def _measure_elements(
         case = kept(compiled, fmt, i)[f.name]
         values = {s.name: model.constant(v) for s, v in setting.items()}
         computed = run(f, list(case.points.T), values, fmt)
-        found = measuring.measure(computed, case, fmt, limit, names, function=f.name, **labels)
+        found = measuring.measure(
+            computed, case, fmt, limit, names, flushed, function=f.name, **labels
+        )
         found = measuring.at_parameters(found, values)
         total = found if total is None else total.merge(found)
     assert total is not None

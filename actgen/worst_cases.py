@@ -28,7 +28,7 @@ from .measuring import Case
 from .oracle import Oracle, from_float
 from .project import project_root, write_atomic
 from .reference import Reference
-from .running import runner
+from .running import flushes, runner
 from .spec import Activation, exact
 
 CAP = 8
@@ -165,6 +165,7 @@ def replay(act: Activation, backend: str, rows: Sequence[Row]) -> list[Measureme
             fmt,
             contract.limit(backend, dtype),
             names,
+            flushes(backend, dtype),
             activation=act.name,
             function=function,
             backend=backend,

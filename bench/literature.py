@@ -12,6 +12,7 @@ import warnings
 import actgen
 from actgen import contract
 from actgen.accuracy import FORMATS
+from actgen.backends import NAMES
 
 FORMULAS: dict[str, tuple[str, dict[str, float], str]] = {
     "squareplus": ("(x + sqrt(x**2 + b))/2", {"b": 4.0}, "arXiv:2112.11687"),
@@ -59,10 +60,7 @@ def main(names: list[str]) -> int:
         formula, parameters, source = FORMULAS[name]
         act = actgen.parse(formula, name=name, parameters=parameters)
         found = [
-            m
-            for backend in ("numpy", "torch", "cuda")
-            for dtype in FORMATS
-            for m in actgen.verify(act, backend, dtype)
+            m for backend in NAMES for dtype in FORMATS for m in actgen.verify(act, backend, dtype)
         ]
         lines = contract.breaches(found)
         over += bool(lines)

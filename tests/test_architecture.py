@@ -26,6 +26,7 @@ accuracy
 model guards tails reference contract
 variants
 asymptotics patches registry zones
+flushing
 measuring
 cases
 trial ties
@@ -40,7 +41,7 @@ pieces
 shape
 smoothness inverse moments ends
 facts
-outputs twins
+outputs twins peers chains
 autograd dropin
 files formula scaffold
 kernel
@@ -64,7 +65,7 @@ documents.prose
 documents.verify
 documents.show
 documents
-worst_cases sweep peers
+worst_cases sweep
 overhead memory
 peer_errors checks cuda_check
 report

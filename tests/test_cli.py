@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from actgen.backends import NAMES
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -49,7 +51,7 @@ def test_new_writes_spec_and_files(tmp_path: Path) -> None:
     files = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.py")}
     assert files >= {
         "specs/my_mish.py",
-        *(f"generated/{b}/my_mish.py" for b in ("numpy", "cuda", "torch")),
+        *(f"generated/{b}/my_mish.py" for b in NAMES),
     }
     assert run("build", "my_mish", "--check", root=tmp_path).returncode == 0
     again = run("new", "my_mish", "x", root=tmp_path)

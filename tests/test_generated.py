@@ -14,6 +14,7 @@ import pytest
 import actgen
 from actgen import build, compiler, contract, dropin
 from actgen.accuracy import Measurement
+from actgen.backends import NAMES
 from actgen.registry import names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,13 +23,13 @@ GENERATED = ROOT / "generated"
 
 @pytest.mark.parametrize("name", names())
 def test_committed_files_are_current(name: str) -> None:
-    for backend in ("numpy", "cuda", "torch"):
+    for backend in NAMES:
         text = (GENERATED / backend / f"{name}.py").read_text()
         assert text == compiler.source(name, backend) == actgen.compile(name, backend).source
 
 
 def test_nothing_is_missing_or_left_over() -> None:
-    for backend in ("numpy", "cuda", "torch"):
+    for backend in NAMES:
         found = {p.name for p in (GENERATED / backend).glob("*.py")}
         spaces = dropin.files(backend, [actgen.load(n) for n in names()])
         assert found == {*(f"{n}.py" for n in names()), "__init__.py", *spaces}
@@ -44,7 +45,7 @@ def test_accuracy_covers_every_kernel() -> None:
     }
     for name in names():
         for function in compiler.compile_activation(actgen.load(name)).functions:
-            for backend in ("numpy", "cuda", "torch"):
+            for backend in NAMES:
                 for dtype in ("float16", "bfloat16", "float32", "float64"):
                     assert (name, backend, dtype, function) in measured
     assert contract.breaches(map(Measurement.from_dict, rows["measurements"])) == []
@@ -98,6 +99,14 @@ f(*[x] * n).sum().backward()
 assert torch.isfinite(x.grad).all()
 """,
     "cuda": "assert callable(getattr(module, name))",
+    "jax": """
+import inspect, jax
+f = getattr(module, name)
+n = sum(p.default is p.empty for p in inspect.signature(f).parameters.values())
+x = jax.numpy.linspace(-3, 3, 12).reshape(2, 2, 3)
+slope = jax.grad(lambda x: f(*[x] * n).sum())(x)
+assert jax.numpy.isfinite(slope).all() and slope.dtype == "float32"
+""",
 }
 
 
@@ -116,7 +125,7 @@ def test_files_run_alone(backend: str, tmp_path: Path) -> None:
 
 def test_headers() -> None:
     for name in names():
-        for backend in ("numpy", "cuda", "torch"):
+        for backend in NAMES:
             text = (GENERATED / backend / f"{name}.py").read_text()
             head = text[: text.index('"""', 3)]
             assert f"actgen build {name} --backend {backend}" in head and "Do not edit" in head

@@ -36,6 +36,7 @@ from actgen.accuracy import (
     quantum,
     to_format,
 )
+from actgen.backends import NAMES
 from actgen.cases import cases
 from actgen.compiler import compile_activation
 from actgen.contract import Limit
@@ -388,7 +389,7 @@ def test_stored_worst_cases(name: str) -> None:
         )
         point = [worst_cases.from_bits(b, fmt) for b in row.input.split()]
         assert worst_cases.to_bits(worst_cases.correct(oracle, point, fmt), fmt) == row.output, row
-    for backend in ("numpy", "torch", "cuda"):
+    for backend in NAMES:
         if backend not in report.missing():
             found = worst_cases.replay(act, backend, rows)
             assert contract.breaches(found) == []

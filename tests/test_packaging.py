@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from actgen.backends import NAMES
 from actgen.registry import names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,9 +47,7 @@ def test_contents(wheel: Path) -> None:
     files = set(zipfile.ZipFile(wheel).namelist())
     assert {"actgen/specs/gates.py", "actgen/specs/names.csv", "actgen/py.typed"} <= files
     assert {"actgen/templates/header.jinja", "actgen/templates/numpy/elementwise.py.jinja"} <= files
-    assert {
-        f"actgen/generated/{b}/{n}.py" for b in ("numpy", "cuda", "torch") for n in names()
-    } <= files
+    assert {f"actgen/generated/{b}/{n}.py" for b in NAMES for n in names()} <= files
     assert "actgen/generated/accuracy.json" in files
     templates = {
         f"actgen/templates/{p.relative_to(ROOT / 'templates')}"

@@ -41,13 +41,36 @@ INFIX: dict[str, Op] = {
 
 
 @dataclass(frozen=True)
+class Signatures:
+    """How the functions of a generated file are written down.
+
+    `array` and `value` are the types of public arrays and parameters, `result` that of results;
+    `plain` those of the arrays and parameters of kernels (None: not annotated). `last` are the
+    arguments that every elementwise function ends with, `row_last` those of row functions, where
+    "{axis}" stands for the default axis.
+    """
+
+    array: str
+    value: str
+    result: str
+    plain: tuple[str, str] | None = None
+    last: tuple[str, ...] = ()
+    row_last: tuple[str, ...] = ("axis: int = {axis}",)
+
+
+@dataclass(frozen=True)
 class Backend:
     """A target: its table of operations, number literals, helpers and templates.
 
-    `ops` is printer and capability list at once. `helpers` names, for an operation, the template
-    of a helper function that a generated file must carry. `spread` prints a value that does not
+    `ops` is printer and capability list at once. `helpers` names, for an operation, the templates
+    of helper functions that a generated file must carry. `spread` prints a value that does not
     depend on the inputs so that a selection between two such values has the inputs' shape and
-    dtype ("{0}" where the backend needs nothing). `packages` must be importable to run it.
+    dtype ("{0}" where the backend needs nothing). `hold` prints a sum with a constant that the
+    backend's compiler would otherwise merge with the next constant. `packages` must be importable
+    to run it. `usage` and `row_usage` say in a file's header what its functions take; `default`
+    prints the default of a parameter. `leans`: ties are decided by a second program. `loops`: row
+    functions are loops over the row. `linear`: they need tangents that are linear programs too.
+    `flushes`: subnormal numbers may count as zeros.
     """
 
     name: str
@@ -56,13 +79,22 @@ class Backend:
     packages: tuple[str, ...]
     dtypes: tuple[str, ...]
     extra: str
-    helpers: Mapping[str, str] = field(default_factory=dict)
+    signatures: Signatures
+    usage: str
+    row_usage: str
+    default: Callable[[float], str]
+    helpers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     spread: str = "{0}"
     spread_test: str = "{0}"
+    hold: str = "{0}"
+    leans: bool = False
+    loops: bool = False
+    linear: bool = False
+    flushes: bool = False
 
 
 #: The backends, in the order of tables.
-NAMES = ("numpy", "cuda", "torch")
+NAMES = ("numpy", "cuda", "torch", "jax")
 
 
 def get(name: str) -> Backend:

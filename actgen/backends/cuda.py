@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from . import AND, CONDITIONAL, INFIX, NOT, OR, UNARY, Backend, Op
+from . import AND, CONDITIONAL, INFIX, NOT, OR, UNARY, Backend, Op, Signatures
 
 
 def literal(value: float) -> str:
@@ -13,6 +13,18 @@ def literal(value: float) -> str:
         return "real(math.inf)" if value > 0 else "real(-math.inf)"
     return "real(math.nan)" if math.isnan(value) else f"real({value!r})".replace("e+", "e")
 
+
+def default(value: float) -> str:
+    """A parameter's default in Python, outside the kernels."""
+    return repr(value) if math.isfinite(value) else f"{'-' if value < 0 else ''}math.inf"
+
+
+_USAGE = (
+    "Every function takes contiguous arrays that live on the device (torch tensors, CuPy or Numba "
+    "arrays) or NumPy arrays, which are copied there and back"
+)
+_WIDTH = "float64 is computed in float64, everything else in float32."
+_LAST = ("*", "out: Any = None", "stream: Any = 0")
 
 _SAME_NAME = (
     "sqrt",
@@ -59,9 +71,20 @@ BACKEND = Backend(
         "not": Op("not {0}", NOT, (UNARY,)),
     },
     helpers={
-        **dict.fromkeys(("mul_high", "mul_low", "add_low"), "wide"),
-        "sign": "sign",
-        "minimum": "minimum",
-        "maximum": "maximum",
+        **dict.fromkeys(("mul_high", "mul_low", "add_low"), ("wide",)),
+        "sign": ("sign",),
+        "minimum": ("minimum",),
+        "maximum": ("maximum",),
     },
+    signatures=Signatures(
+        array="Any",
+        value="float",
+        result="Any",
+        last=_LAST,
+        row_last=("axis: int = {axis}", *_LAST),
+    ),
+    usage=f"{_USAGE}. {_WIDTH}",
+    row_usage=f"{_USAGE}; a row lies along `axis`. {_WIDTH}",
+    default=default,
+    loops=True,
 )

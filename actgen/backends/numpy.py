@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op
+from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op, Signatures
 
 
 def literal(value: float) -> str:
@@ -64,5 +64,22 @@ BACKEND = Backend(
         "row_sum": Op("np.sum({0}, axis=-1, keepdims=True)"),
         "row_max": Op("np.max({0}, axis=-1, keepdims=True)"),
     },
-    helpers={"erf": "erf", "erfc": "erf", "mul_low": "wide", "add_low": "wide"},
+    helpers={
+        **dict.fromkeys(("erf", "erfc"), ("erf",)),
+        **dict.fromkeys(("mul_low", "add_low"), ("wide",)),
+    },
+    signatures=Signatures(
+        array="ArrayLike",
+        value="ArrayLike",
+        result="Array",
+        plain=("Array", "Any"),
+        last=("*", "out: Array | None = None"),
+    ),
+    usage="Every function takes real arrays of any shape and strides, or scalars; they broadcast. "
+    "The result has their floating dtype (float64 for integers); `out` takes it, as for a ufunc. "
+    "Values are computed in float64 and rounded once.",
+    row_usage="Every function takes real arrays; a row lies along `axis`. The result has their "
+    "floating dtype (float64 for integers), computed in float64 and rounded once.",
+    default=literal,
+    leans=True,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op
+from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op, Signatures
 
 
 def literal(value: float) -> str:
@@ -78,7 +78,20 @@ BACKEND = Backend(
         "row_sum": Op("_row_sum({0})"),
         "row_max": Op("torch.amax({0}, -1, keepdim=True)"),
     },
-    helpers={"mul_low": "wide", "add_low": "wide", "row_sum": "sum"},
+    helpers={"mul_low": ("wide",), "add_low": ("wide",), "row_sum": ("sum",)},
     spread="{0} * torch.ones_like({1})",
     spread_test="({0}) & (torch.ones_like({1}) > 0.0)",
+    signatures=Signatures(
+        array="Tensor",
+        value="Value",
+        result="Tensor",
+        plain=("Tensor", "Value"),
+        row_last=("dim: int = {axis}",),
+    ),
+    usage="Every function takes floating tensors of any shape and device; parameters are numbers "
+    "or tensors that broadcast. All are differentiable to any order. 16-bit tensors are computed "
+    "in float32 and rounded once.",
+    row_usage="Every function takes floating tensors; a row lies along `dim`. All are "
+    "differentiable to any order. 16-bit tensors are computed in float32 and rounded once.",
+    default=literal,
 )
