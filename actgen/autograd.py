@@ -14,9 +14,11 @@ from .backends import Backend
 from .backends.torch import FUSED
 from .chains import slopes
 from .compiled import Compiled
+from .lang import symbol
 from .lower import lower
 from .model import constant
 from .program import Program
+from .rows import plain_rows
 from .spec import Activation
 from .twins import twin
 
@@ -85,6 +87,26 @@ def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]
         "from_output": FROM_OUTPUT if len(kernels) > len(compiled.functions) else "",
         "output_arguments": ", ".join(["x: Tensor", *(f"{p}: Value" for p in parameters)]),
         "output_lines": _output_lines(compiled, form, backend),
+    }
+
+
+def row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
+    """The slots of a row function: each kernel and its plain form, which takes no entry apart."""
+    act = compiled.activation
+    kernels, plain = [], []
+    for f in compiled.functions.values():
+        inputs = [symbol(name) for name in f.program.inputs]
+        program = lower(plain_rows(f.truth, set(inputs)), inputs, ())
+        kernels.append(_Text(f.name, f.program, backend))
+        if program.used:
+            plain.append(_Text(f.name, program, backend, "_smooth"))
+    texts = [*kernels, *plain]
+    return {
+        "programs": [t.slots for t in plain],
+        "kernel_rows": _rows(kernels),
+        "smooth_rows": _rows(plain),
+        "helpers": emit.helpers({op for t in texts for op in t.ops}, backend),
+        "name": act.name,
     }
 
 

@@ -405,6 +405,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             }
         )
     names = [str(f["name"]) for f in functions]
+    own = autograd.row_slots(compiled, backend) if backend.name == "torch" else {}
     return {
         "functions": functions,
         "kernels": kernels,
@@ -417,6 +418,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "reduces_blocks": True,
         "module": modules.class_name(act),
         "uses_math": _uses(kernels, "math."),
+        **own,
     }
 
 

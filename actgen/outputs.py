@@ -9,6 +9,7 @@ where y rounds to 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 from sympy import Expr
@@ -105,9 +106,8 @@ def _measure(
         given = dict(zip(names, case.points.T, strict=True)) | values
         y = model.evaluate(compiled.functions["forward"].program, given, fmt)[0]
         slope = model.evaluate(program, {OUTPUT.name: y, **values}, fmt)[0]
-        labels = {"activation": act.name, "backend": BACKEND, "dtype": fmt.name}
-        found = measuring.measure(
-            slope, case, fmt, limit, names, function="derivative_of_output", **labels
-        )
+        labels: dict[str, Any] = {"activation": act.name, "backend": BACKEND, "dtype": fmt.name}
+        labels["function"] = "derivative_of_output"
+        found = measuring.measure(slope, case, fmt, limit, names, **labels)
         total = found if total is None else total.merge(found)
     return total

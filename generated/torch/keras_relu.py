@@ -362,15 +362,15 @@ def _call(name: str, *args: Any) -> Tensor:
         return _Compiled.apply(name, *args) if closed else _differentiable(name, args)
     if not transformed and not _tracked(args):
         return _run(name, args)
-    if not _is_closed(name, args) or (transformed and _functionalized()):
+    if not _is_closed(name, args) or (transformed and "Functionalize" in _levels()):
         return _differentiable(name, args)
     return (_Transformed if transformed else _Eager).apply(name, *args)
 
 
-def _functionalized() -> bool:
-    """Whether torch.func.functionalize is at work, which takes no autograd.Function."""
+def _levels() -> set[str]:
+    """The kinds of torch.func transforms at work: Vmap, Grad, Jvp, Functionalize."""
     stack = torch._C._functorch.get_interpreter_stack() or []
-    return any(str(level.key()) == "TransformType.Functionalize" for level in stack)
+    return {str(level.key()).rpartition(".")[2] for level in stack}
 
 
 def _tracked(args: Sequence[Any]) -> bool:

@@ -64,25 +64,25 @@ def softmax2d(x: Tensor, dim: int = -3) -> Tensor:
 def softmax2d_derivative(x: Tensor, dim: int = -3) -> Tensor:
     """The diagonal of each row's Jacobian."""
     _check(x)
-    return _along(dim, _derivative, False, x)
+    return _along(dim, "derivative", False, x)
 
 
 def softmax2d_second_derivative(x: Tensor, dim: int = -3) -> Tensor:
     """The second derivatives of each entry in its own input."""
     _check(x)
-    return _along(dim, _second_derivative, False, x)
+    return _along(dim, "second_derivative", False, x)
 
 
 def softmax2d_vjp(x: Tensor, dy: Tensor, dim: int = -3) -> Tensor:
     """The cotangent of x, from sums over the row."""
     _check(x, dy)
-    return _along(dim, _vjp, False, x, dy)
+    return _along(dim, "vjp", False, x, dy)
 
 
 def softmax2d_jvp(x: Tensor, dx: Tensor, dim: int = -3) -> Tensor:
     """The tangent of f, from sums over the row."""
     _check(x, dx)
-    return _along(dim, _jvp, False, x, dx)
+    return _along(dim, "jvp", False, x, dx)
 
 
 class Softmax2d(nn.Module):
@@ -206,6 +206,58 @@ def _jvp(x: Tensor, dx: Tensor) -> Tensor:
     return -((_row_sum(v4 * v2) - v5 * v4) * v2 / v5 / v5)
 
 
+# The same without telling entries apart: what is differentiated in their place.
+
+
+def _forward_smooth(x: Tensor) -> Tensor:
+    e = torch.exp(x - torch.amax(x, -1, keepdim=True))
+    return e / _row_sum(e)
+
+
+def _derivative_smooth(x: Tensor) -> Tensor:
+    top = torch.amax(x, -1, keepdim=True)
+    e = torch.exp(x - top)
+    s = _row_sum(e)
+    return (e - torch.exp(x * 2.0 - top * 2.0) / s) / s
+
+
+def _second_derivative_smooth(x: Tensor) -> Tensor:
+    top = torch.amax(x, -1, keepdim=True)
+    e = torch.exp(x - top)
+    s = _row_sum(e)
+    v = e + torch.exp(x * 3.0 - top * 3.0) * 2.0 / s / s
+    return (v - torch.exp(x * 2.0 - top * 2.0) * 3.0 / s) / s
+
+
+def _vjp_smooth(x: Tensor, dy: Tensor) -> Tensor:
+    e = torch.exp(x - torch.amax(x, -1, keepdim=True))
+    s = _row_sum(e)
+    return (dy - _row_sum(dy * e) / s) * e / s
+
+
+def _jvp_smooth(x: Tensor, dx: Tensor) -> Tensor:
+    e = torch.exp(x - torch.amax(x, -1, keepdim=True))
+    s = _row_sum(e)
+    return (dx - _row_sum(dx * e) / s) * e / s
+
+
+_KERNELS: dict[str, Callable[..., Tensor]] = {
+    "forward": _forward,
+    "derivative": _derivative,
+    "second_derivative": _second_derivative,
+    "vjp": _vjp,
+    "jvp": _jvp,
+}
+#: What has the derivatives of a kernel, to any order, ties or not.
+_SMOOTH: dict[str, Callable[..., Tensor]] = {
+    "forward": _forward_smooth,
+    "derivative": _derivative_smooth,
+    "second_derivative": _second_derivative_smooth,
+    "vjp": _vjp_smooth,
+    "jvp": _jvp_smooth,
+}
+
+
 def _check(*values: Tensor) -> None:
     for value in values:
         if not isinstance(value, Tensor):
@@ -229,10 +281,33 @@ def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
     return value if value.dtype == dtype else value.to(dtype)
 
 
-def _run(kernel: Callable[..., Tensor], reduces: bool, *rows: Tensor) -> Tensor:
-    """The kernel on rows along the last axis in at least float32, rounded once."""
-    y = _narrow(kernel(*map(_wide, rows)), rows[0].dtype)
+def _run(name: str, reduces: bool, *rows: Tensor) -> Tensor:
+    """A kernel on rows along the last axis in at least float32, rounded once."""
+    y = _narrow(_KERNELS[name](*map(_wide, rows)), rows[0].dtype)
     return y.squeeze(-1) if reduces else y
+
+
+def _differentiable(name: str, reduces: bool, *rows: Tensor) -> Tensor:
+    """A kernel's values with the derivatives of its plain form."""
+    if name not in _SMOOTH:
+        return _run(name, reduces, *rows)
+    wide = [_wide(row) for row in rows]
+    y, twin = _KERNELS[name](*(row.detach() for row in wide)), _SMOOTH[name](*wide)
+    # The twin itself where both are infinite, as for the logarithm of exp(-inf).
+    other = torch.where(y == twin, twin, y)
+    y = _narrow(torch.where(torch.isfinite(twin), y + (twin - twin.detach()), other), rows[0].dtype)
+    return y.squeeze(-1) if reduces else y
+
+
+def _tracked(*rows: Tensor) -> bool:
+    """Whether a derivative may be asked for, but for forward mode's own, which does not nest."""
+    if torch._C._are_functorch_transforms_active() and _levels() != {"Vmap"}:
+        return True
+    return torch.is_grad_enabled() and any(row.requires_grad for row in rows)
+
+
+def _value(name: str, reduces: bool, *rows: Tensor) -> Tensor:
+    return (_differentiable if _tracked(*rows) else _run)(name, reduces, *rows)
 
 
 def _last(x: Tensor, dim: int) -> Tensor:
@@ -249,10 +324,10 @@ def _back(y: Tensor, x: Tensor, dim: int) -> Tensor:
     return y if dim in (-1, x.dim() - 1) else y.movedim(-1, dim)
 
 
-def _along(dim: int, kernel: Callable[..., Tensor], reduces: bool, *tensors: Tensor) -> Tensor:
+def _along(dim: int, name: str, reduces: bool, *tensors: Tensor) -> Tensor:
     x = tensors[0]
     same = [_last(t, dim) if t.dim() == x.dim() else t.unsqueeze(-1) for t in tensors]
-    y = _run(kernel, reduces, *same)
+    y = _value(name, reduces, *same)
     return y if reduces else _back(y, x, dim)
 
 
@@ -261,20 +336,18 @@ def _call(x: Tensor) -> Tensor:
     transformed = torch._C._are_functorch_transforms_active()
     if torch.compiler.is_compiling():
         # What torch.func transforms is differentiated operation by operation (pytorch#192985).
-        return _run(_forward, False, x) if transformed else _Compiled.apply(x)
-    if transformed:
-        if _functionalized():
-            return _run(_forward, False, x)
-        return _Transformed.apply(x)  # type: ignore[no-any-return]
-    if forward_ad._current_level >= 0 or (torch.is_grad_enabled() and x.requires_grad):
-        return _Eager.apply(x)  # type: ignore[no-any-return]
-    return _run(_forward, False, x)
+        return _differentiable("forward", False, x) if transformed else _Compiled.apply(x)
+    if forward_ad._current_level < 0 and not _tracked(x):
+        return _run("forward", False, x)
+    if transformed and "Functionalize" in _levels():
+        return _differentiable("forward", False, x)
+    return (_Transformed if transformed else _Eager).apply(x)
 
 
-def _functionalized() -> bool:
-    """Whether torch.func.functionalize is at work, which takes no autograd.Function."""
+def _levels() -> set[str]:
+    """The kinds of torch.func transforms at work: Vmap, Grad, Jvp, Functionalize."""
     stack = torch._C._functorch.get_interpreter_stack() or []
-    return any(str(level.key()) == "TransformType.Functionalize" for level in stack)
+    return {str(level.key()).rpartition(".")[2] for level in stack}
 
 
 class _Compiled(torch.autograd.Function):
@@ -283,12 +356,12 @@ class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(x)
-        return _run(_forward, False, x)
+        return _run("forward", False, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
         (x,) = ctx.saved_tensors
-        return _run(_vjp, False, x, grad)
+        return _value("vjp", False, x, grad)
 
 
 class _Eager(_Compiled):
@@ -297,14 +370,15 @@ class _Eager(_Compiled):
         ctx.save_for_backward(x)
         if forward_ad._current_level >= 0:
             ctx.save_for_forward(x)
-        return _run(_forward, False, x)
+        return _run("forward", False, x)
 
     @staticmethod
     def jvp(ctx: Any, tangent: Any) -> Tensor:  # type: ignore[override]
         (x,) = ctx.saved_tensors
         # Forward mode is off here: a jvp inside another would lose the outer tangents.
         with forward_ad._set_fwd_grad_enabled(True):
-            return _run(_jvp, False, forward_ad.unpack_dual(x).primal, tangent)
+            x = forward_ad.unpack_dual(x).primal
+            return _value("jvp", False, x, tangent)
 
 
 class _Transformed(_Eager):
@@ -314,7 +388,7 @@ class _Transformed(_Eager):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:  # type: ignore[override]
-        return _run(_forward, False, x)
+        return _run("forward", False, x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
