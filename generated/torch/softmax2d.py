@@ -327,7 +327,8 @@ def _back(y: Tensor, x: Tensor, dim: int) -> Tensor:
 def _along(dim: int, name: str, reduces: bool, *tensors: Tensor) -> Tensor:
     x = tensors[0]
     same = [_last(t, dim) if t.dim() == x.dim() else t.unsqueeze(-1) for t in tensors]
-    y = _value(name, reduces, *same)
+    linked = forward_ad._current_level >= 0 or _tracked(*same)
+    y = (_differentiable if linked else _run)(name, reduces, *same)
     return y if reduces else _back(y, x, dim)
 
 
