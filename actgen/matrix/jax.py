@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from ..spec import Activation
-from .check import Check
+from .check import Check, Noise
 from .jax_models import MODELS
 from .jax_subject import Subject, array, in_float64, same, subject, weights
 
-__all__ = ["CHECKS", "subject"]
+__all__ = ["CHECKS", "NOISE", "subject"]
+
+#: Warnings that JAX gives about itself; any other fails the check that it comes up in.
+NOISE: tuple[Noise, ...] = ()
 
 #: A slope by central differences in float64, against a derivative.
 STEP, SLOPE = 1e-5, 1e-6
@@ -23,12 +26,14 @@ STEP, SLOPE = 1e-5, 1e-6
 
 
 def _jit(s: Subject) -> None:
+    """Compiled, every bit is that of the eager call."""
     import jax
 
     same(s.f(*s.arrays), jax.jit(s.f)(*s.arrays), 0.0)
 
 
 def _grad(s: Subject) -> None:
+    """Reverse mode in every input, compiled: the closed vjp, and f itself."""
     import jax
 
     every = tuple(range(len(s.arrays)))
@@ -39,6 +44,7 @@ def _grad(s: Subject) -> None:
 
 
 def _jvp(s: Subject) -> None:
+    """Forward mode: f and the closed jvp."""
     import jax
 
     tangents = tuple(map(weights, s.arrays))
@@ -48,12 +54,14 @@ def _jvp(s: Subject) -> None:
 
 
 def _vmap(s: Subject) -> None:
+    """Mapped over the first axis: the whole at once."""
     import jax
 
     same(s.f(*s.arrays), jax.vmap(s.f)(*s.arrays))
 
 
 def _vmap_grad(s: Subject) -> None:
+    """Gradients of each sample: those of their sum."""
     import jax
 
     each = jax.vmap(jax.grad(lambda *rows: s.f(*rows).sum()))(*s.arrays)
@@ -61,6 +69,7 @@ def _vmap_grad(s: Subject) -> None:
 
 
 def _jacobians(s: Subject) -> None:
+    """Both modes give one Jacobian, compiled too."""
     import jax
 
     row = s.x[0]
@@ -71,6 +80,7 @@ def _jacobians(s: Subject) -> None:
 
 
 def _hessian(s: Subject) -> None:
+    """Forward over reverse: differences of the gradient."""
     import jax
 
     with in_float64(s) as wide:
@@ -130,6 +140,7 @@ def _pushed(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _linearize(s: Subject) -> None:
+    """The linear map at a point: the jvp."""
     import jax
 
     y, linear = jax.linearize(s.f, *s.arrays)
@@ -139,6 +150,7 @@ def _linearize(s: Subject) -> None:
 
 
 def _scan(s: Subject) -> None:
+    """Inside lax.scan, differentiated through."""
     import jax
 
     def total(x: Any) -> Any:
@@ -151,6 +163,7 @@ def _scan(s: Subject) -> None:
 
 
 def _checkpoint(s: Subject) -> None:
+    """Recomputed in the backward pass: the same gradients."""
     import jax
 
     again = jax.checkpoint(s.total)
@@ -158,6 +171,7 @@ def _checkpoint(s: Subject) -> None:
 
 
 def _export(s: Subject) -> None:
+    """Serialised, read back, called and differentiated."""
     import jax
     from jax import export
 
@@ -178,6 +192,7 @@ def _mesh() -> Any:
 
 
 def _shard_map(s: Subject) -> None:
+    """In shard_map over two devices: the whole, and its gradient."""
     import jax
 
     rows = jax.sharding.PartitionSpec("rows")
@@ -189,6 +204,7 @@ def _shard_map(s: Subject) -> None:
 
 
 def _sharded(s: Subject) -> None:
+    """Sharded arrays through jit on two devices: the same values and gradients."""
     import jax
 
     rows = jax.sharding.NamedSharding(_mesh(), jax.sharding.PartitionSpec("rows"))
@@ -205,6 +221,7 @@ def _sharded(s: Subject) -> None:
 
 
 def _shapes(s: Subject) -> None:
+    """0-d and empty arrays, and their gradients."""
     import jax
 
     empty = [a[:0] for a in s.arrays]
@@ -253,6 +270,7 @@ def _wide(s: Subject) -> None:
 
 
 def _integers(s: Subject) -> None:
+    """Integers are refused by a TypeError that says what was expected."""
     import jax.numpy as jnp
 
     for dtype in (jnp.int32, jnp.bool_, jnp.complex64):
@@ -285,6 +303,7 @@ def _has_values(act: Activation) -> bool:
 
 
 def _parameters(s: Subject) -> None:
+    """Gradients in each parameter: the closed forms."""
     import jax
 
     y = s.f(*s.arrays)
@@ -335,6 +354,7 @@ def _only_what_is_asked(s: Subject) -> None:
 
 
 def _jet(s: Subject) -> None:
+    """Taylor series by jax.experimental.jet."""
     import jax.numpy as jnp
     from jax.experimental import jet
 

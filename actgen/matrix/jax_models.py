@@ -55,6 +55,7 @@ def _learns(s: Subject, losses: Callable[[Callable[[Any], Any]], list[float]]) -
 
 
 def _linen(s: Subject) -> None:
+    """A small flax.linen model learns as with the built-in."""
     import jax
     from flax import linen
 
@@ -73,6 +74,7 @@ def _linen(s: Subject) -> None:
 
 
 def _nnx(s: Subject) -> None:
+    """A small flax.nnx model learns as with the built-in."""
     from flax import nnx
 
     reduces = s.activation.reduces
