@@ -46,6 +46,17 @@ def new(
     console.print(f"actgen new took {seconds:.1f} s; the target is 10 s")
 
 
+OVERHEAD = """Time of a call over torch's own
+
+`actgen bench overhead --markdown` prints this page: float32, one thread, the median over rounds in
+which both are timed in turn.
+"""
+MEMORY = """Saved for backward, bytes an element
+
+`actgen bench memory --markdown` prints this page, measured with saved_tensors_hooks. Where f' is
+known as a function of the output y, it stands here with how far it is from the truth when it is
+computed from the rounded output; where that is within the contract the output is saved.
+"""
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 
 
@@ -63,7 +74,7 @@ def overhead(names: Names = None, markdown: Markdown = False) -> None:
         [o.name, *(f"{r:.1f}" for r in (*o.forward, *o.backward))]
         for o in measuring.overheads(acts)
     ]
-    _print("time of a call over torch's own, float32 (median ratio)", columns, rows, markdown)
+    _print(OVERHEAD, columns, rows, markdown)
 
 
 @app.command()
@@ -82,20 +93,26 @@ def memory(names: Names = None, markdown: Markdown = False) -> None:
         for what, own, theirs in zip(s.what, s.own, s.theirs, strict=True):
             row += [what, f"{own:g}", "–" if theirs is None else f"{theirs:g}"]
         rows.append([*row, s.slope or "–", dict(s.errors).get("float32", "–")])
-    _print("saved for backward, bytes an element", columns, rows, markdown)
+    _print(MEMORY, columns, rows, markdown)
 
 
 def _print(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool
+    text: str, columns: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool
 ) -> None:
+    """A table under a text whose first line is its title."""
+    title, _, more = text.partition("\n")
     if markdown:
-        lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-        lines += [
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
-        ]
-        print("\n".join(lines))
+        print("\n".join([f"# {title}", more, *_markdown(columns, rows)]))
         return
     table = new_table(title, *columns)
     for row in rows:
         table.add_row(*map(escape, row))
     console.print(table)
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    return [
+        *lines,
+        *(f"| {' | '.join(c.replace('|', chr(92) + '|') for c in row)} |" for row in rows),
+    ]

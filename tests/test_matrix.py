@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from actgen.errors import FormulaError
@@ -20,6 +22,7 @@ SOME = {
     "softmax": ("compile", "compile at hard inputs", "export, strict"),
 }
 TORCH = framework("torch")
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEAVY = [c for c in TORCH.checks if c.heavy and c.group != run.SHARED and not c.limitation]
 
 
@@ -52,7 +55,12 @@ def test_one_of_each_kind_is_tried() -> None:
     assert {kind(load(name)) for name in (ALL, *SOME)} == set(KINDS)
 
 
-@pytest.mark.parametrize("backend", ["torch"])
+@pytest.mark.parametrize("backend", run.FRAMEWORKS)
+def test_the_page_is_of_the_record(backend: str) -> None:
+    assert (DOCS / f"{backend}.md").read_text() == record.markdown(backend)
+
+
+@pytest.mark.parametrize("backend", run.FRAMEWORKS)
 def test_the_record_covers_everything(backend: str) -> None:
     """`actgen matrix --record` wrote it, and nothing in it is no without a reason."""
     found = record.read(backend)

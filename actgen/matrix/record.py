@@ -15,6 +15,7 @@ from .check import KINDS, NO, NOT_APPLICABLE, YES, Check, Outcome, kind
 from .run import framework
 
 MATRIX = "matrix.json"
+TITLES = {"torch": "PyTorch", "jax": "JAX"}
 
 
 def read(backend: str) -> list[Outcome]:
@@ -77,7 +78,11 @@ def markdown(backend: str) -> str:
     tried = [o for o in outcomes if o.result != NOT_APPLICABLE]
     passed = sum(o.result == YES for o in tried)
     kinds = {name: kind(load(name)) for name in names}
+    command = f"`actgen matrix --backend {backend}"
     lines = [
+        f"# What works in {TITLES[backend]}",
+        "",
+        f"{command} --record` tried it, {command} --markdown` prints this page.",
         f"{len(names)} activations, {len(checks)} checks, {backend} {platform.get(backend, '?')}: "
         f"{passed:,} of {len(tried):,} pass. A cell says of how many activations of a kind a check "
         "holds; – where it does not apply.",
