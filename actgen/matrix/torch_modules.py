@@ -146,6 +146,22 @@ def shown(s: Subject) -> None:
             expect(f"{p.name}=" in text, f"{p.name} is not in {text}")
 
 
+def traced(s: Subject) -> None:
+    """torch.jit.trace, saved and loaded: values and gradients at a shape that was not traced."""
+    module, x = stirred(s), s.packed(*s.inputs())
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.trace(module, x), buffer)
+    buffer.seek(0)
+    loaded = torch.jit.load(buffer)
+    other = torch.cat([x, x * 0.5])
+    near(loaded(other), module(other), "f")
+    leaves = [other.clone().requires_grad_() for _ in range(2)]
+    for f, leaf in zip((loaded, module), leaves, strict=True):
+        y = f(leaf)
+        (y * weights(y)).sum().backward()
+    near(leaves[0].grad, leaves[1].grad, "gradient")
+
+
 def hooks(s: Subject) -> None:
     """Forward and full backward hooks see the module's tensors."""
     module, seen = stirred(s), []
@@ -206,5 +222,6 @@ CHECKS = (
     _row("made on meta", on_meta),
     _row("repr", shown),
     _row("hooks", hooks),
+    _row("jit.trace", traced),
     _row("settings as ints", whole_numbers, applies=lambda act: bool(act.parameters)),
 )

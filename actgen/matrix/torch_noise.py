@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import torch
+
 from .check import Noise
 
 NOISE = (
-    Noise("`torch.jit.script", DeprecationWarning, "forward mode and Inductor use it, to begin"),
+    Noise("Converting a tensor to a Python", torch.jit.TracerWarning, "sizes checked in a trace"),
+    Noise("`torch.jit.", DeprecationWarning, "forward mode and Inductor script; traces are tried"),
     Noise("<class 'torch.autograd.function.Function'> should", DeprecationWarning, "Dynamo"),
     Noise("Attempted to insert a get_attr Node", UserWarning, "func.linearize, folding constants"),
     Noise("dynamo_pgo force disabled", UserWarning, "compilation without its caches"),

@@ -350,7 +350,7 @@ def _call(x: Tensor) -> Tensor:
         return _differentiable("forward", False, x) if transformed else _Compiled.apply(x)
     if forward_ad._current_level < 0 and not _tracked(x):
         return _run("forward", False, x)
-    if transformed and "Functionalize" in _levels():
+    if _spelled_out(transformed):
         return _differentiable("forward", False, x)
     return (_Transformed if transformed else _Eager).apply(x)
 
@@ -359,6 +359,13 @@ def _levels() -> set[str]:
     """The kinds of torch.func transforms at work: Vmap, Grad, Jvp, Functionalize."""
     stack = torch._C._functorch.get_interpreter_stack() or []
     return {str(level.key()).rpartition(".")[2] for level in stack}
+
+
+def _spelled_out(transformed: bool) -> bool:
+    """Whether only plain operations will do: in a jit trace, under torch.func.functionalize."""
+    if torch._C._get_tracing_state() is not None:
+        return True
+    return transformed and "Functionalize" in _levels()
 
 
 class _Compiled(torch.autograd.Function):

@@ -325,7 +325,7 @@ def _call(name: str, *args: Any) -> Tensor:
         return _Compiled.apply(name, *args) if closed else _differentiable(name, args)
     if not transformed and not _tracked(args):
         return _run(name, args)
-    if not _is_closed(name, args) or (transformed and "Functionalize" in _levels()):
+    if not _is_closed(name, args) or _spelled_out(transformed):
         return _differentiable(name, args)
     return (_Transformed if transformed else _Eager).apply(name, *args)
 
@@ -334,6 +334,13 @@ def _levels() -> set[str]:
     """The kinds of torch.func transforms at work: Vmap, Grad, Jvp, Functionalize."""
     stack = torch._C._functorch.get_interpreter_stack() or []
     return {str(level.key()).rpartition(".")[2] for level in stack}
+
+
+def _spelled_out(transformed: bool) -> bool:
+    """Whether only plain operations will do: in a jit trace, under torch.func.functionalize."""
+    if torch._C._get_tracing_state() is not None:
+        return True
+    return transformed and "Functionalize" in _levels()
 
 
 def _tracked(args: Sequence[Any]) -> bool:
