@@ -360,9 +360,11 @@ def _call(name: str, *args: Any) -> Tensor:
         # What torch.func transforms is differentiated operation by operation (pytorch#192985).
         closed = not transformed and _is_closed(name, args)
         return _Compiled.apply(name, *args) if closed else _differentiable(name, args)
+    if _spelled_out(transformed):
+        return _differentiable(name, args)
     if not transformed and not _tracked(args):
         return _run(name, args)
-    if not _is_closed(name, args) or _spelled_out(transformed):
+    if not _is_closed(name, args):
         return _differentiable(name, args)
     return (_Transformed if transformed else _Eager).apply(name, *args)
 

@@ -348,10 +348,10 @@ def _call(x: Tensor) -> Tensor:
     if torch.compiler.is_compiling():
         # What torch.func transforms is differentiated operation by operation (pytorch#192985).
         return _differentiable("forward", False, x) if transformed else _Compiled.apply(x)
-    if forward_ad._current_level < 0 and not _tracked(x):
-        return _run("forward", False, x)
     if _spelled_out(transformed):
         return _differentiable("forward", False, x)
+    if forward_ad._current_level < 0 and not _tracked(x):
+        return _run("forward", False, x)
     return (_Transformed if transformed else _Eager).apply(x)
 
 
