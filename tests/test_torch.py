@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 import actgen
-from actgen import checks
+from actgen import bench, checks, memory, outputs
 from actgen.backends import NAMES
+from actgen.compiler import compile_activation
 from actgen.registry import names
 
-
-@pytest.mark.parametrize("name", names())
-def test_gradcheck_and_gradgradcheck(name: str) -> None:
-    assert checks.gradcheck(actgen.load(name)) == []
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize("name", [n for n in names() if "torch" in actgen.load(n).peers])
@@ -25,56 +26,6 @@ def test_peer(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_backends_agree(name: str) -> None:
     assert checks.agreement(actgen.load(name), list(NAMES)) == []
-
-
-def call(name: str):
-    act = actgen.load(name)
-    kernel = actgen.compile(act, "torch")
-    if act.is_row:
-        return lambda x: kernel.forward(x, dim=-1)
-    return lambda x: kernel.forward(*[x] * len(act.inputs))
-
-
-@pytest.mark.parametrize("name", names())
-def test_transforms(name: str) -> None:
-    f = call(name)
-    x = torch.linspace(-2.3, 2.1, 12, dtype=torch.float64).reshape(3, 4)
-    jacobian = torch.func.jacrev(f)(x[0])
-    assert torch.allclose(jacobian, torch.func.jacfwd(f)(x[0]))
-    each = torch.func.vmap(torch.func.grad(lambda row: f(row).sum()))(x)
-    leaf = x.clone().requires_grad_()
-    f(leaf).sum().backward()
-    assert torch.allclose(each, leaf.grad)
-    _, tangent = torch.func.jvp(f, (x[0],), (torch.ones_like(x[0]),))
-    assert torch.allclose(tangent, jacobian.sum(-1))
-
-
-@pytest.mark.parametrize("name", names())
-def test_gradient_at_the_ends(name: str) -> None:
-    """Where composites give 0·inf: the gradient far out is finite."""
-    if actgen.load(name).is_row or actgen.load(name).is_gated:
-        return
-    x = torch.tensor([-1e30, -200.0, -90.5, 0.0, 90.5, 200.0, 1e30], requires_grad=True)
-    call(name)(x).sum().backward()
-    assert torch.isfinite(x.grad).all()
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_narrow_types_round_once(dtype: torch.dtype) -> None:
-    kernel = actgen.compile("gelu", "torch")
-    x = torch.linspace(-4, 4, 997).to(dtype)
-    assert torch.equal(kernel.forward(x), kernel.forward(x.float()).to(dtype))
-    leaf = x.clone().requires_grad_()
-    kernel.forward(leaf).sum().backward()
-    assert leaf.grad.dtype == dtype
-    assert torch.equal(leaf.grad, kernel.derivative(x.float()).to(dtype))
-
-
-def test_integers_are_refused_as_torch_does() -> None:
-    with pytest.raises(NotImplementedError, match="expected a floating tensor"):
-        call("silu")(torch.arange(3))
-    with pytest.raises(NotImplementedError, match="expected a floating tensor"):
-        call("softmax")(torch.arange(3))
 
 
 def module(name: str) -> type[nn.Module]:
@@ -104,39 +55,76 @@ def test_modules_are_torch_s(name: str) -> None:
     assert repr(a).startswith(own.__name__)
 
 
-def test_prelu_per_channel() -> None:
-    own, theirs = module("prelu")(4).double(), nn.PReLU(4).double()
-    with torch.no_grad():
-        own.weight.copy_(torch.tensor([0.1, 0.2, 0.3, 0.4]))
-        theirs.weight.copy_(own.weight)
-    x = torch.randn(2, 4, 5, dtype=torch.float64)
-    for m in (own, theirs):
-        (m(x) ** 2).sum().backward()
-    assert torch.allclose(own.weight.grad, theirs.weight.grad)
+# What is differentiated operation by operation, and what is saved.
+
+HARD = (-math.inf, -1e30, -1e4, -90.5, -20.0, -1.0, -1e-3, -0.0, 0.0, 1e-3, 1.0, 20.0, 90.5, 1e4)
+ENDS = (1e30, math.inf)
 
 
-def test_learned_swish_trains() -> None:
-    m = module("swish")().double()
-    x = torch.randn(64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    target = x * torch.sigmoid(1.7 * x)
-    optimiser = torch.optim.Adam(m.parameters(), 0.05)
-    for _ in range(300):
-        optimiser.zero_grad()
-        ((m(x) - target) ** 2).mean().backward()
-        optimiser.step()
-    assert m.beta.item() == pytest.approx(1.7, abs=1e-2)
+@pytest.mark.parametrize("name", [n for n in names() if not actgen.load(n).is_row])
+def test_twins_have_the_closed_derivatives(name: str) -> None:
+    """At kinks, far out and at infinity; the values are the kernel's own, to the bit."""
+    act, file = actgen.load(name), actgen.compile(name, "torch").module
+    kinks = [] if act.is_gated else [float(k.at.subs(act.defaults)) for k in act.kinks()]
+    x = torch.tensor([*HARD, *ENDS, *filter(math.isfinite, kinks)], dtype=torch.float64)
+    x.requires_grad_()
+    others = [torch.full_like(x, 0.7) for _ in act.inputs[1:]]
+    values = [torch.tensor(float(p.value), dtype=torch.float64) for p in act.parameters]
+    args = [x, *others, *values]
+    for kernel, partials in file._PARTIALS.items():
+        y = file._differentiable(kernel, args)
+        with torch.no_grad():
+            assert torch.equal(y.nan_to_num(7.0), file._run(kernel, args).nan_to_num(7.0))
+            slope = file._run(partials[0], args).expand_as(x)
+        if not y.requires_grad:  # a constant
+            assert not slope.any()
+            continue
+        (found,) = torch.autograd.grad(y.sum(), x)
+        if kernel.endswith("_y"):
+            continue  # its derivative in x is that of the other one in y
+        apart = (found - slope).abs() > 1e-9 * (slope.abs() + 1e-6)
+        assert not (apart & (found != slope)).any(), (kernel, x[apart], found[apart], slope[apart])
 
 
-def test_rrelu_trains_at_random_and_evaluates_at_the_mean() -> None:
-    m = module("rrelu")()
-    x = -torch.ones(5000)
-    y = m.train()(x)
-    assert -1 / 3 <= y.min() < -0.32 and -0.13 < y.max() <= -1 / 8
-    assert torch.allclose(m.eval()(x), x * (1 / 8 + 1 / 3) / 2)
+@pytest.mark.parametrize(
+    "name, what",
+    [
+        *(("relu", "output"), ("relu6", "output"), ("threshold", "output")),
+        *(("logsigmoid", "output"), ("softshrink", "output"), ("leaky_relu", "input")),
+        *(("sigmoid", "input"), ("tanh", "input"), ("elu", "input"), ("gelu", "input")),
+    ],
+)
+def test_what_is_saved(name: str, what: str) -> None:
+    (found,) = memory.saved([actgen.load(name)])
+    assert found.what[0] == what and found.own == (4.0, 2.0)
 
 
-def test_state_dict_and_pickle() -> None:
-    m = module("prelu")(3, 0.5)
-    other = module("prelu")(3)
-    other.load_state_dict(m.state_dict())
-    assert torch.equal(other.weight, m.weight)
+def test_output_forms_are_measured() -> None:
+    """1 - y is no derivative where y rounds to 1; -expm1(y) is one for 32 bits, not for 16."""
+    forms = {
+        n: outputs.output_form(compile_activation(actgen.load(n)))
+        for n in ("sigmoid", "logsigmoid", "relu", "silu")
+    }
+    assert forms["sigmoid"].program is not None and forms["sigmoid"].dtypes == ()
+    assert forms["logsigmoid"].dtypes == ("float32", "float64")
+    assert forms["relu"].dtypes == ("float16", "bfloat16", "float32", "float64")
+    assert forms["silu"].program is None  # f turns back: f' is no function of f
+
+
+def test_in_place_keeps_one_tensor() -> None:
+    """The same memory holds the output and what the backward pass needs."""
+    file = actgen.compile("relu", "torch").module
+    leaf = torch.linspace(-2, 2, 64).requires_grad_()
+    x = leaf * 1.0
+    kept: list[int] = []
+    pack = lambda t: kept.append(t.untyped_storage().data_ptr()) or t  # noqa: E731
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        y = file.relu(x, inplace=True)
+    assert kept == [x.untyped_storage().data_ptr()] and y is x
+    y.sum().backward()
+    assert torch.equal(leaf.grad, (leaf > 0).float())
+
+
+def test_memory_page_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    bench.memory(markdown=True)
+    assert (ROOT / "docs" / "memory.md").read_text() == capsys.readouterr().out
