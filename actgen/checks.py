@@ -184,7 +184,8 @@ def check_grads(act: Activation) -> list[str]:
 
         def call(*args: Any) -> Any:
             named = dict(zip((p.name for p in learned), args[len(given) :], strict=True))
-            return kernel.forward(*args[: len(given)], **named)
+            along = {"axis": -1} if act.is_row else {}
+            return kernel.forward(*args[: len(given)], **named, **along)
 
         try:
             # Central differences of twice differentiated functions hold six digits.

@@ -240,11 +240,17 @@ def _both(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
 
 
 def _mul_low(a: ArrayLike, b: ArrayLike) -> Array:
-    """The rounding error of a * b (Dekker); a constant to differentiation."""
+    """The rounding error of a * b (Dekker); a constant to differentiation.
+
+    None is found where it, or what it comes from, may be subnormal and taken for zero.
+    """
     a, b = _both(a, b)
     ah, bh = _head(a), _head(b)
     al, bl = a - ah, b - bh
-    return lax.stop_gradient(al * bl - (((_held(a * b) - ah * bh) - al * bh) - ah * bl))
+    product, known = _held(a * b), jnp.finfo(a.dtype)
+    low = al * bl - (((product - ah * bh) - al * bh) - ah * bl)
+    least = 16.0 * float(known.smallest_normal) / float(known.eps)
+    return lax.stop_gradient(jnp.where(jnp.abs(product) < least, 0.0, low))
 
 
 def _add_low(a: ArrayLike, b: ArrayLike) -> Array:
