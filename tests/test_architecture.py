@@ -77,6 +77,9 @@ matrix.torch_func matrix.torch_dtypes matrix.torch_tensors
 matrix.torch_modules matrix.torch_input
 matrix.torch_compile matrix.torch_export matrix.torch_distributed
 matrix.torch
+matrix.jax_subject
+matrix.jax_models
+matrix.jax
 matrix.record
 matrix
 newcomer screen options
