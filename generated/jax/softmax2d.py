@@ -142,6 +142,7 @@ def _held(y: Array) -> Array:
 @jax.custom_jvp
 def _row_sum(x: Array) -> Array:
     """The sum along the last axis, rounded about once: of leading bits (exact), and the rest."""
+    x = _held(x)  # not a product that is rounded in one place and fused in another
     largest = 2.0 * x.shape[-1] * jnp.max(jnp.abs(x), -1, keepdims=True)
     largest = jnp.where(jnp.isfinite(largest), largest, 0.0)
     leading = _held(largest + x) - largest
