@@ -1,6 +1,6 @@
 """Formulas from the literature, not in specs/, written naively: python bench/literature.py [NAME …]
 
-Each is compiled with no help and measured on every backend and dtype against the contract; prints
+Each is compiled with no help and measured on NumPy, PyTorch and CUDA, in every dtype, against the contract; prints
 a line each, then what is over the contract. Exit code 1 if anything is.
 """
 
@@ -12,7 +12,9 @@ import warnings
 import actgen
 from actgen import contract
 from actgen.accuracy import FORMATS
-from actgen.backends import NAMES
+
+#: XLA compiles each function anew for each of them, so JAX is left to `actgen new`.
+MEASURED = ("numpy", "torch", "cuda")
 
 FORMULAS: dict[str, tuple[str, dict[str, float], str]] = {
     "squareplus": ("(x + sqrt(x**2 + b))/2", {"b": 4.0}, "arXiv:2112.11687"),
@@ -60,7 +62,10 @@ def main(names: list[str]) -> int:
         formula, parameters, source = FORMULAS[name]
         act = actgen.parse(formula, name=name, parameters=parameters)
         found = [
-            m for backend in NAMES for dtype in FORMATS for m in actgen.verify(act, backend, dtype)
+            m
+            for backend in MEASURED
+            for dtype in FORMATS
+            for m in actgen.verify(act, backend, dtype)
         ]
         lines = contract.breaches(found)
         over += bool(lines)
