@@ -1,7 +1,7 @@
 """Formulas from the literature, not in specs/, written naively: python bench/literature.py [NAME …]
 
-Each is compiled with no help and measured on NumPy, PyTorch and CUDA, in every dtype, against the contract; prints
-a line each, then what is over the contract. Exit code 1 if anything is.
+Each is compiled with no help and measured on NumPy, PyTorch and CUDA, in every dtype, against the
+contract; prints a line each, then what is over the contract. Exit code 1 if anything is.
 """
 
 from __future__ import annotations
