@@ -141,10 +141,8 @@ def print_matrix(outcomes: Any, backend: str) -> bool:
     screen = console if console.is_terminal else Console(width=max(console.width, 140))
     screen.print(table)
     wrong = record.unexplained(backend, outcomes)
-    for o in outcomes:
-        if o.result == NO:
-            word = "[red]no[/red]" if o in wrong else "no"
-            console.print(f"{word}: {o.activation}: {o.check}: {escape(o.why)}", soft_wrap=True)
+    for o in wrong:
+        console.print(f"[red]no[/red]: {o.activation}: {o.check}: {escape(o.why)}", soft_wrap=True)
     for c in checks:
         if c.limitation and any(o.check == c.name and o.result == NO for o in outcomes):
             console.print(f"limitation: {c.name}: {escape(c.limitation)}", soft_wrap=True)

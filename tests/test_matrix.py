@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from actgen.errors import FormulaError
 from actgen.matrix import record, run
@@ -119,3 +120,15 @@ def test_only_known_warnings_pass() -> None:
 def test_why_is_the_same_on_every_machine() -> None:
     assert told(ValueError("\nat 0x7f00 in /home/me/x.py\nmore")) == "ValueError: at … in …x.py"
     assert told(AssertionError("1.0, not 2.0")) == "1.0, not 2.0"
+
+
+def test_what_is_limited_is_limited_for_torch_s_own() -> None:
+    """Once a compiled torch.nn.functional.silu takes double backward, the row is an ordinary one."""
+    (row,) = (c for c in TORCH.checks if c.limitation)
+    assert row.name == "compile, then backward twice"
+    x = torch.linspace(-1, 1, 4).requires_grad_()
+    with strict(TORCH.noise):
+        y = torch.compile(torch.nn.functional.silu, backend="aot_eager")(x)
+        (grad,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        with pytest.raises(RuntimeError, match="does not currently support double backward"):
+            torch.autograd.grad(grad.sum(), x)
