@@ -183,10 +183,10 @@ def test_training_is_as_with_the_built_ins(name: str) -> None:
     found = actgen.swap_activations(swapped)
     assert {line.partition(":")[0] for line in found} == places
     assert all("-> actgen.generated.torch" in line for line in found)
-    first, second = (curve(m, batches, loss, 300) for m in (theirs, swapped))
+    first, second = (curve(m, batches, loss, 200) for m in (theirs, swapped))
     assert max(abs(a - b) for a, b in zip(first[:50], second[:50], strict=True)) < 1e-4
     late = [sum(losses[-50:]) / 50 for losses in (first, second)]
-    assert late[0] < 0.6 * first[0] and late[1] == pytest.approx(late[0], rel=0.05, abs=0.02)
+    assert late[0] < 0.7 * first[0] and late[1] == pytest.approx(late[0], rel=0.05, abs=0.02)
 
 
 def test_swap_by_name_keeps_what_is_common() -> None:
