@@ -62,12 +62,13 @@ def test_the_page_is_of_the_record(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", run.FRAMEWORKS)
-def test_the_record_covers_everything(backend: str) -> None:
+def test_the_record_covers_every_light_check(backend: str) -> None:
     """`actgen matrix --record` wrote it, and nothing in it is no without a reason."""
     found = record.read(backend)
     tried = {(o.activation, o.check) for o in found}
-    wanted = {(n, c.name) for n in names() for c in framework(backend).checks}
-    assert tried == wanted
+    checks = framework(backend).checks
+    assert tried >= {(n, c.name) for n in names() for c in checks if not c.heavy}
+    assert {c.name for c in checks} == {check for _, check in tried}
     assert [f"{o.activation}: {o.check}: {o.why}" for o in record.unexplained(backend, found)] == []
 
 
