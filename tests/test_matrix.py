@@ -68,7 +68,6 @@ def test_the_record_covers_every_light_check(backend: str) -> None:
     tried = {(o.activation, o.check) for o in found}
     checks = framework(backend).checks
     assert tried >= {(n, c.name) for n in names() for c in checks if not c.heavy}
-    assert {c.name for c in checks} == {check for _, check in tried}
     assert [f"{o.activation}: {o.check}: {o.why}" for o in record.unexplained(backend, found)] == []
 
 
