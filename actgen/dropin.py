@@ -23,31 +23,40 @@ IN_PLACE = ("threshold", "relu", "hardtanh", "elu", "selu", "celu", "leaky_relu"
 
 @dataclass(frozen=True)
 class Adapter:
-    """A name whose signature is torch's and not ours: in which file it stands, what it needs."""
+    """A name whose signature is torch's and not ours: what it needs, the first of which it calls.
+
+    `template` is its file, that of the same name where it is empty.
+    """
 
     name: str
     needs: tuple[str, ...]
+    template: str = ""
+
+    @property
+    def slots(self) -> dict[str, str]:
+        """What its template is given."""
+        return {"name": self.name, "of": self.needs[0], "template": self.template or self.name}
 
 
-#: The adapters of each namespace; each is the template of the same name.
+#: The adapters of each namespace.
 ADAPTERS: dict[str, tuple[Adapter, ...]] = {
     "functional": (
         Adapter("gelu", ("gelu", "gelu_tanh")),
         Adapter("glu", ("glu",)),
         Adapter("gumbel_softmax", ("softmax",)),
-        Adapter("log_softmax", ("log_softmax",)),
+        Adapter("log_softmax", ("log_softmax",), "row"),
         Adapter("prelu", ("prelu",)),
         Adapter("rrelu", ("rrelu",)),
-        Adapter("softmax", ("softmax",)),
-        Adapter("softmin", ("softmin",)),
+        Adapter("softmax", ("softmax",), "row"),
+        Adapter("softmin", ("softmin",), "row"),
         Adapter("softplus", ("softplus_threshold",)),
         Adapter("threshold", ("threshold",)),
     ),
     "nn": (
         Adapter("GELU", ("gelu", "gelu_tanh")),
-        Adapter("Softmax", ("softmax",)),
-        Adapter("Softmin", ("softmin",)),
-        Adapter("LogSoftmax", ("log_softmax",)),
+        Adapter("Softmax", ("softmax",), "row"),
+        Adapter("Softmin", ("softmin",), "row"),
+        Adapter("LogSoftmax", ("log_softmax",), "row"),
     ),
 }
 
@@ -80,7 +89,7 @@ def _functional(acts: Sequence[Activation]) -> dict[str, Any]:
         "imports": sorted(
             {n: f"{n} as _{n}" if n in hidden else n for n in (*hidden, *exported)}.items()
         ),
-        "adapters": [a.name for a in adapters],
+        "adapters": [a.slots for a in adapters],
         "functions": [_function(act) for act in plain],
         "in_place": over,
         "exports": emit.exports(
@@ -111,6 +120,6 @@ def _nn(acts: Sequence[Activation]) -> dict[str, Any]:
     own = {cls: name for cls, name in classes.items() if name}
     return {
         "classes": sorted(own.items(), key=lambda item: item[1]),
-        "adapters": [a.name for a in adapters],
+        "adapters": [a.slots for a in adapters],
         "exports": emit.exports(classes),
     }
