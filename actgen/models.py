@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -62,7 +61,7 @@ def calculate_gain(name: str, **parameters: float) -> float:
     parameter, for row functions (theirs depends on the length of the row), and where the integral
     is not enclosed.
     """
-    act = _at(registry.load(name), parameters)
+    act = registry.load(name).with_defaults(parameters)
     if act.is_row:
         raise FormulaError(
             f"{act.name} has no gain of its own: it depends on the length of the row"
@@ -73,17 +72,6 @@ def calculate_gain(name: str, **parameters: float) -> float:
     if found is None:
         raise FormulaError(f"{act.name}: E[f²] for a normal input was not enclosed")
     return float(found.value.gain)
-
-
-def _at(act: Activation, values: Mapping[str, float]) -> Activation:
-    """The activation with other defaults."""
-    for name in values:
-        act.parameter(name)
-    changed = tuple(
-        replace(p, default=values[p.name], random=None) if p.name in values else p
-        for p in act.parameters
-    )
-    return replace(act, parameters=changed) if values else act
 
 
 def _gate(act: Activation) -> Activation:

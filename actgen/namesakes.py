@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import importlib.resources
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from . import registry
 from .oracle import Oracle
@@ -81,11 +81,7 @@ def apart(act: Activation, other: Namesake) -> float:
         return 0.0
     if act.is_row or act.is_gated or theirs.is_row or theirs.is_gated:
         return float("nan")
-    changed = tuple(
-        replace(p, default=other.values[p.name], random=None) if p.name in other.values else p
-        for p in theirs.parameters
-    )
-    theirs = replace(theirs, parameters=changed)
+    theirs = theirs.with_defaults(other.values)
     first, second = (Oracle(a.formula, a.inputs, a.defaults) for a in (act, theirs))
     step = 2 * REACH / (POINTS - 1)
     points = [i * step - REACH for i in range(POINTS)]

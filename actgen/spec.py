@@ -6,7 +6,7 @@ import keyword
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import sympy
@@ -176,6 +176,16 @@ class Activation:
     def defaults(self) -> dict[Symbol, Expr]:
         """The parameters' default values, exact."""
         return {p.symbol: p.value for p in self.parameters}
+
+    def with_defaults(self, values: Mapping[str, float]) -> Activation:
+        """The activation with other defaults; FormulaError for a parameter it does not have."""
+        for name in values:
+            self.parameter(name)
+        changed = (
+            replace(p, default=values[p.name], random=None) if p.name in values else p
+            for p in self.parameters
+        )
+        return replace(self, parameters=tuple(changed)) if values else self
 
     # Its calculus, as SymPy expressions.
 
