@@ -72,14 +72,29 @@ def get(name: str) -> Any | None:
 
 def put(name: str, value: Any) -> None:
     """Keep a value; a full or read-only disk is no error."""
+    _write(name, pickle.dumps(value))
+
+
+def text(name: str, source: str) -> Path | None:
+    """A file with that text, whose name says what is in it; None where there is no place for it."""
     place = folder()
     if place is None:
-        return
+        return None
+    path = place / "kernels" / name
+    return path if path.is_file() or _write(f"kernels/{name}", source.encode()) else None
+
+
+def _write(name: str, content: bytes) -> bool:
+    """Whether a file is there now: whole, as readers see it, or not at all."""
+    place = folder()
+    if place is None:
+        return False
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=place)
         with os.fdopen(handle, "wb") as file:
-            file.write(pickle.dumps(value))
+            file.write(content)
         os.replace(temporary, place / name)
     except OSError:
-        return
+        return False
+    return True

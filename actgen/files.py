@@ -163,6 +163,17 @@ def _kernel(
         "define": emit.define(name, typed, array),
         "arguments": ", ".join([*arrays, *parameters]),
         "lines": lines,
+        "arrays": list(arrays),
+        **_loop(name, arrays, parameters),
+    }
+
+
+def _loop(name: str, arrays: Sequence[str], parameters: Sequence[str]) -> dict[str, Any]:
+    """A loop over elements at addresses: how it is defined, and what it does with each."""
+    given = [f"float64({a}_at[i])" for a in arrays] + [f"_each({p}, i)" for p in parameters]
+    return {
+        "loop_define": emit.define(f"{name}_loop", ["like", "n", "out", *arrays, *parameters], ""),
+        "loop_lines": emit.call("out_at[i] = ", name, given, 92),
     }
 
 
@@ -311,7 +322,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "sums": sums,
         "random": random,
         "exports": emit.exports(names),
-        "random_exports": emit.exports([*names, *(f["name"] for f in random)]),
+        "random_exports": emit.exports([*names, *(f["name"] for f in random), *backend.exports]),
         "torch_exports": emit.exports([*names, module["module"]]),
         "helpers": emit.helpers(ops, backend),
         "inputs": inputs,
@@ -320,6 +331,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
         "parameter_names": parameters,
         "reduces_blocks": bool(parameters),
+        "reduces_rows": False,
         **_launches(functions, inputs, parameters),
         **module,
         **own,
@@ -411,11 +423,13 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "kernels": kernels,
         "tangent": tangent,
         "helpers": emit.helpers(ops, backend),
-        "exports": emit.exports(names),
+        "exports": emit.exports([*names, *backend.exports]),
         "torch_exports": emit.exports([*names, modules.class_name(act)]),
         "axis": act.axis,
         "reduces": act.reduces,
         "reduces_blocks": True,
+        "reduces_rows": True,
+        "parameter_names": [],
         "module": modules.class_name(act),
         "uses_math": _uses(kernels, "math."),
         **own,
@@ -423,7 +437,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
 
 
 def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
-    """For CUDA: each row function as stages of loops."""
+    """Each row function as stages of loops."""
     kernels, ops = [], set()
     for f in compiled.functions.values():
         single = ("dy",) if compiled.activation.reduces and f.name == "vjp" else ()
@@ -434,7 +448,12 @@ def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, A
             {
                 "name": f"_{f.name}",
                 "arguments": ", ".join([*f.program.inputs, "rows, n, inner, out"]),
-                "lines": loops(found, single, one),
+                "arrays": list(f.program.inputs),
+                "loop_define": emit.define(
+                    f"_{f.name}_loop", ["like", "rows", "out", *f.program.inputs, "n"], ""
+                ),
+                "lines": loops(backend.loops, found, single, one),
+                "reduces": any(s.kind != "store" for s in found),
             }
         )
     return kernels, ops

@@ -9,18 +9,23 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from . import backends
+from . import backends, cache
 from .errors import BackendUnavailable, FormulaError
 from .spec import Activation
 
 
-def load_source(name: str, source: str) -> ModuleType:
-    """A module from its text; tracebacks and inspect can see the lines."""
+def load_source(name: str, source: str, kept: bool = False) -> ModuleType:
+    """A module from its text; tracebacks and inspect can see the lines.
+
+    `kept`: in a file of the cache, so that what is compiled of it is kept beside it.
+    """
     digest = hashlib.sha256(source.encode()).hexdigest()[:12]
     module = ModuleType(f"_actgen_{name}_{digest}")
-    file = f"<actgen {name} {digest}>"
+    path = cache.text(f"{name}_{digest}.py", source) if kept else None
+    file = str(path) if path else f"<actgen {name} {digest}>"
     module.__file__ = file
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    if path is None:
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     sys.modules[module.__name__] = module
     exec(compile(source, file, "exec"), module.__dict__)
     return module
@@ -52,7 +57,9 @@ class Kernel:
                         f"backend {self.backend!r} needs {package!r}, which is not installed\n"
                         f"  pip install 'actgen[{target.extra}]'"
                     )
-            self._module = load_source(f"{self.activation.name}_{self.backend}", self.source)
+            self._module = load_source(
+                f"{self.activation.name}_{self.backend}", self.source, target.compiles
+            )
         return self._module
 
     def _call(self, suffix: str, *arrays: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A row program as stages for one block a row: a loop for each reduction, then one for the result.
+"""A row program as stages: a loop for each reduction, then one for the result.
 
 Elementwise instructions are computed again in each loop that needs them; what is the same all
 along the row is computed once between the loops.
@@ -101,8 +101,12 @@ def _slice(program: Program, value: Arg, varying: set[str]) -> tuple[Instr, ...]
     return tuple(i for i in program.body if i.dest in needed and i.dest in varying)
 
 
-def loops(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]:
+def loops(style: str, found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]:
     """The statements of one row of a kernel; `one`: the row gives one value."""
+    return STYLES[style](found, single, one)
+
+
+def _threads(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]:
     lines = [f"{name}_row = load({name}, row)" for name in single]
     each = "for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):"
     for stage in found:
@@ -132,3 +136,45 @@ def loops(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]
         else:
             lines += [each, *body, f"    y = {stage.value}", "    store(out, base + k * inner, y)"]
     return lines
+
+
+def _blocks(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]:
+    """For one core: terms of a block of the row are computed, then reduced, in vectors both."""
+    lines = [f"{name}_row = float64({name}_at[row])" for name in single]
+    for stage in found:
+        lines += stage.before
+
+        def body(index: str, last: str, stage: Stage = stage) -> list[str]:
+            loads = [f"{a}_k = float64({a}_at[{index}])" for a in stage.loads]
+            return [f"    {line}" for line in (*loads, *stage.lines, last)]
+
+        if stage.kind == "store":
+            store = f"out_at[row] = {stage.value}"
+            each = ["for k in range(base, base + n):", *body("k", f"out_at[k] = {stage.value}")]
+            lines += [store] if one else each
+            continue
+        start, join, end = _REDUCTIONS[stage.kind]
+        lines += [
+            f"{stage.name} = {start}",
+            "for first in range(base, base + n, _TERMS):",
+            "    count = min(_TERMS, base + n - first)",
+            "    for k in range(count):",
+            *(f"    {line}" for line in body("first + k", f"terms[k] = {stage.value}")),
+            f"    {join.format(stage.name)}",
+            *(line.format(stage.name) for line in end),
+        ]
+    return lines
+
+
+#: Reduction → what it starts with, how a block of terms joins it, what ends it.
+_REDUCTIONS = {
+    "row_max": ("-math.inf", "{0} = _greater({0}, _top(terms, count))", ()),
+    "row_sum": (
+        "low = 0.0",
+        "{0}, low = _plus({0}, low, _sum(terms, count))",
+        ("{0} = {0} + low if low == low else {0}",),  # an infinite sum has no rounding error
+    ),
+}
+
+#: How a row is gone through: by the threads of a block of a device, or in blocks by one core.
+STYLES = {"threads": _threads, "blocks": _blocks}

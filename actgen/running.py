@@ -74,6 +74,7 @@ def flushes(backend: str, dtype: str) -> bool:
 #: How the kernels of a backend are run; a new backend adds a row.
 RUNNERS: dict[str, Callable[[Kernel], Runner]] = {
     "numpy": _run_numpy,
+    "numba": _run_numpy,
     "torch": _run_torch,
     "jax": _run_jax,
 }

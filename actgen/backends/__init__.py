@@ -68,9 +68,11 @@ class Backend:
     dtype ("{0}" where the backend needs nothing). `hold` prints a sum with a constant that the
     backend's compiler would otherwise merge with the next constant. `packages` must be importable
     to run it. `usage` and `row_usage` say in a file's header what its functions take; `default`
-    prints the default of a parameter. `leans`: ties are decided by a second program. `loops`: row
-    functions are loops over the row. `linear`: they need tangents that are linear programs too.
-    `flushes`: subnormal numbers may count as zeros.
+    prints the default of a parameter. `leans`: ties are decided by a second program. `loops`: in
+    which style row functions are loops over the row (row_kernels.STYLES), if they are. `linear`:
+    they need tangents that are linear programs too. `flushes`: subnormal numbers may count as
+    zeros. `exports`: what a file offers besides the functions of its activation. `compiles`:
+    machine code is made of a file, and kept beside it.
     """
 
     name: str
@@ -88,13 +90,15 @@ class Backend:
     spread_test: str = "{0}"
     hold: str = "{0}"
     leans: bool = False
-    loops: bool = False
+    loops: str = ""
     linear: bool = False
     flushes: bool = False
+    exports: tuple[str, ...] = ()
+    compiles: bool = False
 
 
 #: The backends, in the order of tables.
-NAMES = ("numpy", "cuda", "torch", "jax")
+NAMES = ("numpy", "numba", "cuda", "torch", "jax")
 
 
 def get(name: str) -> Backend:

@@ -86,5 +86,5 @@ BACKEND = Backend(
     usage=f"{_USAGE}. {_WIDTH}",
     row_usage=f"{_USAGE}; a row lies along `axis`. {_WIDTH}",
     default=default,
-    loops=True,
+    loops="threads",
 )

@@ -1,0 +1,1 @@
+"""Standalone implementations, one file an activation. Written by actgen; do not edit."""
