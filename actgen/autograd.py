@@ -37,6 +37,22 @@ def partials(act: Activation) -> dict[str, tuple[str | None, ...]]:
     return table
 
 
+def _direct(act: Activation, arguments: Sequence[str]) -> list[str]:
+    """Statements that return f's values at once where nothing else is wanted."""
+    if act.name in FUSED:
+        return []
+    before = "direct = " if act.is_gated else "direct = None if inplace else "
+    called = emit.call(before, "_values", ['"forward"', *arguments], 96)
+    return [*called, "if direct is not None:", "    return direct"]
+
+
+def _products(act: Activation) -> dict[str, str]:
+    """Kernel of a first derivative → the kernel of its product with a cotangent (files.py)."""
+    first = {f"derivative_{v}": f"vjp_{v}" for v in act.inputs} if act.is_gated else {}
+    gradients = {f"grad_{p.name}": f"vjp_{p.name}" for p in act.parameters}
+    return (first or {"derivative": "vjp"}) | gradients
+
+
 def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The slots of the template, `public` being the functions of the file but f itself."""
     act = compiled.activation
@@ -67,7 +83,9 @@ def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]
     return {
         "forward_define": emit.define(act.name, typed, "Tensor"),
         "forward_doc": "f, the activation itself.",
+        "loop_names": "[*_KERNELS, *_PRODUCTS.values()]",
         "forward_lines": [
+            *_direct(act, [*inputs, *parameters]),
             *checks,
             *([] if act.is_gated else overwrite),
             f'return _call("forward", {arguments})',
@@ -83,6 +101,8 @@ def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]
         "uniform_math": any(t.needs_tensors for t in texts),
         "kernel_rows": _rows(kernels),
         "smooth_rows": _rows(smooth),
+        "product_rows": [f'"{k}": "{v}",' for k, v in _products(act).items()],
+        "fused": act.name in FUSED,
         "partial_rows": [f'"{k}": {_names(v)},' for k, v in partials(act).items()],
         "from_output": FROM_OUTPUT if len(kernels) > len(compiled.functions) else "",
         "output_arguments": ", ".join(["x: Tensor", *(f"{p}: Value" for p in parameters)]),
@@ -107,6 +127,8 @@ def row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "smooth_rows": _rows(plain),
         "helpers": emit.helpers({op for t in texts for op in t.ops}, backend),
         "name": act.name,
+        "fused": False,
+        "loop_names": "[*_KERNELS]",
     }
 
 

@@ -430,6 +430,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "reduces_blocks": True,
         "reduces_rows": True,
         "parameter_names": [],
+        "sums": [],
         "module": modules.class_name(act),
         "uses_math": _uses(kernels, "math."),
         **own,

@@ -18,20 +18,24 @@ from .modules import class_name
 from .spec import Activation
 
 
-def module_class(name: str) -> Any:
-    """The nn.Module class of an activation, by name or alias.
+def torch_module(act: Activation) -> Any:
+    """The PyTorch module of an activation.
 
     Declared activations give that of actgen.generated.torch, whose instances can be pickled;
-    those of a project of one's own are compiled here. FormulaError for an unknown name.
+    those of a project of one's own are compiled here.
     """
-    act = registry.load(name)
     try:
-        module = importlib.import_module(f"actgen.generated.torch.{act.name}")
+        return importlib.import_module(f"actgen.generated.torch.{act.name}")
     except ModuleNotFoundError as missing:
         if missing.name != f"actgen.generated.torch.{act.name}":
             raise
-        module = compile(act, "torch").module
-    return getattr(module, class_name(act))
+        return compile(act, "torch").module
+
+
+def module_class(name: str) -> Any:
+    """The nn.Module class of an activation, by name or alias; FormulaError for an unknown name."""
+    act = registry.load(name)
+    return getattr(torch_module(act), class_name(act))
 
 
 def get_activation(name: str, **options: Any) -> Any:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..compiler import compile
 from ..model import constant
+from ..models import torch_module
 from ..modules import class_name
 from ..spec import Activation
 from .check import kind
@@ -135,5 +135,5 @@ def _tuple(found: Any) -> tuple[Tensor, ...]:
 
 
 def subject(act: Activation) -> Subject:
-    """What the checks are given of an activation: the file that `actgen build` writes, loaded."""
-    return Subject(act, compile(act, "torch").module)
+    """What the checks are given of an activation: the file that `actgen build` wrote, loaded."""
+    return Subject(act, torch_module(act))

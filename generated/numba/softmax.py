@@ -42,6 +42,7 @@ import functools
 import math
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -89,7 +90,7 @@ def softmax_jvp(x: ArrayLike, dx: ArrayLike, axis: int = -1) -> Array:
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
 
-_SLICE = 1 << 18
+_SLICE = 1 << 20  # bytes: a thread costs more than it saves on less
 _threads = 0
 
 
@@ -115,19 +116,18 @@ def _pool(process: int, count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
-def _run(loop: Any, like: Any, n: int, places: list[tuple[int, int]], *rest: Any) -> None:
+def _run(loop: Any, steps: Sequence[int], like: Any, n: int, *arguments: Any) -> None:
     """A loop over n things, slices of them in threads where they are large.
 
-    `places`: where the things lie, the results first, and how many bytes each takes.
+    `steps`: how far, for each argument, the next thing's is away from one's: bytes, results first.
     """
-    work = n * places[0][1] // like.itemsize
-    parts = min(work // _SLICE, _count(), n) if work >= 2 * _SLICE else 1
-    if parts < 2:
-        loop(like, n, *(place for place, _ in places), *rest)
+    parts = min(n * steps[0] // _SLICE, n)
+    if parts < 2 or (parts := min(parts, _count())) < 2:
+        loop(like, n, *arguments)
         return
     ends = [n * i // parts for i in range(parts + 1)]
     slices = [
-        (like, b - a, *(place + a * size for place, size in places), *rest)
+        (like, b - a, *(at + a * step if step else at for at, step in zip(arguments, steps)))
         for a, b in zip(ends, ends[1:])
     ]
     pool = _pool(os.getpid(), parts - 1)
@@ -189,7 +189,8 @@ def _exp(x):
     c = 709.8 if x > 709.8 else x
     c = -745.2 if c < -745.2 else c
     k, whole, t, low, p = _reduced(c)
-    y = 1.0 + (t + (t * t * p + low))
+    y = 1.0 + t
+    y = y + ((t - (y - 1.0)) + (t * t * p + low))
     # In two steps, as 2**k may be no normal float.
     half = _bits(k * 0.5 + _MAGIC) - _bits(_MAGIC)
     return y * _power_of_2(half) * _power_of_2(whole - half)
@@ -609,8 +610,9 @@ def _map(
         for i in range(0, len(into), step):
             part = [np.require(a[i : i + step], wide, "CA") for a in flat]
             y = into[i : i + step] if native else np.empty((len(part[0]), into.shape[1]))
-            places = [(_at(a), a.shape[1] * wide.itemsize) for a in (y, *part)]
-            _run(loop, _NATIVE[wide], len(y), places, n)
+            steps = [a.shape[1] * wide.itemsize for a in (y, *part)]
+            _run(loop, [*steps, 0], _NATIVE[wide], len(y), *map(_at, (y, *part)), n)
             if not native:
-                into[i : i + step] = _narrow(y, dtype)
+                with np.errstate(all="ignore"):  # what overflows is infinite in the dtype
+                    into[i : i + step] = _narrow(y, dtype)
     return result[..., 0] if reduces else np.moveaxis(result, -1, axis)

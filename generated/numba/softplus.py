@@ -28,7 +28,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -94,7 +94,7 @@ def softplus_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Arr
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
 
-_SLICE = 1 << 18
+_SLICE = 1 << 20  # bytes: a thread costs more than it saves on less
 _threads = 0
 
 
@@ -120,19 +120,18 @@ def _pool(process: int, count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
-def _run(loop: Any, like: Any, n: int, places: list[tuple[int, int]], *rest: Any) -> None:
+def _run(loop: Any, steps: Sequence[int], like: Any, n: int, *arguments: Any) -> None:
     """A loop over n things, slices of them in threads where they are large.
 
-    `places`: where the things lie, the results first, and how many bytes each takes.
+    `steps`: how far, for each argument, the next thing's is away from one's: bytes, results first.
     """
-    work = n * places[0][1] // like.itemsize
-    parts = min(work // _SLICE, _count(), n) if work >= 2 * _SLICE else 1
-    if parts < 2:
-        loop(like, n, *(place for place, _ in places), *rest)
+    parts = min(n * steps[0] // _SLICE, n)
+    if parts < 2 or (parts := min(parts, _count())) < 2:
+        loop(like, n, *arguments)
         return
     ends = [n * i // parts for i in range(parts + 1)]
     slices = [
-        (like, b - a, *(place + a * size for place, size in places), *rest)
+        (like, b - a, *(at + a * step if step else at for at, step in zip(arguments, steps)))
         for a, b in zip(ends, ends[1:])
     ]
     pool = _pool(os.getpid(), parts - 1)
@@ -209,7 +208,8 @@ def _exp(x):
     c = 709.8 if x > 709.8 else x
     c = -745.2 if c < -745.2 else c
     k, whole, t, low, p = _reduced(c)
-    y = 1.0 + (t + (t * t * p + low))
+    y = 1.0 + t
+    y = y + ((t - (y - 1.0)) + (t * t * p + low))
     # In two steps, as 2**k may be no normal float.
     half = _bits(k * 0.5 + _MAGIC) - _bits(_MAGIC)
     return y * _power_of_2(half) * _power_of_2(whole - half)
@@ -509,13 +509,14 @@ def _map(
         if plain and (out is None or _apart(out, arrays)):
             if kind in _NATIVE:
                 y = np.empty(shape, kind) if out is None else out
-                places = [(_at(a), kind.itemsize) for a in (y, *arrays)]
-                _run(loop, _NATIVE[kind], y.size, places, *given)
+                places = [_at(y), *map(_at, arrays)]
+                steps = [kind.itemsize] * len(places) + [0] * len(given)
+                _run(loop, steps, _NATIVE[kind], y.size, *places, *given)
                 return y if out is not None or shape else y[()]
             if len(arrays) == 1 and kind.itemsize == 2 and first.size >= _BLOCK:
                 y = np.empty(shape, kind) if out is None else out
                 table = _table(loop, kind, tuple(given))
-                _run(_lookup, _HALF, y.size, [(_at(a), 2) for a in (y, first)], _at(table))
+                _run(_lookup, (2, 2, 0), _HALF, y.size, _at(y), _at(first), _at(table))
                 return y
     return _broadcast(loop, arrays, parameters, out, dtype)
 

@@ -20,6 +20,7 @@ Contract: float16, bfloat16: 0.51 ulp (1 next to a zero); float32, float64: 4 mi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -155,6 +156,11 @@ _PARTIALS: dict[str, tuple[str | None, ...]] = {
     "forward": ("derivative", "grad_lambd"),
     "derivative": ("second_derivative", None),
 }
+#: Kernel → the loop that multiplies it by a cotangent.
+_PRODUCTS: dict[str, str] = {
+    "derivative": "vjp",
+    "grad_lambd": "vjp_lambd",
+}
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {
     "forward": _forward_smooth,
@@ -199,10 +205,82 @@ def _check_parameters(x: Tensor, **values: Any) -> None:
             raise RuntimeError(f"hardshrink: {expected}")
 
 
+# On the CPU: the loops of the Numba file of this activation, where that is beside this file.
+
+
+@functools.cache
+def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
+    """(kernel, dtype) → its loop, a number of the dtype, and what runs slices of it in threads."""
+    if not __package__:
+        return {}
+    try:
+        from ..numba import hardshrink as beside
+    except ImportError:
+        return {}
+    names = [*_KERNELS, *_PRODUCTS.values()]
+    loops = {name: getattr(beside, f"_{name}_loop", None) for name in names}
+    del loops["forward"]  # one kernel already
+    numbers = dict(zip((torch.float32, torch.float64), beside._NATIVE.values()))
+    return {
+        (name, dtype): (loop, number, beside._run)
+        for name, loop in loops.items()
+        for dtype, number in numbers.items()
+        if loop is not None
+    }
+
+
+def _is_plain() -> bool:
+    """Whether nothing sees operations: no compiler, no transform, no mode."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    if torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack():
+        return False
+    return torch._C._get_tracing_state() is None
+
+
+def _is_read(x: Any, dtype: torch.dtype) -> bool:
+    """Whether a loop may read what lies at the tensor's address."""
+    if type(x) is not Tensor or x.dtype != dtype or x.layout is not torch.strided:
+        return False
+    if torch._C._functorch.is_legacy_batchedtensor(x):
+        return False
+    return x.is_cpu and x.is_contiguous() and not x.is_neg()
+
+
+def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
+    """A kernel's values in one loop; None where there is none for these tensors and parameters."""
+    x = args[0]
+    found = _loops().get((name, x.dtype))
+    if found is None:
+        return None
+    places, numbers = [], []
+    for a in args:
+        if isinstance(a, (float, int)):
+            numbers.append(float(a))
+        elif not numbers and _is_read(a, x.dtype) and (a is x or a.shape == x.shape):
+            places.append(a.data_ptr())
+        else:
+            return None
+    if len(numbers) != 1:
+        return None
+    y = torch.empty_like(x)
+    loop, number, run = found
+    n, out = x.numel(), y.data_ptr()
+    if n < 1 << 16:
+        loop(number, n, out, *places, *numbers)
+    else:
+        steps = [x.element_size()] * (1 + len(places)) + [0] * len(numbers)
+        run(loop, steps, number, n, out, *places, *numbers)
+    return y
+
+
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    y = _narrow(_KERNELS[name](*wide), args[0].dtype)
+    y = _leaf(name, wide) if _is_plain() else None
+    if y is None:
+        y = _KERNELS[name](*wide)
+    y = _narrow(y, args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
 
 
@@ -309,10 +387,19 @@ def _backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
         return (None,) * (1 + len(args))
     for a, partial, needed in zip(args, ctx.partials, ctx.needs_input_grad[1:]):
         if needed:
-            found.append(_narrow(_terms(args, (grad, partial)).sum_to_size(a.shape), a.dtype))
+            found.append(_narrow(_scaled(args, grad, partial).sum_to_size(a.shape), a.dtype))
         else:
             found.append(None)
     return tuple(found)
+
+
+def _scaled(args: Sequence[Any], grad: Tensor, partial: str) -> Tensor:
+    """A cotangent times a kernel, in at least float32: in one loop where only values are wanted."""
+    y = None
+    if partial in _PRODUCTS and _is_plain() and not torch.is_grad_enabled():
+        values = [*args[:1], grad, *args[1:]]
+        y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values])
+    return _terms(args, (grad, partial)) if y is None else y
 
 
 class _Compiled(torch.autograd.Function):

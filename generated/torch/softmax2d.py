@@ -38,7 +38,8 @@ Contract: float16, bfloat16: 0.51 mixed ulp; float32, float64: 4 mixed ulp; no N
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -281,9 +282,68 @@ def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
     return value if value.dtype == dtype else value.to(dtype)
 
 
+# On the CPU: the loops of the Numba file of this activation, where that is beside this file.
+
+
+@functools.cache
+def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
+    """(kernel, dtype) → its loop, a number of the dtype, and what runs slices of it in threads."""
+    if not __package__:
+        return {}
+    try:
+        from ..numba import softmax2d as beside
+    except ImportError:
+        return {}
+    names = [*_KERNELS]
+    loops = {name: getattr(beside, f"_{name}_loop", None) for name in names}
+    numbers = dict(zip((torch.float32, torch.float64), beside._NATIVE.values()))
+    return {
+        (name, dtype): (loop, number, beside._run)
+        for name, loop in loops.items()
+        for dtype, number in numbers.items()
+        if loop is not None
+    }
+
+
+def _is_plain() -> bool:
+    """Whether nothing sees operations: no compiler, no transform, no mode."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    if torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack():
+        return False
+    return torch._C._get_tracing_state() is None
+
+
+def _is_read(x: Any, dtype: torch.dtype) -> bool:
+    """Whether a loop may read what lies at the tensor's address."""
+    if type(x) is not Tensor or x.dtype != dtype or x.layout is not torch.strided:
+        return False
+    if torch._C._functorch.is_legacy_batchedtensor(x):
+        return False
+    return x.is_cpu and x.is_contiguous() and not x.is_neg()
+
+
+def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
+    """A kernel's values in one loop; None where there is none for these tensors."""
+    x = rows[0]
+    found = _loops().get((name, x.dtype))
+    if found is None or not x.numel() or not all(_is_read(row, x.dtype) for row in rows):
+        return None
+    if any(row.shape[:-1] != x.shape[:-1] for row in rows):
+        return None
+    y = torch.empty_like(x)
+    loop, number, run = found
+    n = x.shape[-1]
+    steps = [a.shape[-1] * x.element_size() for a in (y, *rows)]
+    run(loop, [*steps, 0], number, x.numel() // n, *(a.data_ptr() for a in (y, *rows)), n)
+    return y
+
+
 def _run(name: str, reduces: bool, *rows: Tensor) -> Tensor:
     """A kernel on rows along the last axis in at least float32, rounded once."""
-    y = _narrow(_KERNELS[name](*map(_wide, rows)), rows[0].dtype)
+    wide = [_wide(row) for row in rows]
+    y = _leaf(name, wide) if _is_plain() else None
+    y = _narrow(_KERNELS[name](*wide) if y is None else y, rows[0].dtype)
     return y.squeeze(-1) if reduces else y
 
 
