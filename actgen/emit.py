@@ -144,6 +144,10 @@ class _Printer:
         """The operands of a selection, one of them given the inputs' shape if none has it."""
         op = self.backend.ops["where"]
         test, *values = instr.args
+        if self.backend.eager:
+            for v in values:
+                if isinstance(v, str) and not self.text[v][0].isidentifier():
+                    self.assign(self.made[v], self.text[v][0])
         shown = [self.operand(test, op.needs[0]), *map(self.operand, values, op.needs[1:])]
         flat = all(not isinstance(v, str) or v in self.uniform for v in values)
         if test in self.uniform and self.backend.spread_test != "{0}":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from torch import nn
 import actgen
 from actgen import bench, checks, memory, outputs
 from actgen.backends import NAMES
+from actgen.backends.torch import FUSED
 from actgen.compiler import compile_activation
 from actgen.registry import names
 
@@ -53,6 +56,78 @@ def test_modules_are_torch_s(name: str) -> None:
     a, b = own(*settings).double().eval(), theirs(*settings).double().eval()
     assert torch.allclose(a(x), b(x), rtol=1e-9, atol=1e-12)
     assert repr(a).startswith(own.__name__)
+
+
+# On the CPU: loops of the Numba files where only values are wanted.
+
+#: Not torch's own kernels, nor rows that do not lie along the last axis.
+LOOPED = [n for n in names() if n not in FUSED and actgen.load(n).axis == -1]
+LAYOUTS = {
+    "contiguous": lambda x: x,
+    "strided": lambda x: x[:, ::2],
+    "transposed": lambda x: x.transpose(1, 2),
+    "channels_last": lambda x: x.to(memory_format=torch.channels_last),
+    "negated view": lambda x: torch.complex(x, x).conj().imag,
+}
+
+
+def composite(name: str, *args: torch.Tensor) -> torch.Tensor:
+    """The values without loops: a module without a package has no file beside it."""
+    return actgen.compile(name, "torch").forward(*args)
+
+
+def shipped(name: str):
+    return getattr(importlib.import_module(f"actgen.generated.torch.{name}"), name)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["silu", "elu", "softmax", "swiglu", "prelu", "maxout"])
+def test_loops_and_composites_agree(name: str, layout: str) -> None:
+    act = actgen.load(name)
+    x = LAYOUTS[layout](torch.randn(2, 6, 4, 6, generator=torch.Generator().manual_seed(2)))
+    args = (x,) * len(act.inputs)
+    ours, plain = shipped(name)(*args), composite(name, *args)
+    torch.testing.assert_close(ours, plain, rtol=5e-7, atol=1e-30)
+    assert ours.stride() == plain.stride()
+    leaf = [a.detach().clone(memory_format=torch.preserve_format) for a in args]
+    twin = [a.clone() for a in leaf]
+    for values, f in ((leaf, shipped(name)), (twin, lambda *a: composite(name, *a))):
+        f(*(v.requires_grad_() for v in values)).pow(2).sum().backward()
+    for a, b in zip(leaf, twin, strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOOPED)
+def test_loops_are_used(name: str) -> None:
+    """f of a plain tensor is the Numba file's, to the bit."""
+    act, beside = actgen.load(name), importlib.import_module(f"actgen.generated.numba.{name}")
+    x = torch.linspace(-9, 9, 60).reshape(4, 15)
+    args = (x,) * len(act.inputs)
+    expected = getattr(beside, name)(*(a.numpy() for a in args))
+    assert torch.equal(shipped(name)(*args), torch.from_numpy(np.asarray(expected)))
+
+
+def test_loops_in_threads() -> None:
+    x = torch.randn(1 << 20)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            found.append(shipped("silu")(x))
+        assert torch.equal(*found)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_numbers_that_are_no_floats() -> None:
+    """Values that a loop does not take are taken by the composite, or refused as before."""
+    x = torch.linspace(-2, 2, 5)
+    expected = shipped("elu")(x, 2.0)
+    for alpha in (2, np.float32(2), torch.tensor(2.0)):
+        torch.testing.assert_close(shipped("elu")(x, alpha), expected)
+    with pytest.raises(TypeError, match="expected alpha to be a number"):
+        shipped("celu")(x, "2")
 
 
 # What is differentiated operation by operation, and what is saved.

@@ -72,7 +72,8 @@ class Backend:
     which style row functions are loops over the row (row_kernels.STYLES), if they are. `linear`:
     they need tangents that are linear programs too. `flushes`: subnormal numbers may count as
     zeros. `exports`: what a file offers besides the functions of its activation. `compiles`:
-    machine code is made of a file, and kept beside it.
+    machine code is made of a file, and kept beside it. `eager`: what is chosen between has names,
+    as a choice between expressions would be a branch.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Backend:
     flushes: bool = False
     exports: tuple[str, ...] = ()
     compiles: bool = False
+    eager: bool = False
 
 
 #: The backends, in the order of tables.

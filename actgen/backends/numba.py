@@ -78,4 +78,5 @@ BACKEND = Backend(
     loops="blocks",
     exports=("set_num_threads",),
     compiles=True,
+    eager=True,
 )

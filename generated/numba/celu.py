@@ -282,7 +282,9 @@ def _forward(x, alpha):
     v5 = ((v4 + 2.48015872203759e-05) * v + 0.00019841269840183528) * v
     v6 = ((v5 + 0.0013888888889056479) * v + 0.008333333333335203) * v + 0.04166666666666515
     v7 = (((v6 * v + 0.16666666666666655) * v + 0.5) * v + 1.0) * xc
-    return x if x > 0.0 else v7 if abs(v) < 1.0 else _expm1(v) * alpha
+    v8 = _expm1(v) * alpha
+    w = v7 if abs(v) < 1.0 else v8
+    return x if x > 0.0 else w
 
 
 @_loop
@@ -295,8 +297,9 @@ def _forward_loop(like, n, out, x, alpha):
 
 @_inline
 def _forward_lean(x, alpha):
-    mask = abs(x / alpha) < 1.4551915228366852e-11
-    return 0.0 if x > 0.0 else abs(_sign(x)) * _sign(1.0 / alpha) if mask else 0.0
+    v = abs(_sign(x)) * _sign(1.0 / alpha)
+    w = v if abs(x / alpha) < 1.4551915228366852e-11 else 0.0
+    return 0.0 if x > 0.0 else w
 
 
 @_loop
@@ -313,7 +316,8 @@ def _derivative(x, alpha):
     v = _minimum(xc, 0.0)
     v2 = v / alpha
     e = _exp(v2)
-    return 1.0 if xc > 0.0 else e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha)
+    v3 = e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha)
+    return 1.0 if xc > 0.0 else v3
 
 
 @_loop
@@ -334,8 +338,11 @@ def _second_derivative(x, alpha):
     v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha
     e2 = _exp(v * 0.5)
     v4 = e2 + e2 * ((xc - v * alpha - _mul_low(v, alpha)) / alpha * 0.5)
-    w2 = 0.0 if v < -2000.0 else v4 * (1.0 / alpha) * v4 if v < -64.0 else v3
-    return x if math.isnan(x) else 0.0 if x > 0.0 else w2
+    v5 = v4 * (1.0 / alpha) * v4
+    w2 = v5 if v < -64.0 else v3
+    w3 = 0.0 if v < -2000.0 else w2
+    w4 = 0.0 if x > 0.0 else w3
+    return x if math.isnan(x) else w4
 
 
 @_loop
@@ -358,7 +365,9 @@ def _grad_alpha(x, alpha):
     v7 = ((v6 + -0.00017361111109686695) * v2 + -0.001190476190491298) * v2
     v8 = ((v7 + -0.006944444444446858) * v2 + -0.03333333333333199) * v2
     v9 = ((v8 + -0.12499999999999985) * v2 + -0.33333333333333337) * v2 + -0.5
-    w = v9 * v2 * v2 if abs(v2) < 1.0 else _expm1(v2) - v * _exp(v2) / alpha
+    v10 = v9 * v2 * v2
+    v11 = _expm1(v2) - v * _exp(v2) / alpha
+    w = v10 if abs(v2) < 1.0 else v11
     return 0.0 if xc > 0.0 else w
 
 
@@ -373,7 +382,8 @@ def _grad_alpha_loop(like, n, out, x, alpha):
 @_inline
 def _grad_alpha_lean(x, alpha):
     v = -(_sign(1.0 / (alpha * alpha) / alpha) * _sign(x))
-    return 0.0 if x > 0.0 else v if abs(x / alpha) < 7.275957614183426e-12 else 0.0
+    w = v if abs(x / alpha) < 7.275957614183426e-12 else 0.0
+    return 0.0 if x > 0.0 else w
 
 
 @_loop

@@ -257,7 +257,8 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, alpha):
-    return x if x > 0.0 else _expm1(_minimum(x, 0.0)) * alpha
+    v = _expm1(_minimum(x, 0.0)) * alpha
+    return x if x > 0.0 else v
 
 
 @_loop
@@ -270,7 +271,8 @@ def _forward_loop(like, n, out, x, alpha):
 
 @_inline
 def _forward_lean(x, alpha):
-    w = abs(_sign(x)) * _sign(alpha) if abs(x) < 1.4551915228366852e-11 else 0.0
+    v = abs(_sign(x)) * _sign(alpha)
+    w = v if abs(x) < 1.4551915228366852e-11 else 0.0
     return 0.0 if x > 0.0 else w
 
 
@@ -286,8 +288,11 @@ def _forward_lean_loop(like, n, out, x, alpha):
 def _derivative(x, alpha):
     xc = _minimum(x, 0.0)
     e = _exp(xc * 0.5)
-    v = alpha * _exp(_maximum(_maximum(xc, -2000.0), -64.0))
-    return 1.0 if x > 0.0 else 0.0 if xc < -2000.0 else e * alpha * e if xc < -64.0 else v
+    v = e * alpha * e
+    v2 = alpha * _exp(_maximum(_maximum(xc, -2000.0), -64.0))
+    w = v if xc < -64.0 else v2
+    w2 = 0.0 if xc < -2000.0 else w
+    return 1.0 if x > 0.0 else w2
 
 
 @_loop
@@ -302,8 +307,11 @@ def _derivative_loop(like, n, out, x, alpha):
 def _second_derivative(x, alpha):
     xc = _minimum(x, 0.0)
     e = _exp(xc * 0.5)
-    v = alpha * _exp(_maximum(_maximum(xc, -2000.0), -64.0))
-    return 0.0 if x > 0.0 else 0.0 if xc < -2000.0 else e * alpha * e if xc < -64.0 else v
+    v = e * alpha * e
+    v2 = alpha * _exp(_maximum(_maximum(xc, -2000.0), -64.0))
+    w = v if xc < -64.0 else v2
+    w2 = 0.0 if xc < -2000.0 else w
+    return 0.0 if x > 0.0 else w2
 
 
 @_loop
@@ -316,7 +324,8 @@ def _second_derivative_loop(like, n, out, x, alpha):
 
 @_inline
 def _grad_alpha(x, alpha):
-    return 0.0 if x > 0.0 else _expm1(_minimum(x, 0.0))
+    m = _expm1(_minimum(x, 0.0))
+    return 0.0 if x > 0.0 else m
 
 
 @_loop
@@ -329,7 +338,9 @@ def _grad_alpha_loop(like, n, out, x, alpha):
 
 @_inline
 def _grad_alpha_lean(x, alpha):
-    return 0.0 if x > 0.0 else abs(_sign(x)) if abs(x) < 1.4551915228366852e-11 else 0.0
+    v = abs(_sign(x))
+    w = v if abs(x) < 1.4551915228366852e-11 else 0.0
+    return 0.0 if x > 0.0 else w
 
 
 @_loop

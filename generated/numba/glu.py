@@ -280,9 +280,13 @@ def _forward(x, y):
     e = _exp(-abs(y))
     mask = y < -64.0
     e2 = _exp(y * 0.25)
-    w = e2 * x * e2 * e2 * e2 if mask else x * ((1.0 if y >= 0.0 else e) / (1.0 + e))
-    v = abs(x)
-    return x if mask & (v == math.inf) else _minimum(v, 0.0) if y < -2000.0 else w
+    v = e2 * x * e2 * e2 * e2
+    v2 = x * ((1.0 if y >= 0.0 else e) / (1.0 + e))
+    v3 = abs(x)
+    v4 = _minimum(v3, 0.0)
+    w = v if mask else v2
+    w2 = v4 if y < -2000.0 else w
+    return x if mask & (v3 == math.inf) else w2
 
 
 @_loop
@@ -296,7 +300,8 @@ def _forward_loop(like, n, out, x, y):
 
 @_inline
 def _forward_lean(x, y):
-    return _sign(y) * _sign(x) if abs(y) < 2.9103830456733704e-11 else 0.0
+    v = _sign(y) * _sign(x)
+    return v if abs(y) < 2.9103830456733704e-11 else 0.0
 
 
 @_loop
@@ -311,7 +316,8 @@ def _forward_lean_loop(like, n, out, x, y):
 @_inline
 def _derivative_x(x, y):
     e = _exp(-abs(y))
-    return x if math.isnan(x) else (1.0 if y >= 0.0 else e) / (1.0 + e)
+    v = (1.0 if y >= 0.0 else e) / (1.0 + e)
+    return x if math.isnan(x) else v
 
 
 @_loop
@@ -331,13 +337,19 @@ def _derivative_y(x, y):
     v3 = (1.0 if y >= 0.0 else e) / v * ((1.0 if v2 >= 0.0 else e) / v) * x
     mask = y > 64.0
     e2 = _exp(v2 * 0.25)
-    v4 = abs(x)
-    v5 = _minimum(v4, 0.0)
-    mask2 = v4 == math.inf
-    w = x if mask & mask2 else v5 if y > 2000.0 else e2 * x * e2 * e2 * e2 if mask else v3
+    v4 = e2 * x * e2 * e2 * e2
+    v5 = abs(x)
+    v6 = _minimum(v5, 0.0)
+    w = v4 if mask else v3
+    mask2 = v5 == math.inf
+    w2 = v6 if y > 2000.0 else w
     mask3 = y < -64.0
     e3 = _exp(y * 0.25)
-    return x if mask3 & mask2 else v5 if y < -2000.0 else e3 * x * e3 * e3 * e3 if mask3 else w
+    v7 = e3 * x * e3 * e3 * e3
+    w3 = x if mask & mask2 else w2
+    w4 = v7 if mask3 else w3
+    w5 = v6 if y < -2000.0 else w4
+    return x if mask3 & mask2 else w5
 
 
 @_loop
@@ -351,7 +363,8 @@ def _derivative_y_loop(like, n, out, x, y):
 
 @_inline
 def _derivative_y_lean(x, y):
-    return -(abs(_sign(y)) * _sign(x)) if y * y < 2.9103830456733704e-11 else 0.0
+    v = -(abs(_sign(y)) * _sign(x))
+    return v if y * y < 2.9103830456733704e-11 else 0.0
 
 
 @_loop
@@ -365,7 +378,8 @@ def _derivative_y_lean_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_xx(x, y):
-    return y if math.isnan(y) else x if math.isnan(x) else 0.0
+    w = x if math.isnan(x) else 0.0
+    return y if math.isnan(y) else w
 
 
 @_loop
@@ -380,7 +394,8 @@ def _second_derivative_xx_loop(like, n, out, x, y):
 @_inline
 def _second_derivative_xy(x, y):
     e = _exp(-abs(y))
-    return x if math.isnan(x) else e / ((2.0 + e) * e + 1.0)
+    v = e / ((2.0 + e) * e + 1.0)
+    return x if math.isnan(x) else v
 
 
 @_loop
@@ -399,14 +414,22 @@ def _second_derivative_yy(x, y):
     v2 = e * _expm1(v) * x / (((3.0 + e) * e + 3.0) * e + 1.0)
     mask = y < -64.0
     e2 = _exp(y * 0.25)
-    v3 = abs(x)
-    v4 = _minimum(v3, 0.0)
-    mask2 = v3 == math.inf
-    w = x if mask & mask2 else v4 if y < -2000.0 else e2 * x * e2 * e2 * e2 if mask else -v2
+    v3 = e2 * x * e2 * e2 * e2
+    v4 = -v2
+    v5 = abs(x)
+    v6 = _minimum(v5, 0.0)
+    w = v3 if mask else v4
+    mask2 = v5 == math.inf
+    w2 = v6 if y < -2000.0 else w
     mask3 = y > 64.0
     e3 = _exp(-y * 0.25)
-    w2 = v4 if y > 2000.0 else e3 * -1.0 * (e3 * x) * e3 * e3 if mask3 else v2
-    return (-x if mask3 & mask2 else w2) if y >= 0.0 else w
+    v7 = e3 * -1.0 * (e3 * x) * e3 * e3
+    w3 = v7 if mask3 else v2
+    v8 = -x
+    w4 = v6 if y > 2000.0 else w3
+    w5 = v8 if mask3 & mask2 else w4
+    w6 = x if mask & mask2 else w2
+    return w5 if y >= 0.0 else w6
 
 
 @_loop
@@ -420,7 +443,8 @@ def _second_derivative_yy_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_yy_lean(x, y):
-    return _sign(y) * _sign(x) if y * y < 7.275957614183426e-12 else 0.0
+    v = _sign(y) * _sign(x)
+    return v if y * y < 7.275957614183426e-12 else 0.0
 
 
 @_loop

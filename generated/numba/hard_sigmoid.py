@@ -147,7 +147,9 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    return 0.0 if x < -2.5 else 1.0 if x > 2.5 else x / 5.0 + 0.5
+    v = x / 5.0 + 0.5
+    w = 1.0 if x > 2.5 else v
+    return 0.0 if x < -2.5 else w
 
 
 @_loop
@@ -160,7 +162,8 @@ def _forward_loop(like, n, out, x):
 
 @_inline
 def _derivative(x):
-    return x if math.isnan(x) else 0.0 if (x > 2.5) | (x < -2.5) else 0.2
+    w = 0.0 if (x > 2.5) | (x < -2.5) else 0.2
+    return x if math.isnan(x) else w
 
 
 @_loop

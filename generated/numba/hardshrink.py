@@ -181,7 +181,8 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, lambd):
-    return x if math.isnan(x) else x if (lambd < x) | (lambd < -x) else 0.0
+    w = x if (lambd < x) | (lambd < -x) else 0.0
+    return x if math.isnan(x) else w
 
 
 @_loop
@@ -194,7 +195,8 @@ def _forward_loop(like, n, out, x, lambd):
 
 @_inline
 def _derivative(x, lambd):
-    return x if math.isnan(x) else 1.0 if (lambd < x) | (lambd < -x) else 0.0
+    w = 1.0 if (lambd < x) | (lambd < -x) else 0.0
+    return x if math.isnan(x) else w
 
 
 @_loop

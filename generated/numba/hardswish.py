@@ -179,7 +179,9 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    return 0.0 if x <= -3.0 else x if x >= 3.0 else x * (x + 3.0) / 6.0
+    v = x * (x + 3.0) / 6.0
+    w = x if x >= 3.0 else v
+    return 0.0 if x <= -3.0 else w
 
 
 @_loop
@@ -192,7 +194,8 @@ def _forward_loop(like, n, out, x):
 
 @_inline
 def _forward_lean(x):
-    w = abs(_sign(x)) if abs(x) < 2.1827872842550278e-11 else 0.0
+    v = abs(_sign(x))
+    w = v if abs(x) < 2.1827872842550278e-11 else 0.0
     return 0.0 if (x >= 3.0) | (x <= -3.0) else w
 
 
@@ -209,7 +212,8 @@ def _derivative(x):
     v = _mul_low(x, 0.3333333432674408) + x * -9.934107462565104e-09
     v2 = x * 0.3333333432674408
     v3 = v2 + v
-    w = 1.0 if x >= 3.0 else v3 + 0.5 + (_add_low(v2, v) + _add_low(v3, 0.5))
+    v4 = v3 + 0.5 + (_add_low(v2, v) + _add_low(v3, 0.5))
+    w = 1.0 if x >= 3.0 else v4
     return 0.0 if x <= -3.0 else w
 
 
@@ -223,7 +227,8 @@ def _derivative_loop(like, n, out, x):
 
 @_inline
 def _second_derivative(x):
-    return x if math.isnan(x) else 0.0 if (x >= 3.0) | (x <= -3.0) else 0.3333333333333333
+    w = 0.0 if (x >= 3.0) | (x <= -3.0) else 0.3333333333333333
+    return x if math.isnan(x) else w
 
 
 @_loop

@@ -213,7 +213,8 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, min_val, max_val):
-    return max_val if max_val < x else min_val if min_val > x else x
+    w = min_val if min_val > x else x
+    return max_val if max_val < x else w
 
 
 @_loop
@@ -226,7 +227,8 @@ def _forward_loop(like, n, out, x, min_val, max_val):
 
 @_inline
 def _derivative(x, min_val, max_val):
-    return x if math.isnan(x) else 0.0 if (min_val > x) | (max_val < x) else 1.0
+    w = 0.0 if (min_val > x) | (max_val < x) else 1.0
+    return x if math.isnan(x) else w
 
 
 @_loop
@@ -252,7 +254,9 @@ def _second_derivative_loop(like, n, out, x, min_val, max_val):
 
 @_inline
 def _grad_min_val(x, min_val, max_val):
-    return x if math.isnan(x) else 0.0 if max_val < x else 1.0 if min_val > x else 0.0
+    w = 1.0 if min_val > x else 0.0
+    w2 = 0.0 if max_val < x else w
+    return x if math.isnan(x) else w2
 
 
 @_loop
@@ -265,7 +269,8 @@ def _grad_min_val_loop(like, n, out, x, min_val, max_val):
 
 @_inline
 def _grad_max_val(x, min_val, max_val):
-    return x if math.isnan(x) else 1.0 if max_val < x else 0.0
+    w = 1.0 if max_val < x else 0.0
+    return x if math.isnan(x) else w
 
 
 @_loop

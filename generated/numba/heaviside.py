@@ -181,7 +181,9 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, value):
-    return x if math.isnan(x) else 0.0 if x < 0.0 else value if x == 0.0 else 1.0
+    w = value if x == 0.0 else 1.0
+    w2 = 0.0 if x < 0.0 else w
+    return x if math.isnan(x) else w2
 
 
 @_loop
@@ -220,7 +222,9 @@ def _second_derivative_loop(like, n, out, x, value):
 
 @_inline
 def _grad_value(x, value):
-    return x if math.isnan(x) else 0.0 if x < 0.0 else 1.0 if x == 0.0 else 0.0
+    w = 1.0 if x == 0.0 else 0.0
+    w2 = 0.0 if x < 0.0 else w
+    return x if math.isnan(x) else w2
 
 
 @_loop

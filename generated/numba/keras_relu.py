@@ -277,9 +277,11 @@ def _each_of(value, i):
 def _forward(x, negative_slope, max_value, threshold):
     mask = x == -math.inf
     w = 1.0 if mask else x
-    w2 = w if threshold <= w else (w - threshold) * negative_slope
+    v = (w - threshold) * negative_slope
+    w2 = w if threshold <= w else v
     w3 = -math.inf if negative_slope > 0.0 else 0.0
-    return w3 if mask else max_value if max_value <= w else w2
+    w4 = max_value if max_value <= w else w2
+    return w3 if mask else w4
 
 
 @_loop
@@ -294,8 +296,9 @@ def _forward_loop(like, n, out, x, negative_slope, max_value, threshold):
 
 @_inline
 def _derivative(x, negative_slope, max_value, threshold):
-    w = 0.0 if max_value <= x else 1.0 if threshold <= x else negative_slope
-    return x if math.isnan(x) else w
+    w = 1.0 if threshold <= x else negative_slope
+    w2 = 0.0 if max_value <= x else w
+    return x if math.isnan(x) else w2
 
 
 @_loop
@@ -325,7 +328,8 @@ def _second_derivative_loop(like, n, out, x, negative_slope, max_value, threshol
 
 @_inline
 def _grad_negative_slope(x, negative_slope, max_value, threshold):
-    return 0.0 if (max_value <= x) | (threshold <= x) else x - threshold
+    v = x - threshold
+    return 0.0 if (max_value <= x) | (threshold <= x) else v
 
 
 @_loop
@@ -340,7 +344,8 @@ def _grad_negative_slope_loop(like, n, out, x, negative_slope, max_value, thresh
 
 @_inline
 def _grad_max_value(x, negative_slope, max_value, threshold):
-    return x if math.isnan(x) else 1.0 if max_value <= x else 0.0
+    w = 1.0 if max_value <= x else 0.0
+    return x if math.isnan(x) else w
 
 
 @_loop
@@ -355,7 +360,8 @@ def _grad_max_value_loop(like, n, out, x, negative_slope, max_value, threshold):
 
 @_inline
 def _grad_threshold(x, negative_slope, max_value, threshold):
-    w = 0.0 if (max_value <= x) | (threshold <= x) else -negative_slope
+    v = -negative_slope
+    w = 0.0 if (max_value <= x) | (threshold <= x) else v
     return x if math.isnan(x) else w
 
 

@@ -203,7 +203,8 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, negative_slope):
-    return x if x >= 0.0 else x * negative_slope
+    v = x * negative_slope
+    return x if x >= 0.0 else v
 
 
 @_loop
@@ -216,7 +217,8 @@ def _forward_loop(like, n, out, x, negative_slope):
 
 @_inline
 def _forward_lean(x, negative_slope):
-    return 0.0 if x >= 0.0 else _mul_low(negative_slope, x)
+    v = _mul_low(negative_slope, x)
+    return 0.0 if x >= 0.0 else v
 
 
 @_loop
@@ -229,7 +231,8 @@ def _forward_lean_loop(like, n, out, x, negative_slope):
 
 @_inline
 def _derivative(x, negative_slope):
-    return x if math.isnan(x) else 1.0 if x >= 0.0 else negative_slope
+    w = 1.0 if x >= 0.0 else negative_slope
+    return x if math.isnan(x) else w
 
 
 @_loop

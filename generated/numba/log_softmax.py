@@ -334,10 +334,12 @@ def _forward_loop(like, rows, out, x, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -353,7 +355,8 @@ def _forward_loop(like, rows, out, x, n):
         t20 = _log1p(t19)
         for k in range(base, base + n):
             x_k = float64(x_at[k])
-            out_at[k] = (0.0 if x_k == top1 else x_k - top1) - t20
+            v = x_k - top1
+            out_at[k] = (0.0 if x_k == top1 else v) - t20
 
 
 @_loop
@@ -377,10 +380,12 @@ def _derivative_loop(like, rows, out, x, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -397,10 +402,12 @@ def _derivative_loop(like, rows, out, x, n):
         for k in range(base, base + n):
             x_k = float64(x_at[k])
             mask = x_k == top1
-            w = 0.0 if mask else x_k - top1
+            v = x_k - top1
+            w = 0.0 if mask else v
+            v2 = _add_low(x_k, t4)
             e = _exp(w)
-            v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-            out_at[k] = (t19 if (1.0 if mask else 0.0) > 0.5 else t20 - (e + v)) / t20
+            v3 = t20 - (e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0))
+            out_at[k] = (t19 if (1.0 if mask else 0.0) > 0.5 else v3) / t20
 
 
 @_loop
@@ -424,10 +431,12 @@ def _second_derivative_loop(like, rows, out, x, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -444,12 +453,13 @@ def _second_derivative_loop(like, rows, out, x, n):
         for k in range(base, base + n):
             x_k = float64(x_at[k])
             mask = x_k == top1
-            w = 0.0 if mask else x_k - top1
+            v = x_k - top1
+            w = 0.0 if mask else v
+            v2 = _add_low(x_k, t4)
             e = _exp(w)
-            v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-            v2 = e + v
-            v3 = (t19 if (1.0 if mask else 0.0) > 0.5 else t20 - v2) * v2 / t20 / t20
-            out_at[k] = -v3
+            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+            v4 = t20 - v3
+            out_at[k] = -((t19 if (1.0 if mask else 0.0) > 0.5 else v4) * v3 / t20 / t20)
 
 
 @_loop
@@ -500,10 +510,12 @@ def _vjp_loop(like, rows, out, x, dy, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum4, low = _plus(sum4, low, _sum(terms, count))
         sum4 = sum4 + low if low == low else sum4
         t27 = sum2 - 1.0
@@ -513,13 +525,16 @@ def _vjp_loop(like, rows, out, x, dy, n):
             x_k = float64(x_at[k])
             dy_k = float64(dy_at[k])
             mask = x_k == top1
-            w = 0.0 if mask else x_k - top1
+            v = x_k - top1
+            w = 0.0 if mask else v
+            v2 = _add_low(x_k, t4)
             e = _exp(w)
-            v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-            v2 = e + v
+            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
             mask2 = (1.0 if mask else 0.0) > 0.5
-            v3 = (sum3 if mask2 & t18 else sum1 - dy_k) * v2
-            out_at[k] = -((v3 - dy_k * (t28 if mask2 else t29 - v2)) / t29)
+            v4 = sum1 - dy_k
+            v5 = t29 - v3
+            v6 = (sum3 if mask2 & t18 else v4) * v3 - dy_k * (t28 if mask2 else v5)
+            out_at[k] = -(v6 / t29)
 
 
 @_loop
@@ -544,10 +559,12 @@ def _jvp_loop(like, rows, out, x, dx, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -578,10 +595,12 @@ def _jvp_loop(like, rows, out, x, dx, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 dx_k = float64(dx_at[first + k])
-                w = 0.0 if x_k == top1 else x_k - top1
+                v = x_k - top1
+                w = 0.0 if x_k == top1 else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (dx_k - t24) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (dx_k - t24) * v3
             sum4, low = _plus(sum4, low, _sum(terms, count))
         sum4 = sum4 + low if low == low else sum4
         t28 = t19 + 1.0

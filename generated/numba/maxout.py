@@ -241,7 +241,8 @@ def _derivative_loop(like, rows, out, x, n):
         t6 = math.isnan(top1)
         for k in range(base, base + n):
             x_k = float64(x_at[k])
-            out_at[k] = top1 if t6 else (1.0 if x_k == top1 else 0.0) / t4
+            v = (1.0 if x_k == top1 else 0.0) / t4
+            out_at[k] = top1 if t6 else v
 
 
 @_loop
@@ -283,7 +284,8 @@ def _vjp_loop(like, rows, out, x, dy, n):
         t6 = math.isnan(top1)
         for k in range(base, base + n):
             x_k = float64(x_at[k])
-            out_at[k] = dy_row * (top1 if t6 else (1.0 if x_k == top1 else 0.0) / t4)
+            v = (1.0 if x_k == top1 else 0.0) / t4
+            out_at[k] = dy_row * (top1 if t6 else v)
 
 
 @_loop
@@ -317,7 +319,8 @@ def _jvp_loop(like, rows, out, x, dx, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 dx_k = float64(dx_at[first + k])
-                terms[k] = dx_k * (top1 if t6 else (1.0 if x_k == top1 else 0.0) / t4)
+                v = (1.0 if x_k == top1 else 0.0) / t4
+                terms[k] = dx_k * (top1 if t6 else v)
             sum2, low = _plus(sum2, low, _sum(terms, count))
         sum2 = sum2 + low if low == low else sum2
         out_at[row] = sum2

@@ -195,7 +195,8 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, a):
-    return x if x >= 0.0 else x * a
+    v = x * a
+    return x if x >= 0.0 else v
 
 
 @_loop
@@ -208,7 +209,8 @@ def _forward_loop(like, n, out, x, a):
 
 @_inline
 def _forward_lean(x, a):
-    return 0.0 if x >= 0.0 else _mul_low(a, x)
+    v = _mul_low(a, x)
+    return 0.0 if x >= 0.0 else v
 
 
 @_loop
@@ -221,7 +223,8 @@ def _forward_lean_loop(like, n, out, x, a):
 
 @_inline
 def _derivative(x, a):
-    return x if math.isnan(x) else 1.0 if x >= 0.0 else a
+    w = 1.0 if x >= 0.0 else a
+    return x if math.isnan(x) else w
 
 
 @_loop

@@ -212,9 +212,11 @@ def _at(array: Array) -> int:
 @_inline
 def _forward(x, y):
     mask = y > 0.0
+    w = -math.inf if mask else 0.0
     v = (1.0 if abs(x) == math.inf else x) * _maximum(y, 0.0)
-    w = (-math.inf if mask else 0.0) if x == -math.inf else v
-    return (math.inf if mask else 0.0) if x == math.inf else w
+    w2 = math.inf if mask else 0.0
+    w3 = w if x == -math.inf else v
+    return w2 if x == math.inf else w3
 
 
 @_loop
@@ -228,7 +230,8 @@ def _forward_loop(like, n, out, x, y):
 
 @_inline
 def _derivative_x(x, y):
-    return x if math.isnan(x) else _maximum(y, 0.0)
+    yc = _maximum(y, 0.0)
+    return x if math.isnan(x) else yc
 
 
 @_loop
@@ -243,9 +246,12 @@ def _derivative_x_loop(like, n, out, x, y):
 @_inline
 def _derivative_y(x, y):
     mask = y > 0.0
+    w = -math.inf if mask else 0.0
     v = (1.0 if abs(x) == math.inf else x) * (1.0 if mask else 0.0)
-    w = (-math.inf if mask else 0.0) if x == -math.inf else v
-    return y if math.isnan(y) else (math.inf if mask else 0.0) if x == math.inf else w
+    w2 = math.inf if mask else 0.0
+    w3 = w if x == -math.inf else v
+    w4 = w2 if x == math.inf else w3
+    return y if math.isnan(y) else w4
 
 
 @_loop
@@ -259,7 +265,8 @@ def _derivative_y_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_xx(x, y):
-    return y if math.isnan(y) else x if math.isnan(x) else 0.0
+    w = x if math.isnan(x) else 0.0
+    return y if math.isnan(y) else w
 
 
 @_loop
@@ -273,7 +280,9 @@ def _second_derivative_xx_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_xy(x, y):
-    return y if math.isnan(y) else x if math.isnan(x) else 1.0 if y > 0.0 else 0.0
+    w = 1.0 if y > 0.0 else 0.0
+    w2 = x if math.isnan(x) else w
+    return y if math.isnan(y) else w2
 
 
 @_loop
@@ -287,7 +296,8 @@ def _second_derivative_xy_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_yy(x, y):
-    return y if math.isnan(y) else x if math.isnan(x) else 0.0
+    w = x if math.isnan(x) else 0.0
+    return y if math.isnan(y) else w
 
 
 @_loop

@@ -174,7 +174,8 @@ def _forward_loop(like, n, out, x):
 
 @_inline
 def _derivative(x):
-    return x if math.isnan(x) else 1.0 if x > 0.0 else 0.0
+    w = 1.0 if x > 0.0 else 0.0
+    return x if math.isnan(x) else w
 
 
 @_loop

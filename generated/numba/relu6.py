@@ -175,7 +175,9 @@ def _forward_loop(like, n, out, x):
 
 @_inline
 def _derivative(x):
-    return x if math.isnan(x) else (1.0 if x > 0.0 else 0.0) if _maximum(x, 0.0) < 6.0 else 0.0
+    w = 1.0 if x > 0.0 else 0.0
+    w2 = w if _maximum(x, 0.0) < 6.0 else 0.0
+    return x if math.isnan(x) else w2
 
 
 @_loop

@@ -233,8 +233,8 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    w = x if x > 0.0 else _expm1(_minimum(x, 0.0)) * 1.6732632423543772
-    return w * 1.0507009873554805
+    v = _expm1(_minimum(x, 0.0)) * 1.6732632423543772
+    return (x if x > 0.0 else v) * 1.0507009873554805
 
 
 @_loop
@@ -247,7 +247,8 @@ def _forward_loop(like, n, out, x):
 
 @_inline
 def _forward_lean(x):
-    return abs(_sign(x)) if abs(x) < 1.4551915228366852e-11 else 0.0
+    v = abs(_sign(x))
+    return v if abs(x) < 1.4551915228366852e-11 else 0.0
 
 
 @_loop
@@ -260,8 +261,8 @@ def _forward_lean_loop(like, n, out, x):
 
 @_inline
 def _derivative(x):
-    w = 1.0 if x > 0.0 else _exp(_minimum(x, 0.0)) * 1.6732632423543772
-    return w * 1.0507009873554805
+    v = _exp(_minimum(x, 0.0)) * 1.6732632423543772
+    return (1.0 if x > 0.0 else v) * 1.0507009873554805
 
 
 @_loop
@@ -274,8 +275,8 @@ def _derivative_loop(like, n, out, x):
 
 @_inline
 def _second_derivative(x):
-    w = 0.0 if x > 0.0 else _exp(_minimum(x, 0.0)) * 1.6732632423543772
-    return w * 1.0507009873554805
+    v = _exp(_minimum(x, 0.0)) * 1.6732632423543772
+    return (0.0 if x > 0.0 else v) * 1.0507009873554805
 
 
 @_loop

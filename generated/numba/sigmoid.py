@@ -302,7 +302,8 @@ def _second_derivative_loop(like, n, out, x):
 
 @_inline
 def _second_derivative_lean(x):
-    return _sign(x) if x * x < 7.275957614183426e-12 else 0.0
+    v = _sign(x)
+    return v if x * x < 7.275957614183426e-12 else 0.0
 
 
 @_loop

@@ -294,10 +294,12 @@ def _forward_loop(like, rows, out, x, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -313,10 +315,11 @@ def _forward_loop(like, rows, out, x, n):
         t20 = t19 + 1.0
         for k in range(base, base + n):
             x_k = float64(x_at[k])
-            w = 0.0 if x_k == top1 else x_k - top1
+            v = x_k - top1
+            w = 0.0 if x_k == top1 else v
+            v2 = _add_low(x_k, t4)
             e = _exp(w)
-            v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-            out_at[k] = (e + v) / t20
+            out_at[k] = (e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)) / t20
 
 
 @_loop
@@ -340,10 +343,12 @@ def _derivative_loop(like, rows, out, x, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -360,11 +365,13 @@ def _derivative_loop(like, rows, out, x, n):
         for k in range(base, base + n):
             x_k = float64(x_at[k])
             mask = x_k == top1
-            w = 0.0 if mask else x_k - top1
+            v = x_k - top1
+            w = 0.0 if mask else v
+            v2 = _add_low(x_k, t4)
             e = _exp(w)
-            v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-            v2 = e + v
-            out_at[k] = (t19 if (1.0 if mask else 0.0) > 0.5 else t20 - v2) * v2 / t20 / t20
+            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+            v4 = t20 - v3
+            out_at[k] = (t19 if (1.0 if mask else 0.0) > 0.5 else v4) * v3 / t20 / t20
 
 
 @_loop
@@ -388,10 +395,12 @@ def _second_derivative_loop(like, rows, out, x, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -408,12 +417,14 @@ def _second_derivative_loop(like, rows, out, x, n):
         for k in range(base, base + n):
             x_k = float64(x_at[k])
             mask = x_k == top1
-            w = 0.0 if mask else x_k - top1
+            v = x_k - top1
+            w = 0.0 if mask else v
+            v2 = _add_low(x_k, t4)
             e = _exp(w)
-            v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-            v2 = e + v
-            w2 = t19 if (1.0 if mask else 0.0) > 0.5 else t20 - v2
-            out_at[k] = -(v2 * (v2 - w2) * w2 / t20 / t20 / t20)
+            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+            v4 = t20 - v3
+            w2 = t19 if (1.0 if mask else 0.0) > 0.5 else v4
+            out_at[k] = -(v3 * (v3 - w2) * w2 / t20 / t20 / t20)
 
 
 @_loop
@@ -438,10 +449,12 @@ def _vjp_loop(like, rows, out, x, dy, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -472,20 +485,24 @@ def _vjp_loop(like, rows, out, x, dy, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 dy_k = float64(dy_at[first + k])
-                w = 0.0 if x_k == top1 else x_k - top1
+                v = x_k - top1
+                w = 0.0 if x_k == top1 else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (dy_k - t24) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (dy_k - t24) * v3
             sum4, low = _plus(sum4, low, _sum(terms, count))
         sum4 = sum4 + low if low == low else sum4
         t28 = t19 + 1.0
         for k in range(base, base + n):
             x_k = float64(x_at[k])
             dy_k = float64(dy_at[k])
-            w = 0.0 if x_k == top1 else x_k - top1
+            v = x_k - top1
+            w = 0.0 if x_k == top1 else v
+            v2 = _add_low(x_k, t4)
             e = _exp(w)
-            v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-            out_at[k] = -((sum4 - t28 * (dy_k - t24)) * (e + v) / t28 / t28)
+            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+            out_at[k] = -((sum4 - t28 * (dy_k - t24)) * v3 / t28 / t28)
 
 
 @_loop
@@ -510,10 +527,12 @@ def _jvp_loop(like, rows, out, x, dx, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 mask = x_k == top1
-                w = 0.0 if mask else x_k - top1
+                v = x_k - top1
+                w = 0.0 if mask else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -544,20 +563,24 @@ def _jvp_loop(like, rows, out, x, dx, n):
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 dx_k = float64(dx_at[first + k])
-                w = 0.0 if x_k == top1 else x_k - top1
+                v = x_k - top1
+                w = 0.0 if x_k == top1 else v
+                v2 = _add_low(x_k, t4)
                 e = _exp(w)
-                v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (dx_k - t24) * (e + v)
+                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+                terms[k] = (dx_k - t24) * v3
             sum4, low = _plus(sum4, low, _sum(terms, count))
         sum4 = sum4 + low if low == low else sum4
         t28 = t19 + 1.0
         for k in range(base, base + n):
             x_k = float64(x_at[k])
             dx_k = float64(dx_at[k])
-            w = 0.0 if x_k == top1 else x_k - top1
+            v = x_k - top1
+            w = 0.0 if x_k == top1 else v
+            v2 = _add_low(x_k, t4)
             e = _exp(w)
-            v = e * (_add_low(x_k, t4) if (w > -2000.0) & (x_k != top1) else 0.0)
-            out_at[k] = -((sum4 - t28 * (dx_k - t24)) * (e + v) / t28 / t28)
+            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
+            out_at[k] = -((sum4 - t28 * (dx_k - t24)) * v3 / t28 / t28)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:

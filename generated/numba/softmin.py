@@ -295,10 +295,12 @@ def _forward_loop(like, rows, out, x, n):
                 x_k = float64(x_at[first + k])
                 v = -x_k
                 mask = v == top1
-                w = 0.0 if mask else v - top1
+                v2 = v - top1
+                w = 0.0 if mask else v2
+                v3 = _add_low(v, t5)
                 e = _exp(w)
-                v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v2
+                v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -315,10 +317,11 @@ def _forward_loop(like, rows, out, x, n):
         for k in range(base, base + n):
             x_k = float64(x_at[k])
             v = -x_k
-            w = 0.0 if v == top1 else v - top1
+            v2 = v - top1
+            w = 0.0 if v == top1 else v2
+            v3 = _add_low(v, t5)
             e = _exp(w)
-            v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-            out_at[k] = v2 / t21
+            out_at[k] = (e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)) / t21
 
 
 @_loop
@@ -343,10 +346,12 @@ def _derivative_loop(like, rows, out, x, n):
                 x_k = float64(x_at[first + k])
                 v = -x_k
                 mask = v == top1
-                w = 0.0 if mask else v - top1
+                v2 = v - top1
+                w = 0.0 if mask else v2
+                v3 = _add_low(v, t5)
                 e = _exp(w)
-                v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v2
+                v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -364,11 +369,13 @@ def _derivative_loop(like, rows, out, x, n):
             x_k = float64(x_at[k])
             v = -x_k
             mask = v == top1
-            w = 0.0 if mask else v - top1
+            v2 = v - top1
+            w = 0.0 if mask else v2
+            v3 = _add_low(v, t5)
             e = _exp(w)
-            v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-            v3 = (t20 if (1.0 if mask else 0.0) > 0.5 else t21 - v2) * v2 / t21 / t21
-            out_at[k] = -v3
+            v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+            v5 = t21 - v4
+            out_at[k] = -((t20 if (1.0 if mask else 0.0) > 0.5 else v5) * v4 / t21 / t21)
 
 
 @_loop
@@ -393,10 +400,12 @@ def _second_derivative_loop(like, rows, out, x, n):
                 x_k = float64(x_at[first + k])
                 v = -x_k
                 mask = v == top1
-                w = 0.0 if mask else v - top1
+                v2 = v - top1
+                w = 0.0 if mask else v2
+                v3 = _add_low(v, t5)
                 e = _exp(w)
-                v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v2
+                v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -414,11 +423,14 @@ def _second_derivative_loop(like, rows, out, x, n):
             x_k = float64(x_at[k])
             v = -x_k
             mask = v == top1
-            w = 0.0 if mask else v - top1
+            v2 = v - top1
+            w = 0.0 if mask else v2
+            v3 = _add_low(v, t5)
             e = _exp(w)
-            v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-            w2 = t20 if (1.0 if mask else 0.0) > 0.5 else t21 - v2
-            out_at[k] = -(v2 * (v2 - w2) * w2 / t21 / t21 / t21)
+            v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+            v5 = t21 - v4
+            w2 = t20 if (1.0 if mask else 0.0) > 0.5 else v5
+            out_at[k] = -(v4 * (v4 - w2) * w2 / t21 / t21 / t21)
 
 
 @_loop
@@ -444,10 +456,12 @@ def _vjp_loop(like, rows, out, x, dy, n):
                 x_k = float64(x_at[first + k])
                 v = -x_k
                 mask = v == top1
-                w = 0.0 if mask else v - top1
+                v2 = v - top1
+                w = 0.0 if mask else v2
+                v3 = _add_low(v, t5)
                 e = _exp(w)
-                v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v2
+                v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -479,10 +493,12 @@ def _vjp_loop(like, rows, out, x, dy, n):
                 x_k = float64(x_at[first + k])
                 dy_k = float64(dy_at[first + k])
                 v = -x_k
-                w = 0.0 if v == top1 else v - top1
+                v2 = v - top1
+                w = 0.0 if v == top1 else v2
+                v3 = _add_low(v, t5)
                 e = _exp(w)
-                v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (dy_k - t25) * v2
+                v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+                terms[k] = (dy_k - t25) * v4
             sum4, low = _plus(sum4, low, _sum(terms, count))
         sum4 = sum4 + low if low == low else sum4
         t29 = t20 + 1.0
@@ -490,10 +506,12 @@ def _vjp_loop(like, rows, out, x, dy, n):
             x_k = float64(x_at[k])
             dy_k = float64(dy_at[k])
             v = -x_k
-            w = 0.0 if v == top1 else v - top1
+            v2 = v - top1
+            w = 0.0 if v == top1 else v2
+            v3 = _add_low(v, t5)
             e = _exp(w)
-            v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-            out_at[k] = (sum4 - t29 * (dy_k - t25)) * v2 / t29 / t29
+            v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+            out_at[k] = (sum4 - t29 * (dy_k - t25)) * v4 / t29 / t29
 
 
 @_loop
@@ -519,10 +537,12 @@ def _jvp_loop(like, rows, out, x, dx, n):
                 x_k = float64(x_at[first + k])
                 v = -x_k
                 mask = v == top1
-                w = 0.0 if mask else v - top1
+                v2 = v - top1
+                w = 0.0 if mask else v2
+                v3 = _add_low(v, t5)
                 e = _exp(w)
-                v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v2
+                v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
             sum1, low = _plus(sum1, low, _sum(terms, count))
         sum1 = sum1 + low if low == low else sum1
         sum2 = low = 0.0
@@ -554,10 +574,12 @@ def _jvp_loop(like, rows, out, x, dx, n):
                 x_k = float64(x_at[first + k])
                 dx_k = float64(dx_at[first + k])
                 v = -x_k
-                w = 0.0 if v == top1 else v - top1
+                v2 = v - top1
+                w = 0.0 if v == top1 else v2
+                v3 = _add_low(v, t5)
                 e = _exp(w)
-                v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (dx_k - t25) * v2
+                v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+                terms[k] = (dx_k - t25) * v4
             sum4, low = _plus(sum4, low, _sum(terms, count))
         sum4 = sum4 + low if low == low else sum4
         t29 = t20 + 1.0
@@ -565,10 +587,12 @@ def _jvp_loop(like, rows, out, x, dx, n):
             x_k = float64(x_at[k])
             dx_k = float64(dx_at[k])
             v = -x_k
-            w = 0.0 if v == top1 else v - top1
+            v2 = v - top1
+            w = 0.0 if v == top1 else v2
+            v3 = _add_low(v, t5)
             e = _exp(w)
-            v2 = e + e * (_add_low(v, t5) if (w > -2000.0) & (v != top1) else 0.0)
-            out_at[k] = (sum4 - t29 * (dx_k - t25)) * v2 / t29 / t29
+            v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
+            out_at[k] = (sum4 - t29 * (dx_k - t25)) * v4 / t29 / t29
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:

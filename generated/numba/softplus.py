@@ -312,12 +312,16 @@ def _forward(x, beta):
     w = x if ((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0) else 1.0
     v2 = _mul_low(beta, w)
     v3 = beta * w
+    v4 = -v2
     e = _exp(-abs(v3))
-    v4 = (_log1p(e + e * -(-v2 if v3 < 0.0 else v2)) + _maximum(v3, 0.0)) / beta
+    v5 = (_log1p(e + e * -(v4 if v3 < 0.0 else v2)) + _maximum(v3, 0.0)) / beta
     e2 = _exp(beta * x * 0.5)
-    v5 = e2 + e2 * (_mul_low(beta, x) * 0.5)
-    w2 = v5 * (1.0 / beta) * v5 if v < -64.0 else x if v > 64.0 else v4
-    return x if math.isnan(x) else 0.0 if v < -2000.0 else w2
+    v6 = e2 + e2 * (_mul_low(beta, x) * 0.5)
+    v7 = v6 * (1.0 / beta) * v6
+    w2 = x if v > 64.0 else v5
+    w3 = v7 if v < -64.0 else w2
+    w4 = 0.0 if v < -2000.0 else w3
+    return x if math.isnan(x) else w4
 
 
 @_loop
@@ -334,12 +338,15 @@ def _derivative(x, beta):
     v = _minimum(xc, 1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = beta * v
+    v4 = -v2
     e = _exp(-abs(v3))
-    v4 = e + e * -(-v2 if v3 < 0.0 else v2)
+    v5 = e + e * -(v4 if v3 < 0.0 else v2)
     mask = beta > 0.0
-    v5 = (1.0 if v3 >= 0.0 else v4) / (1.0 + v4)
-    w = (1.0 if mask else 0.5) if xc > 1.152921504606847e18 else v5
-    return (0.0 if mask else 0.5) if x < -1.152921504606847e18 else w
+    w = 1.0 if mask else 0.5
+    v6 = (1.0 if v3 >= 0.0 else v5) / (1.0 + v5)
+    w2 = 0.0 if mask else 0.5
+    w3 = w if xc > 1.152921504606847e18 else v6
+    return w2 if x < -1.152921504606847e18 else w3
 
 
 @_loop
@@ -358,17 +365,23 @@ def _second_derivative(x, beta):
     w = v if mask else 1.0
     v3 = _mul_low(beta, w)
     v4 = beta * w
+    v5 = -v3
     e = _exp(-abs(v4))
-    v5 = e + e * -(-v3 if v4 < 0.0 else v3)
-    v6 = _mul_low(beta, v)
-    v7 = beta * v
-    e2 = _exp(v7 * 0.5)
-    v8 = e2 + e2 * (v6 * 0.5)
-    w2 = v8 * beta * v8 if v2 < -64.0 else beta * v5 / ((2.0 + v5) * v5 + 1.0)
-    e3 = _exp(-v7 * 0.5)
-    v9 = e3 + e3 * (-v6 * 0.5)
-    w3 = 0.0 if v2 > 2000.0 else v9 * beta * v9 if v2 > 64.0 else 0.0 if v2 < -2000.0 else w2
-    return x if math.isnan(x) else w3
+    v6 = e + e * -(v5 if v4 < 0.0 else v3)
+    v7 = _mul_low(beta, v)
+    v8 = beta * v
+    e2 = _exp(v8 * 0.5)
+    v9 = e2 + e2 * (v7 * 0.5)
+    v10 = v9 * beta * v9
+    v11 = beta * v6 / ((2.0 + v6) * v6 + 1.0)
+    w2 = v10 if v2 < -64.0 else v11
+    e3 = _exp(-v8 * 0.5)
+    v12 = e3 + e3 * (-v7 * 0.5)
+    v13 = v12 * beta * v12
+    w3 = 0.0 if v2 < -2000.0 else w2
+    w4 = v13 if v2 > 64.0 else w3
+    w5 = 0.0 if v2 > 2000.0 else w4
+    return x if math.isnan(x) else w5
 
 
 @_loop
@@ -396,20 +409,28 @@ def _grad_beta(x, beta):
     v9 = e2 + e2 * (v7 * 0.5)
     v10 = 1.0 / beta / beta
     v11 = v9 * v10 * (v9 * (v - 1.0))
-    w2 = v11 if mask else v6 - (_log1p(v5) + _maximum(v3, 0.0)) / beta / beta
+    v12 = v6 - (_log1p(v5) + _maximum(v3, 0.0)) / beta / beta
     mask2 = v < -2000.0
+    w2 = v11 if mask else v12
     mask3 = v > 64.0
     e3 = _exp(-v8 * 0.5)
-    v12 = e3 + e3 * (-v7 * 0.5)
-    v13 = v12 * v10 * (v12 * (-v - 1.0))
+    v13 = e3 + e3 * (-v7 * 0.5)
+    v14 = v13 * v10 * (v13 * (-v - 1.0))
+    w3 = 0.0 if mask2 else w2
     mask4 = v > 2000.0
-    v14 = -v3
-    v15 = e + e * -(-v4 if v14 < 0.0 else v4)
-    v16 = -(w * ((1.0 if v14 >= 0.0 else v15) / (1.0 + v15)) / beta)
-    w3 = v11 if mask else v16 - (_log1p(v15) + _maximum(v14, 0.0)) / beta / beta
-    w4 = 0.0 if mask4 else v13 if mask3 else 0.0 if mask2 else w3
-    w5 = w4 if v >= 0.0 else 0.0 if mask4 else v13 if mask3 else 0.0 if mask2 else w2
-    return x if math.isnan(x) else w5
+    w4 = v14 if mask3 else w3
+    v15 = -v3
+    v16 = -v4
+    v17 = e + e * -(v16 if v15 < 0.0 else v4)
+    v18 = -(w * ((1.0 if v15 >= 0.0 else v17) / (1.0 + v17)) / beta)
+    v19 = v18 - (_log1p(v17) + _maximum(v15, 0.0)) / beta / beta
+    w5 = v11 if mask else v19
+    w6 = 0.0 if mask2 else w5
+    w7 = v14 if mask3 else w6
+    w8 = 0.0 if mask4 else w7
+    w9 = 0.0 if mask4 else w4
+    w10 = w8 if v >= 0.0 else w9
+    return x if math.isnan(x) else w10
 
 
 @_loop

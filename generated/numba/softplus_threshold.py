@@ -350,15 +350,19 @@ def _forward(x, beta, threshold):
     w = x if ((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0) else 1.0
     v2 = _mul_low(beta, w)
     v3 = beta * w
+    v4 = -v2
     e = _exp(-abs(v3))
-    v4 = (_log1p(e + e * -(-v2 if v3 < 0.0 else v2)) + _maximum(v3, 0.0)) / beta
-    v5 = _mul_low(beta, x)
-    v6 = beta * x
-    e2 = _exp(v6 * 0.5)
-    v7 = e2 + e2 * (v5 * 0.5)
-    w2 = v7 * (1.0 / beta) * v7 if v < -64.0 else x if v > 64.0 else v4
-    mask = (v6 > threshold) | ((v6 == threshold) & (v5 > 0.0))
-    return x if math.isnan(x) else x if mask else 0.0 if v < -2000.0 else w2
+    v5 = (_log1p(e + e * -(v4 if v3 < 0.0 else v2)) + _maximum(v3, 0.0)) / beta
+    v6 = _mul_low(beta, x)
+    v7 = beta * x
+    e2 = _exp(v7 * 0.5)
+    v8 = e2 + e2 * (v6 * 0.5)
+    v9 = v8 * (1.0 / beta) * v8
+    w2 = x if v > 64.0 else v5
+    w3 = v9 if v < -64.0 else w2
+    w4 = 0.0 if v < -2000.0 else w3
+    w5 = x if (v7 > threshold) | ((v7 == threshold) & (v6 > 0.0)) else w4
+    return x if math.isnan(x) else w5
 
 
 @_loop
@@ -374,11 +378,13 @@ def _derivative(x, beta, threshold):
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = beta * v
+    v4 = -v2
     e = _exp(-abs(v3))
-    v4 = e + e * -(-v2 if v3 < 0.0 else v2)
-    mask = (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0))
-    w = 1.0 if mask else (1.0 if v3 >= 0.0 else v4) / (1.0 + v4)
-    return (0.0 if beta > 0.0 else 0.5) if x < -1.152921504606847e18 else w
+    v5 = e + e * -(v4 if v3 < 0.0 else v2)
+    v6 = (1.0 if v3 >= 0.0 else v5) / (1.0 + v5)
+    w = 1.0 if (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)) else v6
+    w2 = 0.0 if beta > 0.0 else 0.5
+    return w2 if x < -1.152921504606847e18 else w
 
 
 @_loop
@@ -403,19 +409,28 @@ def _second_derivative(x, beta, threshold):
     e2 = _exp(v3 * 0.5)
     v8 = e2 + e2 * (v2 * 0.5)
     v9 = v8 * beta * v8
+    v10 = beta * v6 - v6 * v6 * beta
     mask2 = v7 < -2000.0
+    w = v9 if mask else v10
     mask3 = v7 > 64.0
-    v10 = -v3
-    e3 = _exp(v10 * 0.5)
-    v11 = e3 + e3 * (v4 * 0.5)
-    v12 = v11 * beta * v11
-    w = v12 if mask3 else 0.0 if mask2 else v9 if mask else beta * v6 - v6 * v6 * beta
+    v11 = -v3
+    e3 = _exp(v11 * 0.5)
+    v12 = e3 + e3 * (v4 * 0.5)
+    v13 = v12 * beta * v12
+    w2 = 0.0 if mask2 else w
     mask4 = v7 > 2000.0
-    v13 = e + e * -(-v4 if v10 < 0.0 else v4)
-    v14 = (1.0 if v10 >= 0.0 else v13) / (1.0 + v13)
-    w2 = v12 if mask3 else 0.0 if mask2 else v9 if mask else beta * v14 - v14 * v14 * beta
-    w3 = (0.0 if mask4 else w2) if v7 >= 0.0 else 0.0 if mask4 else w
-    return 0.0 if (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)) else w3
+    w3 = v13 if mask3 else w2
+    v14 = -v4
+    v15 = e + e * -(v14 if v11 < 0.0 else v4)
+    v16 = (1.0 if v11 >= 0.0 else v15) / (1.0 + v15)
+    v17 = beta * v16 - v16 * v16 * beta
+    w4 = v9 if mask else v17
+    w5 = 0.0 if mask2 else w4
+    w6 = v13 if mask3 else w5
+    w7 = 0.0 if mask4 else w6
+    w8 = 0.0 if mask4 else w3
+    w9 = w7 if v7 >= 0.0 else w8
+    return 0.0 if (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)) else w9
 
 
 @_loop
@@ -443,21 +458,29 @@ def _grad_beta(x, beta, threshold):
     v9 = e2 + e2 * (v7 * 0.5)
     v10 = 1.0 / beta / beta
     v11 = v9 * v10 * (v9 * (v - 1.0))
-    w2 = v11 if mask else v6 - (_log1p(v5) + _maximum(v3, 0.0)) / beta / beta
+    v12 = v6 - (_log1p(v5) + _maximum(v3, 0.0)) / beta / beta
     mask2 = v < -2000.0
+    w2 = v11 if mask else v12
     mask3 = v > 64.0
     e3 = _exp(-v8 * 0.5)
-    v12 = e3 + e3 * (-v7 * 0.5)
-    v13 = v12 * v10 * (v12 * (-v - 1.0))
+    v13 = e3 + e3 * (-v7 * 0.5)
+    v14 = v13 * v10 * (v13 * (-v - 1.0))
+    w3 = 0.0 if mask2 else w2
     mask4 = v > 2000.0
-    v14 = -v3
-    v15 = e + e * -(-v4 if v14 < 0.0 else v4)
-    v16 = -(w * ((1.0 if v14 >= 0.0 else v15) / (1.0 + v15)) / beta)
-    w3 = v11 if mask else v16 - (_log1p(v15) + _maximum(v14, 0.0)) / beta / beta
-    w4 = 0.0 if mask4 else v13 if mask3 else 0.0 if mask2 else w3
-    w5 = w4 if v >= 0.0 else 0.0 if mask4 else v13 if mask3 else 0.0 if mask2 else w2
-    w6 = 0.0 if (v8 > threshold) | ((v8 == threshold) & (v7 > 0.0)) else w5
-    return x if math.isnan(x) else w6
+    w4 = v14 if mask3 else w3
+    v15 = -v3
+    v16 = -v4
+    v17 = e + e * -(v16 if v15 < 0.0 else v4)
+    v18 = -(w * ((1.0 if v15 >= 0.0 else v17) / (1.0 + v17)) / beta)
+    v19 = v18 - (_log1p(v17) + _maximum(v15, 0.0)) / beta / beta
+    w5 = v11 if mask else v19
+    w6 = 0.0 if mask2 else w5
+    w7 = v14 if mask3 else w6
+    w8 = 0.0 if mask4 else w7
+    w9 = 0.0 if mask4 else w4
+    w10 = w8 if v >= 0.0 else w9
+    w11 = 0.0 if (v8 > threshold) | ((v8 == threshold) & (v7 > 0.0)) else w10
+    return x if math.isnan(x) else w11
 
 
 @_loop

@@ -181,7 +181,11 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, lambd):
-    return x if math.isnan(x) else x - lambd if lambd < x else lambd + x if lambd < -x else 0.0
+    v = lambd + x
+    v2 = x - lambd
+    w = v if lambd < -x else 0.0
+    w2 = v2 if lambd < x else w
+    return x if math.isnan(x) else w2
 
 
 @_loop
@@ -194,7 +198,8 @@ def _forward_loop(like, n, out, x, lambd):
 
 @_inline
 def _derivative(x, lambd):
-    return x if math.isnan(x) else 1.0 if (lambd < x) | (lambd < -x) else 0.0
+    w = 1.0 if (lambd < x) | (lambd < -x) else 0.0
+    return x if math.isnan(x) else w
 
 
 @_loop
@@ -220,7 +225,9 @@ def _second_derivative_loop(like, n, out, x, lambd):
 
 @_inline
 def _grad_lambd(x, lambd):
-    return x if math.isnan(x) else -1.0 if lambd < x else 1.0 if lambd < -x else 0.0
+    w = 1.0 if lambd < -x else 0.0
+    w2 = -1.0 if lambd < x else w
+    return x if math.isnan(x) else w2
 
 
 @_loop

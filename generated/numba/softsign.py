@@ -178,7 +178,9 @@ def _at(array: Array) -> int:
 @_inline
 def _forward(x):
     w = 1.0 if abs(x) == math.inf else x
-    return 1.0 if x == math.inf else -1.0 if x == -math.inf else w / (abs(w) + 1.0)
+    v = w / (abs(w) + 1.0)
+    w2 = -1.0 if x == -math.inf else v
+    return 1.0 if x == math.inf else w2
 
 
 @_loop
@@ -216,8 +218,10 @@ def _second_derivative(x):
     v8 = _mul_low(v4, v4) + v7 + v7
     v9 = v4 * v4
     v10 = (v5 + -1.0 + v6) * (_sign(v) * 2.0) / (v9 + v8 + _add_low(v9, v8))
-    w = -(2.0 / xc / xc / xc) if xc > 1.152921504606847e18 else v10
-    return -(2.0 / x / x / x) if x < -1.152921504606847e18 else w
+    v11 = -(2.0 / xc / xc / xc)
+    v12 = -(2.0 / x / x / x)
+    w = v11 if xc > 1.152921504606847e18 else v10
+    return v12 if x < -1.152921504606847e18 else w
 
 
 @_loop

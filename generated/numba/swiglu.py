@@ -296,12 +296,16 @@ def _forward(x, y):
     v10 = ((v9 + -0.020833333333314528) * y + 1.2216067623518822e-15) * y
     v11 = x * y
     v12 = ((v10 + 0.24999999999999975) * y + 0.5) * v11
+    v13 = (1.0 if y >= 0.0 else e) / (1.0 + e) * y * x
     mask = y < -64.0
     e2 = _exp(y * 0.25)
-    w = v12 if v < 1.0 else (1.0 if y >= 0.0 else e) / (1.0 + e) * y * x
-    v13 = abs(x)
-    w2 = _minimum(v13, 0.0) if y < -2000.0 else e2 * x * (e2 * y) * e2 * e2 if mask else w
-    return v11 if mask & (v13 == math.inf) else w2
+    v14 = e2 * x * (e2 * y) * e2 * e2
+    w = v12 if v < 1.0 else v13
+    v15 = abs(x)
+    v16 = _minimum(v15, 0.0)
+    w2 = v14 if mask else w
+    w3 = v16 if y < -2000.0 else w2
+    return v11 if mask & (v15 == math.inf) else w3
 
 
 @_loop
@@ -315,8 +319,10 @@ def _forward_loop(like, n, out, x, y):
 
 @_inline
 def _forward_lean(x, y):
-    w = -_sign(x * y) if y > 28.0 else 0.0
-    return abs(_sign(y)) * _sign(x) if abs(y) < 1.4551915228366852e-11 else w
+    v = -_sign(x * y)
+    v2 = abs(_sign(y)) * _sign(x)
+    w = v if y > 28.0 else 0.0
+    return v2 if abs(y) < 1.4551915228366852e-11 else w
 
 
 @_loop
@@ -332,8 +338,11 @@ def _forward_lean_loop(like, n, out, x, y):
 def _derivative_x(x, y):
     e = _exp(-abs(y))
     e2 = _exp(y * 0.25)
-    w = e2 * y * e2 * e2 * e2 if y < -64.0 else y * ((1.0 if y >= 0.0 else e) / (1.0 + e))
-    return x if math.isnan(x) else 0.0 if y < -2000.0 else w
+    v = e2 * y * e2 * e2 * e2
+    v2 = y * ((1.0 if y >= 0.0 else e) / (1.0 + e))
+    w = v if y < -64.0 else v2
+    w2 = 0.0 if y < -2000.0 else w
+    return x if math.isnan(x) else w2
 
 
 @_loop
@@ -347,7 +356,8 @@ def _derivative_x_loop(like, n, out, x, y):
 
 @_inline
 def _derivative_x_lean(x, y):
-    return abs(_sign(y)) if abs(y) < 1.4551915228366852e-11 else 0.0
+    v = abs(_sign(y))
+    return v if abs(y) < 1.4551915228366852e-11 else 0.0
 
 
 @_loop
@@ -383,14 +393,22 @@ def _derivative_y(x, y):
     v15 = ((v14 + -0.006606589138356043) * v5 + -0.015222655223188004) * v5
     v16 = ((v15 + 0.0188748142237823) * v5 + 0.1466487969969469) * v5 + 0.2178117057198001
     v17 = v16 * x * v5
+    v18 = v2 * (v3 - w * v2) * x
     mask4 = w < -64.0
     e2 = _exp(w * 0.25)
-    w2 = e2 * x * (e2 * v3) * e2 * e2 if mask4 else v17 if mask3 else v2 * (v3 - w * v2) * x
-    v18 = abs(x)
-    w3 = x * v3 if (v18 == math.inf) & mask4 else _minimum(v18, 0.0) if w < -2000.0 else w2
-    v19 = (1.0 if -w >= 0.0 else e) / v
-    w4 = (v17 if mask3 else x * (w * v19 + v2 - v19 * v19 * w)) if mask2 else w3
-    return x if mask else w4
+    v19 = e2 * x * (e2 * v3) * e2 * e2
+    w2 = v17 if mask3 else v18
+    v20 = abs(x)
+    v21 = _minimum(v20, 0.0)
+    w3 = v19 if mask4 else w2
+    v22 = x * v3
+    w4 = v21 if w < -2000.0 else w3
+    v23 = (1.0 if -w >= 0.0 else e) / v
+    v24 = x * (w * v23 + v2 - v23 * v23 * w)
+    w5 = v17 if mask3 else v24
+    w6 = v22 if (v20 == math.inf) & mask4 else w4
+    w7 = w5 if mask2 else w6
+    return x if mask else w7
 
 
 @_loop
@@ -404,7 +422,8 @@ def _derivative_y_loop(like, n, out, x, y):
 
 @_inline
 def _derivative_y_lean(x, y):
-    return _sign(y) * _sign(x) if abs(y) < 1.4551915228366852e-11 else 0.0
+    v = _sign(y) * _sign(x)
+    return v if abs(y) < 1.4551915228366852e-11 else 0.0
 
 
 @_loop
@@ -418,7 +437,8 @@ def _derivative_y_lean_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_xx(x, y):
-    return y if math.isnan(y) else x if math.isnan(x) else 0.0
+    w = x if math.isnan(x) else 0.0
+    return y if math.isnan(y) else w
 
 
 @_loop
@@ -437,8 +457,13 @@ def _second_derivative_xy(x, y):
     v = yc + 1.0
     v2 = (2.0 + e) * e + 1.0
     e2 = _exp(yc * 0.25)
-    w = 0.0 if yc < -2000.0 else e2 * v * e2 * e2 * e2 if yc < -64.0 else (v + e) * e / v2
-    return x if math.isnan(x) else (v * e + 1.0) / v2 if yc >= 0.0 else w
+    v3 = e2 * v * e2 * e2 * e2
+    v4 = (v + e) * e / v2
+    w = v3 if yc < -64.0 else v4
+    v5 = (v * e + 1.0) / v2
+    w2 = 0.0 if yc < -2000.0 else w
+    w3 = v5 if yc >= 0.0 else w2
+    return x if math.isnan(x) else w3
 
 
 @_loop
@@ -493,59 +518,71 @@ def _second_derivative_yy(x, y):
     v36 = v35 + v34
     v37 = _add_low(v35, v34) + -3.420532315723257e-09 + _add_low(v36, -0.09153051674365997)
     v38 = (v36 + -0.09153051674365997 + v37) * x * v17
-    v39 = y + 2.399357318878174
-    mask3 = abs(v39 + _add_low(y, 2.399357318878174)) < 1.0
-    v40 = v39 - 3.836270616029226e-08
-    v41 = (-1.4975057869097913e-15 * v40 + -1.8525242826140174e-14) * v40
-    v42 = ((v41 + -5.45056983215798e-14) * v40 + 8.559282235417885e-14) * v40
-    v43 = ((v42 + 1.0915674934971036e-12) * v40 + 3.4499968506633094e-12) * v40
-    v44 = ((v43 + 8.021786827524068e-13) * v40 + -4.120400514071561e-11) * v40
-    v45 = ((v44 + -1.9014754118800968e-10) * v40 + -2.964187619070941e-10) * v40
-    v46 = ((v45 + 1.1393109623654117e-09) * v40 + 8.622046529735554e-09) * v40
-    v47 = ((v46 + 2.261809925579744e-08) * v40 + -9.904143647556006e-09) * v40
-    v48 = ((v47 + -3.144649318815656e-07) * v40 + -1.1904605147672274e-06) * v40
-    v49 = ((v48 + -1.2461615072658496e-06) * v40 + 8.432377564813492e-06) * v40
-    v50 = ((v49 + 4.745074279281779e-05) * v40 + 9.64405929415381e-05) * v40
-    v51 = ((v50 + -0.00011513070195845344) * v40 + -0.001366369691236773) * v40
-    v52 = ((v51 + -0.003862816776830254) * v40 + -0.001836670144762844) * v40
-    v53 = v52 + 0.022487259234225326
-    v54 = v53 * v40
-    v55 = _mul_low(v53, v40) + -2.0757431606899246e-09 + _add_low(v54, 0.076295867562294)
-    v56 = v54 + 0.076295867562294
-    v57 = _mul_low(v56, v40) + v40 * v55
-    v58 = v56 * v40
-    v59 = v58 + v57
-    v60 = _add_low(v58, v57) + 3.420532315723257e-09 + _add_low(v59, 0.09153051674365997)
-    v61 = (v59 + 0.09153051674365997 + v60) * x * v40
+    v39 = v16 * x
+    v40 = y + 2.399357318878174
+    mask3 = abs(v40 + _add_low(y, 2.399357318878174)) < 1.0
+    v41 = v40 - 3.836270616029226e-08
+    v42 = (-1.4975057869097913e-15 * v41 + -1.8525242826140174e-14) * v41
+    v43 = ((v42 + -5.45056983215798e-14) * v41 + 8.559282235417885e-14) * v41
+    v44 = ((v43 + 1.0915674934971036e-12) * v41 + 3.4499968506633094e-12) * v41
+    v45 = ((v44 + 8.021786827524068e-13) * v41 + -4.120400514071561e-11) * v41
+    v46 = ((v45 + -1.9014754118800968e-10) * v41 + -2.964187619070941e-10) * v41
+    v47 = ((v46 + 1.1393109623654117e-09) * v41 + 8.622046529735554e-09) * v41
+    v48 = ((v47 + 2.261809925579744e-08) * v41 + -9.904143647556006e-09) * v41
+    v49 = ((v48 + -3.144649318815656e-07) * v41 + -1.1904605147672274e-06) * v41
+    v50 = ((v49 + -1.2461615072658496e-06) * v41 + 8.432377564813492e-06) * v41
+    v51 = ((v50 + 4.745074279281779e-05) * v41 + 9.64405929415381e-05) * v41
+    v52 = ((v51 + -0.00011513070195845344) * v41 + -0.001366369691236773) * v41
+    v53 = ((v52 + -0.003862816776830254) * v41 + -0.001836670144762844) * v41
+    v54 = v53 + 0.022487259234225326
+    v55 = v54 * v41
+    v56 = _mul_low(v54, v41) + -2.0757431606899246e-09 + _add_low(v55, 0.076295867562294)
+    v57 = v55 + 0.076295867562294
+    v58 = _mul_low(v57, v41) + v41 * v56
+    v59 = v57 * v41
+    v60 = v59 + v58
+    v61 = _add_low(v59, v58) + 3.420532315723257e-09 + _add_low(v60, 0.09153051674365997)
+    v62 = (v60 + 0.09153051674365997 + v61) * x * v41
+    w = v38 if mask2 else v39
     mask4 = y < -64.0
     e2 = _exp(y * 0.25)
-    v62 = y + 2.0 + _add_low(y, 2.0)
-    w = v61 if mask3 else v38 if mask2 else v16 * x
-    v63 = abs(x)
-    v64 = _minimum(v63, 0.0)
-    w2 = v64 if y < -2000.0 else e2 * x * (e2 * v62) * e2 * e2 if mask4 else w
-    mask5 = v63 == math.inf
-    v65 = -y
-    v66 = (1.0 if v65 >= 0.0 else e) / v
-    v67 = v2 * 2.0
-    v68 = v66 * v66
-    v69 = _mul_low(y, v68) + y * _mul_low(v66, v66)
-    v70 = y * v68
-    v71 = (v70 + v69) * -2.0
-    v72 = y * v66
-    v73 = _mul_low(v72, 3.0) + 3.0 * _mul_low(y, v66)
-    v74 = v72 * 3.0
-    v75 = v74 + v73
-    v76 = v65 + v67
-    v77 = _add_low(v65, v67) + _add_low(v70, v69) * -2.0 + _add_low(v76, v71)
-    v78 = v76 + v71
-    v79 = v66 * (v78 + v75 + (v77 + _add_low(v74, v73) + _add_low(v78, v75)))
+    v63 = y + 2.0 + _add_low(y, 2.0)
+    v64 = e2 * x * (e2 * v63) * e2 * e2
+    w2 = v62 if mask3 else w
+    v65 = abs(x)
+    v66 = _minimum(v65, 0.0)
+    w3 = v64 if mask4 else w2
+    mask5 = v65 == math.inf
+    v67 = x * v63
+    w4 = v66 if y < -2000.0 else w3
+    v68 = -y
+    v69 = (1.0 if v68 >= 0.0 else e) / v
+    v70 = v2 * 2.0
+    v71 = v69 * v69
+    v72 = _mul_low(y, v71) + y * _mul_low(v69, v69)
+    v73 = y * v71
+    v74 = (v73 + v72) * -2.0
+    v75 = y * v69
+    v76 = _mul_low(v75, 3.0) + 3.0 * _mul_low(y, v69)
+    v77 = v75 * 3.0
+    v78 = v77 + v76
+    v79 = v68 + v70
+    v80 = _add_low(v68, v70) + _add_low(v73, v72) * -2.0 + _add_low(v79, v74)
+    v81 = v79 + v74
+    v82 = v69 * (v81 + v78 + (v80 + _add_low(v77, v76) + _add_low(v81, v78)))
+    v83 = v82 * x
+    w5 = v38 if mask2 else v83
     mask6 = y > 64.0
-    e3 = _exp(v65 * 0.25)
-    v80 = v65 + 2.0 + _add_low(v65, 2.0)
-    w3 = v61 if mask3 else v38 if mask2 else v79 * x
-    w4 = v64 if y > 2000.0 else e3 * x * (e3 * v80) * e3 * e3 if mask6 else w3
-    return (x * v80 if mask6 & mask5 else w4) if mask else x * v62 if mask4 & mask5 else w2
+    e3 = _exp(v68 * 0.25)
+    v84 = v68 + 2.0 + _add_low(v68, 2.0)
+    v85 = e3 * x * (e3 * v84) * e3 * e3
+    w6 = v62 if mask3 else w5
+    w7 = v85 if mask6 else w6
+    v86 = x * v84
+    w8 = v66 if y > 2000.0 else w7
+    w9 = v86 if mask6 & mask5 else w8
+    w10 = v67 if mask4 & mask5 else w4
+    return w9 if mask else w10
 
 
 @_loop
@@ -559,7 +596,8 @@ def _second_derivative_yy_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_yy_lean(x, y):
-    return -(abs(_sign(y)) * _sign(x)) if y * y < 1.4551915228366852e-11 else 0.0
+    v = -(abs(_sign(y)) * _sign(x))
+    return v if y * y < 1.4551915228366852e-11 else 0.0
 
 
 @_loop

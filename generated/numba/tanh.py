@@ -271,7 +271,8 @@ def _forward_loop(like, n, out, x):
 
 @_inline
 def _forward_lean(x):
-    return -_sign(x) if x * x < 7.275957614183426e-12 else 0.0
+    v = -_sign(x)
+    return v if x * x < 7.275957614183426e-12 else 0.0
 
 
 @_loop
@@ -302,9 +303,14 @@ def _second_derivative(x):
     e = _exp(abs(x) * -2.0)
     v = 1.0 + e
     e2 = _exp(x * -2.0 * 0.5)
-    w = e2 * -8.0 * e2 if x > 32.0 else _tanh(x) * (e * 4.0 / v / v * -2.0)
+    v2 = e2 * -8.0 * e2
+    v3 = _tanh(x) * (e * 4.0 / v / v * -2.0)
+    w = v2 if x > 32.0 else v3
     e3 = _exp(x * 2.0 * 0.5)
-    return 0.0 if x < -1000.0 else e3 * 8.0 * e3 if x < -32.0 else 0.0 if x > 1000.0 else w
+    v4 = e3 * 8.0 * e3
+    w2 = 0.0 if x > 1000.0 else w
+    w3 = v4 if x < -32.0 else w2
+    return 0.0 if x < -1000.0 else w3
 
 
 @_loop
@@ -317,7 +323,8 @@ def _second_derivative_loop(like, n, out, x):
 
 @_inline
 def _second_derivative_lean(x):
-    return _sign(x) if x * x < 1.8189894035458565e-12 else 0.0
+    v = _sign(x)
+    return v if x * x < 1.8189894035458565e-12 else 0.0
 
 
 @_loop

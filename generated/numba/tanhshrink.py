@@ -266,7 +266,9 @@ def _forward(x):
     v6 = ((v5 + -0.0005898669330362528) * v + 0.0014558011553322875) * v
     v7 = ((v6 + -0.0035921232695898375) * v + 0.008863235079927805) * v
     v8 = ((v7 + -0.021869488510407153) * v + 0.053968253967478154) * v + -0.13333333333332406
-    return (v8 * v + 0.3333333333333333) * x * x * x if abs(x) < 1.0 else x - _tanh(x)
+    v9 = (v8 * v + 0.3333333333333333) * x * x * x
+    v10 = x - _tanh(x)
+    return v9 if abs(x) < 1.0 else v10
 
 
 @_loop
@@ -279,8 +281,10 @@ def _forward_loop(like, n, out, x):
 
 @_inline
 def _forward_lean(x):
-    w = -1.0 if x < -14.0 else 1.0 if x > 14.0 else 0.0
-    return -_sign(x) if x * x < 1.8189894035458565e-12 else w
+    w = 1.0 if x > 14.0 else 0.0
+    v = -_sign(x)
+    w2 = -1.0 if x < -14.0 else w
+    return v if x * x < 1.8189894035458565e-12 else w2
 
 
 @_loop
@@ -307,7 +311,8 @@ def _derivative_loop(like, n, out, x):
 
 @_inline
 def _derivative_lean(x):
-    return -abs(_sign(x)) if x * x < 1.8189894035458565e-12 else 0.0
+    v = -abs(_sign(x))
+    return v if x * x < 1.8189894035458565e-12 else 0.0
 
 
 @_loop
@@ -323,9 +328,14 @@ def _second_derivative(x):
     e = _exp(abs(x) * -2.0)
     v = 1.0 + e
     e2 = _exp(x * -2.0 * 0.5)
-    w = e2 * 8.0 * e2 if x > 32.0 else _tanh(x) * (e * 4.0 / v / v * 2.0)
+    v2 = e2 * 8.0 * e2
+    v3 = _tanh(x) * (e * 4.0 / v / v * 2.0)
+    w = v2 if x > 32.0 else v3
     e3 = _exp(x * 2.0 * 0.5)
-    return 0.0 if x < -1000.0 else e3 * -8.0 * e3 if x < -32.0 else 0.0 if x > 1000.0 else w
+    v4 = e3 * -8.0 * e3
+    w2 = 0.0 if x > 1000.0 else w
+    w3 = v4 if x < -32.0 else w2
+    return 0.0 if x < -1000.0 else w3
 
 
 @_loop
@@ -338,7 +348,8 @@ def _second_derivative_loop(like, n, out, x):
 
 @_inline
 def _second_derivative_lean(x):
-    return -_sign(x) if x * x < 1.8189894035458565e-12 else 0.0
+    v = -_sign(x)
+    return v if x * x < 1.8189894035458565e-12 else 0.0
 
 
 @_loop

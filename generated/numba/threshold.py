@@ -213,7 +213,8 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, threshold, value):
-    return x if math.isnan(x) else x if threshold < x else value
+    w = x if threshold < x else value
+    return x if math.isnan(x) else w
 
 
 @_loop
@@ -226,7 +227,8 @@ def _forward_loop(like, n, out, x, threshold, value):
 
 @_inline
 def _derivative(x, threshold, value):
-    return x if math.isnan(x) else 1.0 if threshold < x else 0.0
+    w = 1.0 if threshold < x else 0.0
+    return x if math.isnan(x) else w
 
 
 @_loop
@@ -265,7 +267,8 @@ def _grad_threshold_loop(like, n, out, x, threshold, value):
 
 @_inline
 def _grad_value(x, threshold, value):
-    return x if math.isnan(x) else 0.0 if threshold < x else 1.0
+    w = 0.0 if threshold < x else 1.0
+    return x if math.isnan(x) else w
 
 
 @_loop

@@ -248,7 +248,7 @@ def _run(name: str, reduces: bool, *rows: Tensor) -> Tensor:
     wide = [_wide(row) for row in rows]
     y = _leaf(name, wide) if _is_plain() else None
     y = _narrow(_KERNELS[name](*wide) if y is None else y, rows[0].dtype)
-    return y.squeeze(-1) if reduces else y
+    return y.amax(-1) if reduces else y  # not squeeze: no view is returned
 
 
 def _differentiable(name: str, reduces: bool, *rows: Tensor) -> Tensor:
