@@ -1,0 +1,253 @@
+"""Numba on the CPU: any array, any thread, vectors for certain, and the contract."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+from actgen.generated.numba import elu, geglu, silu, softmax
+
+import actgen
+from actgen.kernel import load_source
+from actgen.registry import names
+
+#: One of each kind, and each of the functions that the templates write.
+SAMPLE = ["silu", "gelu", "relu", "softmax", "maxout", "glu", "prelu", "mish", "softplus"]
+DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
+rng = np.random.default_rng(0)
+
+
+def same(ours, numpys) -> bool:
+    """Of one shape and dtype, and next to each other at most."""
+    a, b = (np.asarray(v, np.float64) for v in (ours, numpys))
+    alike = np.shape(ours) == np.shape(numpys) and ours.dtype == numpys.dtype
+    return alike and np.allclose(a, b, rtol=2e-7 if ours.dtype == np.float32 else 1e-14)
+
+
+def reference(name: str):
+    return actgen.compile(name, "numpy")
+
+
+LAYOUTS = {
+    "contiguous": lambda x: x,
+    "strided": lambda x: x[::2, :, ::-1],
+    "transposed": lambda x: x.T,
+    "one element": lambda x: x[:1, 0, 0],
+    "0-d": lambda x: x[0, 0, 0, ...],
+    "empty": lambda x: x[:0],
+    "Fortran": np.asfortranarray,
+    "read-only": lambda x: np.broadcast_to(x[:1], (4, 5, 7)),
+    "not aligned": lambda x: np.frombuffer(b"." + x.tobytes(), np.uint8)[1:].view(x.dtype),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_any_array(layout: str, dtype) -> None:
+    x = LAYOUTS[layout]((rng.standard_normal((3, 5, 7)) * 4).astype(dtype))
+    assert same(silu.silu(x), reference("silu").forward(x))
+    assert same(silu.silu_vjp(x, x), reference("silu").vjp(x, x))
+    assert same(elu.elu(x, alpha=2.5), reference("elu").forward(x, alpha=2.5))
+    alpha = rng.uniform(1, 2, x.shape[-1:]).astype(dtype)
+    assert same(elu.elu(x, alpha=alpha), reference("elu").forward(x, alpha=alpha))
+    for ours, numpys in zip(geglu.geglu_vjp(x, x, x), reference("geglu").vjp(x, x, x), strict=True):
+        assert same(ours, numpys)
+    if x.size and x.ndim:
+        for axis in range(x.ndim):
+            assert same(softmax.softmax(x, axis=axis), reference("softmax").forward(x, axis=axis))
+            assert same(softmax.softmax_vjp(x, x), reference("softmax").vjp(x, x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_out(dtype) -> None:
+    x = (rng.standard_normal(100_000) * 4).astype(dtype)
+    expected = reference("silu").forward(x)
+    out = np.empty_like(x)
+    assert silu.silu(x, out=out) is out and same(out, expected)
+    own = x.copy()
+    assert silu.silu(own, out=own) is own and same(own, expected)
+    # What is written lies one element on from what is read.
+    shifted = x.copy()
+    silu.silu(shifted[:-1], out=shifted[1:])
+    assert same(shifted[1:], expected[:-1])
+    other = np.empty(x.shape, np.float64)
+    assert np.allclose(silu.silu(x, out=other), expected.astype(np.float64), 1e-2, 1e-4)
+
+
+def test_errors() -> None:
+    x = np.ones(3, np.float32)
+    fixed = np.ones(3, np.float32)
+    fixed.flags.writeable = False
+    with pytest.raises(TypeError, match="expected real numbers, got an array of complex64"):
+        silu.silu(x * 1j)
+    with pytest.raises(TypeError, match="expected out of a floating dtype, got int64"):
+        silu.silu(x, out=np.zeros(3, np.int64))
+    with pytest.raises(ValueError, match="broadcast"):
+        silu.silu(x, out=np.zeros(2, np.float32))
+    with pytest.raises(ValueError, match="writeable"):
+        silu.silu(x, out=fixed)
+    with pytest.raises(ValueError, match="expected a number of threads, got -1"):
+        silu.set_num_threads(-1)
+
+
+def test_numbers_and_lists() -> None:
+    assert isinstance(silu.silu(1.5), np.float64)
+    assert silu.silu([1, 2]).dtype == np.float64
+    assert silu.silu(np.float32(1)).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_tables_hold_every_value(dtype) -> None:
+    """What is looked up is what is computed, NaN of any payload included."""
+    every = np.arange(1 << 16, dtype=np.uint16).view(dtype)
+    looked_up = silu.silu(every)
+    parts = np.concatenate([silu.silu(part) for part in np.split(every, 64)])  # too few for a table
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        number = ~np.isnan(every)
+    assert np.array_equal(looked_up[number].view(np.uint16), parts[number].view(np.uint16))
+    assert np.isnan(looked_up[~number]).all()
+
+
+LARGE = (rng.standard_normal(1 << 21) * 5).astype(np.float32)
+
+
+def right() -> bool:
+    return same(silu.silu(LARGE), reference("silu").forward(LARGE))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_slices_in_threads(count: int) -> None:
+    silu.set_num_threads(count)
+    try:
+        assert right()
+        rows = LARGE[: 999 * 1500].reshape(999, 1500)
+        softmax.set_num_threads(count)
+        assert same(softmax.softmax(rows), reference("softmax").forward(rows))
+    finally:
+        silu.set_num_threads(0)
+        softmax.set_num_threads(0)
+
+
+def test_many_python_threads() -> None:
+    silu.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(lambda _: right(), range(8)))
+    finally:
+        silu.set_num_threads(0)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_other_processes(method: str) -> None:
+    """A child has no thread of its parent's: it makes its own."""
+    silu.set_num_threads(2)
+    try:
+        silu.silu(LARGE)
+        assert threading.active_count() > 1
+        with get_context(method).Pool(1) as pool:
+            assert pool.apply_async(right).get(120)
+    finally:
+        silu.set_num_threads(0)
+
+
+THREADS = """
+import os, sys
+from actgen.generated.numba import silu
+print(silu._count())
+import torch
+torch.set_num_threads(3)
+print(silu._count())
+silu.set_num_threads(5)
+print(silu._count())
+"""
+
+
+def test_the_number_of_threads() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS],
+        env=os.environ | {"OMP_NUM_THREADS": "4"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["4", "3", "5"]
+
+
+COLD = """
+import numpy as np, mish
+print(mish.mish(np.float32(2)))
+"""
+
+
+def test_two_processes_compile_at_once(tmp_path: Path) -> None:
+    """Machine code is kept beside the file; who comes second finds it whole."""
+    (tmp_path / "mish.py").write_text(actgen.compile("mish", "numba").source)
+    for _ in range(2):
+        running = [
+            subprocess.Popen([sys.executable, "-c", COLD], cwd=tmp_path, stdout=subprocess.PIPE)
+            for _ in range(2)
+        ]
+        assert len({p.communicate()[0] for p in running}) == 1
+        assert not any(p.returncode for p in running)
+    assert {p.suffix for p in tmp_path.rglob("*.nb*")} == {".nbi", ".nbc"}
+
+
+def test_compiled_formulas_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = actgen.compile("relu", "numba").source
+    monkeypatch.setenv("ACTGEN_CACHE", str(tmp_path))
+    for _ in range(2):
+        module = load_source("relu_numba", text, kept=True)
+        assert module.relu(np.float32(-1)) == 0
+    assert {p.suffix for p in (tmp_path / "kernels").rglob("*.*")} >= {".py", ".nbi", ".nbc"}
+    monkeypatch.setenv("ACTGEN_CACHE", "")
+    assert load_source("relu_numba", text, kept=True).relu(2.0) == 2.0
+
+
+# Vectors.
+
+SOME = ["silu", "softmax", "glu"]
+CHECKED = {
+    "haswell": (["forward", *names()], [".*", *SAMPLE]),
+    "skylake-avx512": ([".*", *SOME],),
+    "neon": (["forward|derivative", *SOME],),
+}
+
+
+def packed(cpu: str, *what: str) -> list[str]:
+    script = Path(__file__).with_name("packed.py")
+    done = subprocess.run(
+        [sys.executable, str(script), cpu, *what], capture_output=True, text=True, check=False
+    )
+    assert "loops" in done.stderr, done.stderr[-2000:]
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("cpu,which", [(cpu, which) for cpu in CHECKED for which in CHECKED[cpu]])
+def test_loops_are_vectors(cpu: str, which: list[str]) -> None:
+    assert packed(cpu, *which) == []
+
+
+def test_what_is_no_vector_is_found(tmp_path: Path) -> None:
+    text = actgen.compile("sigmoid", "numba").source
+    (tmp_path / "own.py").write_text(
+        text.replace("_exp(-", "math.exp(-").replace("import os\n", "import math\nimport os\n")
+    )
+    found = packed("haswell", "forward", str(tmp_path / "own.py"))
+    assert any("it calls {'exp'}" in line for line in found)
+
+
+# Accuracy.
+
+
+@pytest.mark.parametrize("name", ["gelu", "softmin", "glu", "elu"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_contract(name: str, dtype: str) -> None:
+    assert actgen.verify(name, backend="numba", dtype=dtype).ok
