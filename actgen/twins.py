@@ -46,7 +46,8 @@ def twin(expr: Expr, inputs: Sequence[Symbol], parameters: Sequence[Symbol]) -> 
     """The program of a lifted expression with right derivatives of every order."""
     for x in inputs:
         expr = expr.replace(
-            lambda e: isinstance(e, (sympy.Max, sympy.Min)), lambda e, x=x: as_branches(e, x)
+            lambda e, x=x: isinstance(e, (sympy.Max, sympy.Min)) and e.has(x),
+            lambda e, x=x: as_branches(e, x),
         )
     for function, plain in PLAIN.items():
         expr = expr.replace(function, lambda arg, plain=plain: plain.subs(u, arg))

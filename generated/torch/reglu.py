@@ -190,11 +190,11 @@ def _second_derivative_yy(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _forward_smooth(x: Tensor, y: Tensor) -> Tensor:
-    return x * torch.where(y < 0.0, 0.0, y)
+    return x * torch.where(y > 0.0, y, 0.0)
 
 
 def _derivative_x_smooth(x: Tensor, y: Tensor) -> Tensor:
-    return torch.where(y < 0.0, 0.0, y)
+    return torch.where(y > 0.0, y, 0.0)
 
 
 def _derivative_y_smooth(x: Tensor, y: Tensor) -> Tensor:
