@@ -73,10 +73,7 @@ def unexplained(backend: str, outcomes: Iterable[Outcome]) -> list[Outcome]:
 def markdown(backend: str) -> str:
     """The recorded matrix as Markdown: how many activations of each kind pass each check."""
     outcomes = read(backend)
-    recorded = {o.check for o in outcomes}
-    every = framework(backend).checks
-    checks = [c for c in every if c.name in recorded]
-    left = len(every) - len(checks)
+    checks = framework(backend).checks
     platform = _all().get(backend, {}).get("platform", {})
     names = list(dict.fromkeys(o.activation for o in outcomes))
     tried = [o for o in outcomes if o.result != NOT_APPLICABLE]
@@ -90,11 +87,6 @@ def markdown(backend: str) -> str:
         f"{len(names)} activations, {len(checks)} checks, {backend} {platform.get(backend, '?')}: "
         f"{passed:,} of {len(tried):,} pass. A cell says of how many activations of a kind a check "
         "holds; – where it does not apply.",
-        *(
-            [f"{left} checks that compile, export or start processes are not recorded."]
-            if left
-            else []
-        ),
         "",
     ]
     for group in dict.fromkeys(c.group for c in checks):
