@@ -455,6 +455,7 @@ def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, A
                 ),
                 "lines": loops(backend.loops, found, single, one),
                 "reduces": any(s.kind != "store" for s in found),
+                "adds": any(s.kind == "row_sum" for s in found),
             }
         )
     return kernels, ops

@@ -155,7 +155,7 @@ def _blocks(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[st
             continue
         start, join, end = _REDUCTIONS[stage.kind]
         lines += [
-            f"{stage.name} = {start}",
+            start.format(stage.name),
             "for first in range(base, base + n, _TERMS):",
             "    count = min(_TERMS, base + n - first)",
             "    for k in range(count):",
@@ -167,13 +167,9 @@ def _blocks(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[st
 
 
 #: Reduction → what it starts with, how a block of terms joins it, what ends it.
-_REDUCTIONS = {
-    "row_max": ("-math.inf", "{0} = _greater({0}, _top(terms, count))", ()),
-    "row_sum": (
-        "low = 0.0",
-        "{0}, low = _plus({0}, low, _sum(terms, count))",
-        ("{0} = {0} + low if low == low else {0}",),  # an infinite sum has no rounding error
-    ),
+_REDUCTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "row_max": ("{0} = -math.inf", "{0} = _greater({0}, _top(terms, count))", ()),
+    "row_sum": ("_clear(lanes)", "_sum(terms, count, lanes)", ("{0} = _total(lanes)",)),
 }
 
 #: How a row is gone through: by the threads of a block of a device, or in blocks by one core.

@@ -156,16 +156,7 @@ def _at(array: Array) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-_TERMS = 256
-
-
-@njit(error_model="numpy", fastmath={"reassoc"})
-def _sum(terms, count):
-    """In lanes: at most as many roundings in a row as a block has vectors."""
-    total = 0.0
-    for k in range(count):
-        total += terms[k]
-    return total
+_TERMS, _LANES = 256, 32
 
 
 @njit(error_model="numpy", fastmath={"nnan", "nsz"})
@@ -198,6 +189,35 @@ def _plus(total, low, term):
     return result, low + ((total - (result - part)) + (term - part))
 
 
+@_inline
+def _clear(lanes):
+    for i in range(_LANES):
+        lanes[0, i] = lanes[1, i] = 0.0
+
+
+@_inline
+def _sum(terms, count, lanes):
+    """Terms added to sums beside each other, with their rounding errors."""
+    for k in range(count, -(-count // _LANES) * _LANES):
+        terms[k] = 0.0
+    for first in range(0, count, _LANES):
+        for i in range(_LANES):
+            lanes[0, i], lanes[1, i] = _plus(lanes[0, i], lanes[1, i], terms[first + i])
+
+
+@_inline
+def _total(lanes):
+    """All of the sums in one."""
+    half = _LANES // 2
+    while half:
+        for i in range(half):
+            low = lanes[1, i] + lanes[1, half + i]
+            lanes[0, i], lanes[1, i] = _plus(lanes[0, i], low, lanes[0, half + i])
+        half //= 2
+    total, low = lanes[0, 0], lanes[1, 0]
+    return total + low if low == low else total  # an infinite sum has no rounding error
+
+
 @_loop
 def _forward_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
@@ -220,6 +240,7 @@ def _derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     terms = np.empty(_TERMS)
+    lanes = np.empty((2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
@@ -229,14 +250,14 @@ def _derivative_loop(like, rows, out, x, n):
                 x_k = float64(x_at[first + k])
                 terms[k] = x_k
             top1 = _greater(top1, _top(terms, count))
-        sum1 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 terms[k] = 1.0 if x_k == top1 else 0.0
-            sum1, low = _plus(sum1, low, _sum(terms, count))
-        sum1 = sum1 + low if low == low else sum1
+            _sum(terms, count, lanes)
+        sum1 = _total(lanes)
         t4 = _maximum(sum1, 1.0)
         t6 = math.isnan(top1)
         for k in range(base, base + n):
@@ -262,6 +283,7 @@ def _vjp_loop(like, rows, out, x, dy, n):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     terms = np.empty(_TERMS)
+    lanes = np.empty((2, _LANES))
     for row in range(rows):
         base = row * n
         dy_row = float64(dy_at[row])
@@ -272,14 +294,14 @@ def _vjp_loop(like, rows, out, x, dy, n):
                 x_k = float64(x_at[first + k])
                 terms[k] = x_k
             top1 = _greater(top1, _top(terms, count))
-        sum1 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 terms[k] = 1.0 if x_k == top1 else 0.0
-            sum1, low = _plus(sum1, low, _sum(terms, count))
-        sum1 = sum1 + low if low == low else sum1
+            _sum(terms, count, lanes)
+        sum1 = _total(lanes)
         t4 = _maximum(sum1, 1.0)
         t6 = math.isnan(top1)
         for k in range(base, base + n):
@@ -294,6 +316,7 @@ def _jvp_loop(like, rows, out, x, dx, n):
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     terms = np.empty(_TERMS)
+    lanes = np.empty((2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
@@ -303,17 +326,17 @@ def _jvp_loop(like, rows, out, x, dx, n):
                 x_k = float64(x_at[first + k])
                 terms[k] = x_k
             top1 = _greater(top1, _top(terms, count))
-        sum1 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 terms[k] = 1.0 if x_k == top1 else 0.0
-            sum1, low = _plus(sum1, low, _sum(terms, count))
-        sum1 = sum1 + low if low == low else sum1
+            _sum(terms, count, lanes)
+        sum1 = _total(lanes)
         t4 = _maximum(sum1, 1.0)
         t6 = math.isnan(top1)
-        sum2 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
@@ -321,8 +344,8 @@ def _jvp_loop(like, rows, out, x, dx, n):
                 dx_k = float64(dx_at[first + k])
                 v = (1.0 if x_k == top1 else 0.0) / t4
                 terms[k] = dx_k * (top1 if t6 else v)
-            sum2, low = _plus(sum2, low, _sum(terms, count))
-        sum2 = sum2 + low if low == low else sum2
+            _sum(terms, count, lanes)
+        sum2 = _total(lanes)
         out_at[row] = sum2
 
 

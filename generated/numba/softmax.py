@@ -233,16 +233,7 @@ def _at(array: Array) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-_TERMS = 256
-
-
-@njit(error_model="numpy", fastmath={"reassoc"})
-def _sum(terms, count):
-    """In lanes: at most as many roundings in a row as a block has vectors."""
-    total = 0.0
-    for k in range(count):
-        total += terms[k]
-    return total
+_TERMS, _LANES = 256, 32
 
 
 @njit(error_model="numpy", fastmath={"nnan", "nsz"})
@@ -275,11 +266,41 @@ def _plus(total, low, term):
     return result, low + ((total - (result - part)) + (term - part))
 
 
+@_inline
+def _clear(lanes):
+    for i in range(_LANES):
+        lanes[0, i] = lanes[1, i] = 0.0
+
+
+@_inline
+def _sum(terms, count, lanes):
+    """Terms added to sums beside each other, with their rounding errors."""
+    for k in range(count, -(-count // _LANES) * _LANES):
+        terms[k] = 0.0
+    for first in range(0, count, _LANES):
+        for i in range(_LANES):
+            lanes[0, i], lanes[1, i] = _plus(lanes[0, i], lanes[1, i], terms[first + i])
+
+
+@_inline
+def _total(lanes):
+    """All of the sums in one."""
+    half = _LANES // 2
+    while half:
+        for i in range(half):
+            low = lanes[1, i] + lanes[1, half + i]
+            lanes[0, i], lanes[1, i] = _plus(lanes[0, i], low, lanes[0, half + i])
+        half //= 2
+    total, low = lanes[0, 0], lanes[1, 0]
+    return total + low if low == low else total  # an infinite sum has no rounding error
+
+
 @_loop
 def _forward_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     terms = np.empty(_TERMS)
+    lanes = np.empty((2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
@@ -290,7 +311,7 @@ def _forward_loop(like, rows, out, x, n):
                 terms[k] = x_k
             top1 = _greater(top1, _top(terms, count))
         t4 = -top1
-        sum1 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
@@ -302,16 +323,16 @@ def _forward_loop(like, rows, out, x, n):
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
                 terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            sum1, low = _plus(sum1, low, _sum(terms, count))
-        sum1 = sum1 + low if low == low else sum1
-        sum2 = low = 0.0
+            _sum(terms, count, lanes)
+        sum1 = _total(lanes)
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 terms[k] = 1.0 if x_k == top1 else 0.0
-            sum2, low = _plus(sum2, low, _sum(terms, count))
-        sum2 = sum2 + low if low == low else sum2
+            _sum(terms, count, lanes)
+        sum2 = _total(lanes)
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 + 1.0
@@ -329,6 +350,7 @@ def _derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     terms = np.empty(_TERMS)
+    lanes = np.empty((2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
@@ -339,7 +361,7 @@ def _derivative_loop(like, rows, out, x, n):
                 terms[k] = x_k
             top1 = _greater(top1, _top(terms, count))
         t4 = -top1
-        sum1 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
@@ -351,16 +373,16 @@ def _derivative_loop(like, rows, out, x, n):
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
                 terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            sum1, low = _plus(sum1, low, _sum(terms, count))
-        sum1 = sum1 + low if low == low else sum1
-        sum2 = low = 0.0
+            _sum(terms, count, lanes)
+        sum1 = _total(lanes)
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 terms[k] = 1.0 if x_k == top1 else 0.0
-            sum2, low = _plus(sum2, low, _sum(terms, count))
-        sum2 = sum2 + low if low == low else sum2
+            _sum(terms, count, lanes)
+        sum2 = _total(lanes)
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 + 1.0
@@ -381,6 +403,7 @@ def _second_derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     terms = np.empty(_TERMS)
+    lanes = np.empty((2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
@@ -391,7 +414,7 @@ def _second_derivative_loop(like, rows, out, x, n):
                 terms[k] = x_k
             top1 = _greater(top1, _top(terms, count))
         t4 = -top1
-        sum1 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
@@ -403,16 +426,16 @@ def _second_derivative_loop(like, rows, out, x, n):
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
                 terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            sum1, low = _plus(sum1, low, _sum(terms, count))
-        sum1 = sum1 + low if low == low else sum1
-        sum2 = low = 0.0
+            _sum(terms, count, lanes)
+        sum1 = _total(lanes)
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 terms[k] = 1.0 if x_k == top1 else 0.0
-            sum2, low = _plus(sum2, low, _sum(terms, count))
-        sum2 = sum2 + low if low == low else sum2
+            _sum(terms, count, lanes)
+        sum2 = _total(lanes)
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 + 1.0
@@ -435,6 +458,7 @@ def _vjp_loop(like, rows, out, x, dy, n):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     terms = np.empty(_TERMS)
+    lanes = np.empty((2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
@@ -445,7 +469,7 @@ def _vjp_loop(like, rows, out, x, dy, n):
                 terms[k] = x_k
             top1 = _greater(top1, _top(terms, count))
         t4 = -top1
-        sum1 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
@@ -457,31 +481,31 @@ def _vjp_loop(like, rows, out, x, dy, n):
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
                 terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            sum1, low = _plus(sum1, low, _sum(terms, count))
-        sum1 = sum1 + low if low == low else sum1
-        sum2 = low = 0.0
+            _sum(terms, count, lanes)
+        sum1 = _total(lanes)
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 terms[k] = 1.0 if x_k == top1 else 0.0
-            sum2, low = _plus(sum2, low, _sum(terms, count))
-        sum2 = sum2 + low if low == low else sum2
+            _sum(terms, count, lanes)
+        sum2 = _total(lanes)
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 < 1.0
-        sum3 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 dy_k = float64(dy_at[first + k])
                 terms[k] = dy_k * (1.0 if x_k == top1 else 0.0)
-            sum3, low = _plus(sum3, low, _sum(terms, count))
-        sum3 = sum3 + low if low == low else sum3
+            _sum(terms, count, lanes)
+        sum3 = _total(lanes)
         t23 = sum3 / sum2
         t24 = t23 if t20 else 0.0
-        sum4 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
@@ -493,8 +517,8 @@ def _vjp_loop(like, rows, out, x, dy, n):
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
                 terms[k] = (dy_k - t24) * v3
-            sum4, low = _plus(sum4, low, _sum(terms, count))
-        sum4 = sum4 + low if low == low else sum4
+            _sum(terms, count, lanes)
+        sum4 = _total(lanes)
         t28 = t19 + 1.0
         for k in range(base, base + n):
             x_k = float64(x_at[k])
@@ -513,6 +537,7 @@ def _jvp_loop(like, rows, out, x, dx, n):
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     terms = np.empty(_TERMS)
+    lanes = np.empty((2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
@@ -523,7 +548,7 @@ def _jvp_loop(like, rows, out, x, dx, n):
                 terms[k] = x_k
             top1 = _greater(top1, _top(terms, count))
         t4 = -top1
-        sum1 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
@@ -535,31 +560,31 @@ def _jvp_loop(like, rows, out, x, dx, n):
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
                 terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            sum1, low = _plus(sum1, low, _sum(terms, count))
-        sum1 = sum1 + low if low == low else sum1
-        sum2 = low = 0.0
+            _sum(terms, count, lanes)
+        sum1 = _total(lanes)
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 terms[k] = 1.0 if x_k == top1 else 0.0
-            sum2, low = _plus(sum2, low, _sum(terms, count))
-        sum2 = sum2 + low if low == low else sum2
+            _sum(terms, count, lanes)
+        sum2 = _total(lanes)
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 < 1.0
-        sum3 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
                 x_k = float64(x_at[first + k])
                 dx_k = float64(dx_at[first + k])
                 terms[k] = dx_k * (1.0 if x_k == top1 else 0.0)
-            sum3, low = _plus(sum3, low, _sum(terms, count))
-        sum3 = sum3 + low if low == low else sum3
+            _sum(terms, count, lanes)
+        sum3 = _total(lanes)
         t23 = sum3 / sum2
         t24 = t23 if t20 else 0.0
-        sum4 = low = 0.0
+        _clear(lanes)
         for first in range(base, base + n, _TERMS):
             count = min(_TERMS, base + n - first)
             for k in range(count):
@@ -571,8 +596,8 @@ def _jvp_loop(like, rows, out, x, dx, n):
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
                 terms[k] = (dx_k - t24) * v3
-            sum4, low = _plus(sum4, low, _sum(terms, count))
-        sum4 = sum4 + low if low == low else sum4
+            _sum(terms, count, lanes)
+        sum4 = _total(lanes)
         t28 = t19 + 1.0
         for k in range(base, base + n):
             x_k = float64(x_at[k])
