@@ -10,6 +10,9 @@ from .lang import RowMax, RowPick, RowSum, RowTop, symbol
 from .rewrite import rewrite
 from .rules import RULES
 
+#: Below the greatest float32.
+_GREAT = sympy.Integer(34) * 10**37
+
 
 def lift_rows(expr: Expr, elementwise: set[Symbol]) -> Expr:
     """A row formula in which no exponential overflows; `elementwise` vary along the row.
@@ -31,9 +34,19 @@ def lift_rows(expr: Expr, elementwise: set[Symbol]) -> Expr:
 
 
 def plain_rows(expr: Expr, elementwise: set[Symbol]) -> Expr:
-    """A row formula in which no exponential overflows, and nothing else is changed."""
+    """A row formula in which no exponential overflows; but for infinities nothing else is changed.
+
+    Entries at the top are told apart from it only where that is infinite: elsewhere the greatest
+    one's derivative is needed.
+    """
     joined = sympy.powsimp(sympy.expand(_lift(expr, elementwise)), deep=True, combine="exp")
-    return sympy.factor_terms(rewrite(joined, RULES))
+    distant = _shift(rewrite(joined, RULES)).replace(
+        shifted,
+        lambda a, top: sympy.Piecewise(
+            (0, sympy.And(sympy.Eq(a, top), sympy.Abs(top) > _GREAT)), (a - top, True)
+        ),
+    )
+    return sympy.factor_terms(distant)
 
 
 def _without_top(expr: Expr, unit: Symbol, power: Expr, parts: dict[Expr, Symbol]) -> Expr:

@@ -267,7 +267,8 @@ def _jvp(x: Array, dx: Array) -> Array:
 
 
 def _tangent(x: Array, dx: Array) -> Array:
-    e = jnp.exp(x - jnp.max(x, -1, keepdims=True))
+    top = jnp.max(x, -1, keepdims=True)
+    e = jnp.exp(jnp.where((x == top) & (jnp.abs(top) > 3.4e38), 0.0, x - top))
     return dx - jnp.sum(dx * e, -1, keepdims=True) / _row_sum(e)
 
 

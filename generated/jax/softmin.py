@@ -266,10 +266,10 @@ def _jvp(x: Array, dx: Array) -> Array:
 
 
 def _tangent(x: Array, dx: Array) -> Array:
-    v = -x
-    top = jnp.max(v, -1, keepdims=True)
-    e = jnp.exp(v - top)
-    s = _row_sum(jnp.exp(-(x + top)))
+    top = jnp.max(-x, -1, keepdims=True)
+    w = jnp.where((jnp.abs(top) > 3.4e38) & (x == -top), 0.0, -(x + top))
+    e = jnp.exp(w)
+    s = _row_sum(e)
     return (jnp.sum(dx * e, -1, keepdims=True) / s - dx) * e / s
 
 

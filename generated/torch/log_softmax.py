@@ -211,28 +211,36 @@ def _jvp(x: Tensor, dx: Tensor) -> Tensor:
 
 def _forward_smooth(x: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    return x - torch.log(_row_sum(torch.exp(x - top))) - top
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    return w - torch.log(_row_sum(torch.exp(w)))
 
 
 def _derivative_smooth(x: Tensor) -> Tensor:
-    e = torch.exp(x - torch.amax(x, -1, keepdim=True))
+    top = torch.amax(x, -1, keepdim=True)
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    e = torch.exp(w)
     return 1.0 - e / _row_sum(e)
 
 
 def _second_derivative_smooth(x: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    e = torch.exp(x - top)
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    e = torch.exp(w)
     s = _row_sum(e)
     return (torch.exp(x * 2.0 - top * 2.0) / s - e) / s
 
 
 def _vjp_smooth(x: Tensor, dy: Tensor) -> Tensor:
-    e = torch.exp(x - torch.amax(x, -1, keepdim=True))
+    top = torch.amax(x, -1, keepdim=True)
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    e = torch.exp(w)
     return dy - _row_sum(dy) * e / _row_sum(e)
 
 
 def _jvp_smooth(x: Tensor, dx: Tensor) -> Tensor:
-    e = torch.exp(x - torch.amax(x, -1, keepdim=True))
+    top = torch.amax(x, -1, keepdim=True)
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    e = torch.exp(w)
     return dx - _row_sum(dx * e) / _row_sum(e)
 
 
@@ -384,7 +392,10 @@ def _back(y: Tensor, x: Tensor, dim: int) -> Tensor:
     """As x is: the last axis where x has its rows."""
     if x.dim() == 0:
         return y.squeeze(-1)
-    return y if dim in (-1, x.dim() - 1) else y.movedim(-1, dim)
+    if dim in (-1, x.dim() - 1):
+        return y
+    moved = y.movedim(-1, dim)
+    return moved.contiguous() if x.is_contiguous() else moved.clone()  # no view is returned
 
 
 def _along(dim: int, name: str, reduces: bool, *tensors: Tensor) -> Tensor:

@@ -285,7 +285,10 @@ def _back(y: Tensor, x: Tensor, dim: int) -> Tensor:
     """As x is: the last axis where x has its rows."""
     if x.dim() == 0:
         return y.squeeze(-1)
-    return y if dim in (-1, x.dim() - 1) else y.movedim(-1, dim)
+    if dim in (-1, x.dim() - 1):
+        return y
+    moved = y.movedim(-1, dim)
+    return moved.contiguous() if x.is_contiguous() else moved.clone()  # no view is returned
 
 
 def _along(dim: int, name: str, reduces: bool, *tensors: Tensor) -> Tensor:

@@ -214,33 +214,41 @@ def _jvp(x: Tensor, dx: Tensor) -> Tensor:
 
 
 def _forward_smooth(x: Tensor) -> Tensor:
-    e = torch.exp(x - torch.amax(x, -1, keepdim=True))
+    top = torch.amax(x, -1, keepdim=True)
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    e = torch.exp(w)
     return e / _row_sum(e)
 
 
 def _derivative_smooth(x: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    e = torch.exp(x - top)
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    e = torch.exp(w)
     s = _row_sum(e)
     return (e - torch.exp(x * 2.0 - top * 2.0) / s) / s
 
 
 def _second_derivative_smooth(x: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    e = torch.exp(x - top)
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    e = torch.exp(w)
     s = _row_sum(e)
-    v = e + torch.exp(x * 3.0 - top * 3.0) * 2.0 / s / s
+    v = torch.exp(x * 3.0 - top * 3.0) * 2.0 / s / s + e
     return (v - torch.exp(x * 2.0 - top * 2.0) * 3.0 / s) / s
 
 
 def _vjp_smooth(x: Tensor, dy: Tensor) -> Tensor:
-    e = torch.exp(x - torch.amax(x, -1, keepdim=True))
+    top = torch.amax(x, -1, keepdim=True)
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    e = torch.exp(w)
     s = _row_sum(e)
     return (dy - _row_sum(dy * e) / s) * e / s
 
 
 def _jvp_smooth(x: Tensor, dx: Tensor) -> Tensor:
-    e = torch.exp(x - torch.amax(x, -1, keepdim=True))
+    top = torch.amax(x, -1, keepdim=True)
+    w = torch.where((x == top) & (torch.abs(top) > 3.4e38), 0.0, x - top)
+    e = torch.exp(w)
     s = _row_sum(e)
     return (dx - _row_sum(dx * e) / s) * e / s
 
@@ -393,7 +401,10 @@ def _back(y: Tensor, x: Tensor, dim: int) -> Tensor:
     """As x is: the last axis where x has its rows."""
     if x.dim() == 0:
         return y.squeeze(-1)
-    return y if dim in (-1, x.dim() - 1) else y.movedim(-1, dim)
+    if dim in (-1, x.dim() - 1):
+        return y
+    moved = y.movedim(-1, dim)
+    return moved.contiguous() if x.is_contiguous() else moved.clone()  # no view is returned
 
 
 def _along(dim: int, name: str, reduces: bool, *tensors: Tensor) -> Tensor:

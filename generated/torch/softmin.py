@@ -219,39 +219,42 @@ def _jvp(x: Tensor, dx: Tensor) -> Tensor:
 
 
 def _forward_smooth(x: Tensor) -> Tensor:
-    v = -x
-    top = torch.amax(v, -1, keepdim=True)
-    return torch.exp(v - top) / _row_sum(torch.exp(-(x + top)))
+    top = torch.amax(-x, -1, keepdim=True)
+    w = torch.where((torch.abs(top) > 3.4e38) & (x == -top), 0.0, -(x + top))
+    e = torch.exp(w)
+    return e / _row_sum(e)
 
 
 def _derivative_smooth(x: Tensor) -> Tensor:
-    v = -x
-    top = torch.amax(v, -1, keepdim=True)
-    s = _row_sum(torch.exp(-(x + top)))
-    return (torch.exp(x * -2.0 - top * 2.0) / s - torch.exp(v - top)) / s
+    top = torch.amax(-x, -1, keepdim=True)
+    w = torch.where((torch.abs(top) > 3.4e38) & (x == -top), 0.0, -(x + top))
+    e = torch.exp(w)
+    s = _row_sum(e)
+    return (torch.exp(x * -2.0 - top * 2.0) / s - e) / s
 
 
 def _second_derivative_smooth(x: Tensor) -> Tensor:
-    v = -x
-    top = torch.amax(v, -1, keepdim=True)
-    s = _row_sum(torch.exp(-(x + top)))
-    v2 = torch.exp(x * -3.0 - top * 3.0) * 2.0 / s / s + torch.exp(v - top)
-    return (v2 - torch.exp(x * -2.0 - top * 2.0) * 3.0 / s) / s
+    top = torch.amax(-x, -1, keepdim=True)
+    w = torch.where((torch.abs(top) > 3.4e38) & (x == -top), 0.0, -(x + top))
+    e = torch.exp(w)
+    s = _row_sum(e)
+    v = torch.exp(x * -3.0 - top * 3.0) * 2.0 / s / s + e
+    return (v - torch.exp(x * -2.0 - top * 2.0) * 3.0 / s) / s
 
 
 def _vjp_smooth(x: Tensor, dy: Tensor) -> Tensor:
-    v = -x
-    top = torch.amax(v, -1, keepdim=True)
-    e = torch.exp(v - top)
-    s = _row_sum(torch.exp(-(x + top)))
+    top = torch.amax(-x, -1, keepdim=True)
+    w = torch.where((torch.abs(top) > 3.4e38) & (x == -top), 0.0, -(x + top))
+    e = torch.exp(w)
+    s = _row_sum(e)
     return (_row_sum(dy * e) / s - dy) * e / s
 
 
 def _jvp_smooth(x: Tensor, dx: Tensor) -> Tensor:
-    v = -x
-    top = torch.amax(v, -1, keepdim=True)
-    e = torch.exp(v - top)
-    s = _row_sum(torch.exp(-(x + top)))
+    top = torch.amax(-x, -1, keepdim=True)
+    w = torch.where((torch.abs(top) > 3.4e38) & (x == -top), 0.0, -(x + top))
+    e = torch.exp(w)
+    s = _row_sum(e)
     return (_row_sum(dx * e) / s - dx) * e / s
 
 
@@ -403,7 +406,10 @@ def _back(y: Tensor, x: Tensor, dim: int) -> Tensor:
     """As x is: the last axis where x has its rows."""
     if x.dim() == 0:
         return y.squeeze(-1)
-    return y if dim in (-1, x.dim() - 1) else y.movedim(-1, dim)
+    if dim in (-1, x.dim() - 1):
+        return y
+    moved = y.movedim(-1, dim)
+    return moved.contiguous() if x.is_contiguous() else moved.clone()  # no view is returned
 
 
 def _along(dim: int, name: str, reduces: bool, *tensors: Tensor) -> Tensor:
