@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,15 +82,18 @@ assert not [m for m in sys.modules if m.split(".")[0] in ("actgen", "sympy", "fl
 print("alone")
 """
 
-CALLS = {
-    "numpy": """
+ARRAYS = """
 import inspect, numpy as np
 f = getattr(module, name)
 n = sum(p.default is p.empty for p in inspect.signature(f).parameters.values())
 x = np.linspace(-3, 3, 12, dtype=np.float32).reshape(2, 2, 3)
 y = f(*[x] * n)
 assert np.isfinite(y).all() and y.dtype == np.float32
-""",
+"""
+
+CALLS = {
+    "numpy": ARRAYS,
+    "numba": ARRAYS,
     "torch": """
 import inspect, torch
 f = getattr(module, name)
@@ -112,7 +116,9 @@ assert jax.numpy.isfinite(slope).all() and slope.dtype == "float32"
 
 @pytest.mark.parametrize("backend", CALLS)
 def test_files_run_alone(backend: str, tmp_path: Path) -> None:
-    files = [str(GENERATED / backend / f"{name}.py") for name in names()]
+    no_machine_code = shutil.ignore_patterns("__pycache__")
+    copied = shutil.copytree(GENERATED / backend, tmp_path / "files", ignore=no_machine_code)
+    files = [str(copied / f"{name}.py") for name in names()]
     done = subprocess.run(
         [sys.executable, "-c", ALONE, CALLS[backend], *files],
         capture_output=True,
