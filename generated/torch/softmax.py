@@ -403,8 +403,8 @@ def _back(y: Tensor, x: Tensor, dim: int) -> Tensor:
         return y.squeeze(-1)
     if dim in (-1, x.dim() - 1):
         return y
-    moved = y.movedim(-1, dim)
-    return moved.contiguous() if x.is_contiguous() else moved.clone()  # no view is returned
+    kept = torch.contiguous_format if x.is_contiguous() else torch.preserve_format
+    return y.movedim(-1, dim).clone(memory_format=kept)  # no view is returned
 
 
 def _along(dim: int, name: str, reduces: bool, *tensors: Tensor) -> Tensor:
