@@ -24,6 +24,8 @@ from .twins import twin
 
 #: The kernel of f' from the output, where there is one.
 FROM_OUTPUT = "derivative_of_output"
+#: The loop that multiplies it by a cotangent.
+VJP_OF_OUTPUT = "vjp_of_output"
 
 
 def partials(act: Activation) -> dict[str, tuple[str | None, ...]]:
@@ -50,7 +52,7 @@ def _products(act: Activation) -> dict[str, str]:
     """Kernel of a first derivative → the kernel of its product with a cotangent (files.py)."""
     first = {f"derivative_{v}": f"vjp_{v}" for v in act.inputs} if act.is_gated else {}
     gradients = {f"grad_{p.name}": f"vjp_{p.name}" for p in act.parameters}
-    return (first or {"derivative": "vjp"}) | gradients
+    return (first or {"derivative": "vjp"}) | gradients | {FROM_OUTPUT: VJP_OF_OUTPUT}
 
 
 def slots(compiled: Compiled, backend: Backend, public: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy
 
-from . import autograd, chains, emit, model, modules
+from . import autograd, chains, emit, model, modules, outputs
 from .atoms import offset, shifted
 from .backends import Backend
 from .compiled import Compiled
@@ -232,6 +232,16 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         """A kernel that multiplies a cotangent or tangent by a derivative."""
         lines = [f"return {cotangent} * {of}({', '.join([*inputs, *parameters])})"]
         return _kernel(name, [*inputs, cotangent], parameters, backend, lines)
+
+    form = outputs.output_form(compiled) if backend.compiles else outputs.NONE
+    if form.program is not None and form.dtypes:  # for the backward passes that save the output
+        name, called = f"_{autograd.FROM_OUTPUT}", ", ".join(["y", *parameters])
+        lines, used = emit.function_lines(form.program, backend)
+        ops |= used
+        given = form.program.inputs, form.program.parameters
+        kernels.append(_kernel(name, *given, backend, lines))
+        lines = [f"return dy * {name}({called})"]
+        kernels.append(_kernel(f"_{autograd.VJP_OF_OUTPUT}", ["y", "dy"], given[1], backend, lines))
 
     functions = [public("", "_forward")]
     pairs: list[dict[str, Any]] = []

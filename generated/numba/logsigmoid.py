@@ -197,6 +197,18 @@ def _exp(x):
 
 
 @_fused
+def _expm1(x):
+    """Within 2 ulp."""
+    c = 709.8 if x > 709.8 else x
+    c = -40.0 if c < -40.0 else c
+    _, whole, t, low, p = _reduced(c)
+    m = t + (t * t * p + low)
+    half = _power_of_2(whole - np.int64(1))
+    y = 2.0 * (half * m + (half - 0.5))
+    return x if abs(x) < 1e-17 else y
+
+
+@_fused
 def _log_of_sum(u, low):
     """log(u + low) for a positive normal u and a small low."""
     # u = 2**k (1 + f), 1 + f between the roots of 1/2 and of 2.
@@ -298,6 +310,34 @@ def _second_derivative_loop(like, n, out, x):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative(float64(x_at[i]))
+
+
+@_inline
+def _derivative_of_output(y):
+    v = -_expm1(y)
+    return y if math.isnan(y) else v
+
+
+@_loop
+def _derivative_of_output_loop(like, n, out, y):
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_of_output(float64(y_at[i]))
+
+
+@_inline
+def _vjp_of_output(y, dy):
+    return dy * _derivative_of_output(y)
+
+
+@_loop
+def _vjp_of_output_loop(like, n, out, y, dy):
+    y_at = _pointer(y, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_of_output(float64(y_at[i]), float64(dy_at[i]))
 
 
 @_inline

@@ -200,6 +200,34 @@ def _second_derivative_loop(like, n, out, x):
 
 
 @_inline
+def _derivative_of_output(y):
+    w = 1.0 if y > 0.0 else 0.0
+    return y if math.isnan(y) else w
+
+
+@_loop
+def _derivative_of_output_loop(like, n, out, y):
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_of_output(float64(y_at[i]))
+
+
+@_inline
+def _vjp_of_output(y, dy):
+    return dy * _derivative_of_output(y)
+
+
+@_loop
+def _vjp_of_output_loop(like, n, out, y, dy):
+    y_at = _pointer(y, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_of_output(float64(y_at[i]), float64(dy_at[i]))
+
+
+@_inline
 def _vjp(x, dy):
     return dy * _derivative(x)
 

@@ -239,6 +239,35 @@ def _grad_lambd_loop(like, n, out, x, lambd):
 
 
 @_inline
+def _derivative_of_output(y, lambd):
+    w = 0.0 if y >= 0.0 else 1.0
+    w2 = 1.0 if y > 0.0 else w
+    return y if math.isnan(y) else w2
+
+
+@_loop
+def _derivative_of_output_loop(like, n, out, y, lambd):
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_of_output(float64(y_at[i]), _each(lambd, i))
+
+
+@_inline
+def _vjp_of_output(y, dy, lambd):
+    return dy * _derivative_of_output(y, lambd)
+
+
+@_loop
+def _vjp_of_output_loop(like, n, out, y, dy, lambd):
+    y_at = _pointer(y, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_of_output(float64(y_at[i]), float64(dy_at[i]), _each(lambd, i))
+
+
+@_inline
 def _vjp(x, dy, lambd):
     return dy * _derivative(x, lambd)
 

@@ -280,6 +280,36 @@ def _grad_value_loop(like, n, out, x, threshold, value):
 
 
 @_inline
+def _derivative_of_output(y, threshold, value):
+    w = 1.0 if value < y else 0.0
+    return y if math.isnan(y) else w
+
+
+@_loop
+def _derivative_of_output_loop(like, n, out, y, threshold, value):
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_of_output(float64(y_at[i]), _each(threshold, i), _each(value, i))
+
+
+@_inline
+def _vjp_of_output(y, dy, threshold, value):
+    return dy * _derivative_of_output(y, threshold, value)
+
+
+@_loop
+def _vjp_of_output_loop(like, n, out, y, dy, threshold, value):
+    y_at = _pointer(y, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_of_output(
+            float64(y_at[i]), float64(dy_at[i]), _each(threshold, i), _each(value, i)
+        )
+
+
+@_inline
 def _vjp(x, dy, threshold, value):
     return dy * _derivative(x, threshold, value)
 

@@ -493,6 +493,7 @@ _PARTIALS: dict[str, tuple[str | None, ...]] = {
 _PRODUCTS: dict[str, str] = {
     "derivative_x": "vjp_x",
     "derivative_y": "vjp_y",
+    "derivative_of_output": "vjp_of_output",
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {

@@ -159,6 +159,7 @@ _PARTIALS: dict[str, tuple[str | None, ...]] = {
 #: Kernel → the loop that multiplies it by a cotangent.
 _PRODUCTS: dict[str, str] = {
     "derivative": "vjp",
+    "derivative_of_output": "vjp_of_output",
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {

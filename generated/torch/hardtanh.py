@@ -200,6 +200,7 @@ _PRODUCTS: dict[str, str] = {
     "derivative": "vjp",
     "grad_min_val": "vjp_min_val",
     "grad_max_val": "vjp_max_val",
+    "derivative_of_output": "vjp_of_output",
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {

@@ -301,6 +301,7 @@ _PRODUCTS: dict[str, str] = {
     "grad_negative_slope": "vjp_negative_slope",
     "grad_max_value": "vjp_max_value",
     "grad_threshold": "vjp_threshold",
+    "derivative_of_output": "vjp_of_output",
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {

@@ -231,15 +231,23 @@ def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
     """A kernel's values in one loop; None where there is none for these tensors."""
     x = rows[0]
     found = _loops().get((name, x.dtype))
-    if found is None or not x.numel() or not all(_is_read(row, x.dtype) for row in rows):
+    if found is None or not x.numel():
         return None
+    rows = [row.contiguous() if row.layout is torch.strided else row for row in rows]
+    if not all(_is_read(row, x.dtype) for row in rows):
+        return None
+    x = rows[0]
     if any(row.shape[:-1] != x.shape[:-1] for row in rows):
         return None
     y = x.new_empty((*x.shape[:-1], 1 if name in ("forward", "jvp") else x.shape[-1]))
     loop, number, run = found
-    n = x.shape[-1]
-    steps = [a.shape[-1] * x.element_size() for a in (y, *rows)]
-    run(loop, [*steps, 0], number, x.numel() // n, *(a.data_ptr() for a in (y, *rows)), n)
+    n, count = x.shape[-1], x.numel()
+    places = [a.data_ptr() for a in (y, *rows)]
+    if count < 1 << 16:
+        loop(number, count // n, *places, n)
+    else:
+        steps = [a.shape[-1] * x.element_size() for a in (y, *rows)]
+        run(loop, [*steps, 0], number, count // n, *places, n)
     return y
 
 

@@ -346,6 +346,7 @@ _PARTIALS: dict[str, tuple[str | None, ...]] = {
 _PRODUCTS: dict[str, str] = {
     "derivative": "vjp",
     "grad_beta": "vjp_beta",
+    "derivative_of_output": "vjp_of_output",
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {

@@ -203,6 +203,7 @@ _PRODUCTS: dict[str, str] = {
     "derivative": "vjp",
     "grad_threshold": "vjp_threshold",
     "grad_value": "vjp_value",
+    "derivative_of_output": "vjp_of_output",
 }
 #: What has the derivatives of a kernel, to any order; a kernel that is not here is constant.
 _SMOOTH: dict[str, Callable[..., Tensor]] = {
