@@ -25,9 +25,9 @@ _OWN = {
     "tanh": ("bits", "exp", "expm1", "hyperbolic"),
     "erf": ("bits", "exp", "erf"),
     "erfc": ("bits", "exp", "erf"),
-    "sign": ("choice",),
-    "minimum": ("choice",),
-    "maximum": ("choice",),
+    "sign": ("sign",),
+    "minimum": ("minimum",),
+    "maximum": ("maximum",),
     "mul_low": ("wide",),
     "add_low": ("wide",),
 }

@@ -133,16 +133,6 @@ def _sign(a):
 
 
 @_inline
-def _minimum(a, b):
-    return b if a > b else a  # NaN in a stays
-
-
-@_inline
-def _maximum(a, b):
-    return b if a < b else a  # NaN in a stays
-
-
-@_inline
 def _mul_low(a, b):
     """The rounding error of a * b (Dekker)."""
     ah, bh = 134217729.0 * a, 134217729.0 * b
@@ -342,10 +332,6 @@ def _map(
                 _run(_lookup, (2, 2, 0), _HALF, y.size, _at(y), _at(first), _at(table))
                 return y
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
-
-
-def _at(array: Any) -> int:
-    return int(array.__array_interface__["data"][0])
 
 
 def _apart(out: Array, arrays: Any) -> bool:

@@ -124,16 +124,6 @@ _loop = njit(error_model="numpy", nogil=True, cache=os.path.isfile(__file__))
 
 
 @_inline
-def _sign(a):
-    return 1.0 if a > 0.0 else -1.0 if a < 0.0 else a
-
-
-@_inline
-def _minimum(a, b):
-    return b if a > b else a  # NaN in a stays
-
-
-@_inline
 def _maximum(a, b):
     return b if a < b else a  # NaN in a stays
 

@@ -380,10 +380,6 @@ def _map(
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
 
 
-def _at(array: Any) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
 def _apart(out: Array, arrays: Any) -> bool:
     """Whether each element of `out` is written only where none other is still to be read."""
     if not out.flags.writeable:

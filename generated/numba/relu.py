@@ -127,16 +127,6 @@ _loop = njit(error_model="numpy", nogil=True, cache=os.path.isfile(__file__))
 
 
 @_inline
-def _sign(a):
-    return 1.0 if a > 0.0 else -1.0 if a < 0.0 else a
-
-
-@_inline
-def _minimum(a, b):
-    return b if a > b else a  # NaN in a stays
-
-
-@_inline
 def _maximum(a, b):
     return b if a < b else a  # NaN in a stays
 
@@ -312,10 +302,6 @@ def _map(
                 _run(_lookup, (2, 2, 0), _HALF, y.size, _at(y), _at(first), _at(table))
                 return y
     return _broadcast(loop, arrays, parameters, out, dtype)
-
-
-def _at(array: Any) -> int:
-    return int(array.__array_interface__["data"][0])
 
 
 def _apart(out: Array, arrays: Any) -> bool:

@@ -169,21 +169,6 @@ def _reduced(x):
     return k, _bits(moved) - _bits(_MAGIC), t, (r - t) - low, p
 
 
-@_inline
-def _sign(a):
-    return 1.0 if a > 0.0 else -1.0 if a < 0.0 else a
-
-
-@_inline
-def _minimum(a, b):
-    return b if a > b else a  # NaN in a stays
-
-
-@_inline
-def _maximum(a, b):
-    return b if a < b else a  # NaN in a stays
-
-
 @_fused
 def _exp(x):
     """Within 1 ulp."""
@@ -195,6 +180,21 @@ def _exp(x):
     # In two steps, as 2**k may be no normal float.
     half = _bits(k * 0.5 + _MAGIC) - _bits(_MAGIC)
     return y * _power_of_2(half) * _power_of_2(whole - half)
+
+
+@_inline
+def _maximum(a, b):
+    return b if a < b else a  # NaN in a stays
+
+
+@_inline
+def _minimum(a, b):
+    return b if a > b else a  # NaN in a stays
+
+
+@_inline
+def _sign(a):
+    return 1.0 if a > 0.0 else -1.0 if a < 0.0 else a
 
 
 @intrinsic
@@ -440,10 +440,6 @@ def _map(
                 _run(_lookup, (2, 2, 0), _HALF, y.size, _at(y), _at(first), _at(table))
                 return y
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
-
-
-def _at(array: Any) -> int:
-    return int(array.__array_interface__["data"][0])
 
 
 def _apart(out: Array, arrays: Any) -> bool:

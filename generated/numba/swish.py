@@ -188,21 +188,6 @@ def _reduced(x):
     return k, _bits(moved) - _bits(_MAGIC), t, (r - t) - low, p
 
 
-@_inline
-def _sign(a):
-    return 1.0 if a > 0.0 else -1.0 if a < 0.0 else a
-
-
-@_inline
-def _minimum(a, b):
-    return b if a > b else a  # NaN in a stays
-
-
-@_inline
-def _maximum(a, b):
-    return b if a < b else a  # NaN in a stays
-
-
 @_fused
 def _exp(x):
     """Within 1 ulp."""
@@ -260,6 +245,11 @@ def _cosh(x):
     far = 0.5 * w * w
     y = near if a < 700.0 else far
     return x if x != x else y
+
+
+@_inline
+def _sign(a):
+    return 1.0 if a > 0.0 else -1.0 if a < 0.0 else a
 
 
 @_inline
@@ -661,10 +651,6 @@ def _map(
                 _run(_lookup, (2, 2, 0), _HALF, y.size, _at(y), _at(first), _at(table))
                 return y
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
-
-
-def _at(array: Any) -> int:
-    return int(array.__array_interface__["data"][0])
 
 
 def _apart(out: Array, arrays: Any) -> bool:
