@@ -107,6 +107,22 @@ def test_loops_are_used(name: str) -> None:
     assert torch.equal(shipped(name)(*args), torch.from_numpy(np.asarray(expected)))
 
 
+def test_loops_follow_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """channels_last and the gradient of a sum are no reason to leave the loop."""
+    silu = importlib.import_module("actgen.generated.torch.silu")
+    monkeypatch.setattr(silu, "_KERNELS", dict.fromkeys(silu._KERNELS))  # no composite
+    x = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    assert silu.silu(x).is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(silu.silu(x), nn.functional.silu(x))
+    leaf = torch.randn(7).requires_grad_()
+    silu.silu(leaf).sum().backward()
+    torch.testing.assert_close(leaf.grad, composite_derivative(leaf.detach()))
+
+
+def composite_derivative(x: torch.Tensor) -> torch.Tensor:
+    return actgen.compile("silu", "torch").derivative(x)
+
+
 def test_loops_in_threads() -> None:
     x = torch.randn(1 << 20)
     before = torch.get_num_threads()

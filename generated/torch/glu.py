@@ -331,25 +331,30 @@ def _is_plain() -> bool:
 
 
 def _is_read(x: Any, dtype: torch.dtype) -> bool:
-    """Whether a loop may read what lies at the tensor's address."""
+    """Whether numbers of that dtype lie at the tensor's address."""
     if type(x) is not Tensor or x.dtype != dtype or x.layout is not torch.strided:
         return False
     if torch._C._functorch.is_legacy_batchedtensor(x):
         return False
-    return x.is_cpu and x.is_contiguous() and not x.is_neg()
+    return x.is_cpu and not x.is_neg()
 
 
 def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     """A kernel's values in one loop; None where there is none for these tensors and parameters."""
     x = args[0]
     found = _loops().get((name, x.dtype))
-    if found is None:
+    if found is None or not _is_read(x, x.dtype):
         return None
-    places, numbers = [], []
-    for a in args:
+    ordered = x.is_contiguous()
+    if not ordered and not x.is_contiguous(memory_format=torch.channels_last):
+        return None
+    places, numbers = [x.data_ptr()], []
+    for a in args[1:]:
         if isinstance(a, (float, int)):
             numbers.append(float(a))
-        elif not numbers and _is_read(a, x.dtype) and (a is x or a.shape == x.shape):
+        elif not numbers and _is_read(a, x.dtype) and a.shape == x.shape:
+            if not (a.is_contiguous() if ordered else a.stride() == x.stride()):
+                return None
             places.append(a.data_ptr())
         else:
             return None
@@ -379,7 +384,7 @@ def _values(name: str, x: Any, y: Any, *numbers: Any) -> Tensor | None:
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
     wide = [_wide(a) for a in args]
-    y = _leaf(name, wide) if _is_plain() else None
+    y = _leaf(name, wide) if _is_plain() and not _tracked(args) else None
     if y is None:
         y = _KERNELS[name](*wide)
     y = _narrow(y, args[0].dtype)
@@ -492,6 +497,8 @@ def _scaled(args: Sequence[Any], grad: Tensor, partial: str) -> Tensor:
     """A cotangent times a kernel, in at least float32: in one loop where only values are wanted."""
     y = None
     if partial in _PRODUCTS and _is_plain() and not torch.is_grad_enabled():
+        if args[0].is_contiguous():
+            grad = grad.contiguous()  # that of a sum is one number, expanded
         values = [*args[:2], grad, *args[2:]]
         y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values])
     return _terms(args, (grad, partial)) if y is None else y

@@ -317,12 +317,12 @@ def _is_plain() -> bool:
 
 
 def _is_read(x: Any, dtype: torch.dtype) -> bool:
-    """Whether a loop may read what lies at the tensor's address."""
+    """Whether numbers of that dtype lie at the tensor's address."""
     if type(x) is not Tensor or x.dtype != dtype or x.layout is not torch.strided:
         return False
     if torch._C._functorch.is_legacy_batchedtensor(x):
         return False
-    return x.is_cpu and x.is_contiguous() and not x.is_neg()
+    return x.is_cpu and not x.is_neg()
 
 
 def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
@@ -331,9 +331,9 @@ def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
     found = _loops().get((name, x.dtype))
     if found is None or not x.numel():
         return None
-    rows = [row.contiguous() if row.layout is torch.strided else row for row in rows]
     if not all(_is_read(row, x.dtype) for row in rows):
         return None
+    rows = [row.contiguous() for row in rows]
     x = rows[0]
     if any(row.shape[:-1] != x.shape[:-1] for row in rows):
         return None
@@ -361,7 +361,7 @@ def _values(x: Any, dim: int) -> Tensor | None:
 def _run(name: str, reduces: bool, *rows: Tensor) -> Tensor:
     """A kernel on rows along the last axis in at least float32, rounded once."""
     wide = [_wide(row) for row in rows]
-    y = _leaf(name, wide) if _is_plain() else None
+    y = _leaf(name, wide) if _is_plain() and not _tracked(*rows) else None
     y = _narrow(_KERNELS[name](*wide) if y is None else y, rows[0].dtype)
     return y.amax(-1) if reduces else y  # not squeeze: no view is returned
 
