@@ -200,6 +200,18 @@ def test_two_processes_compile_at_once(tmp_path: Path) -> None:
     assert {p.suffix for p in tmp_path.rglob("*.nb*")} == {".nbi", ".nbc"}
 
 
+def test_nothing_may_be_written(tmp_path: Path) -> None:
+    """Machine code is made anew in each process where there is no place for it."""
+    (tmp_path / "mish.py").write_text(actgen.compile("mish", "numba").source)
+    (tmp_path / "__pycache__").touch()  # a file: no folder can be made of it
+    env = os.environ | {"HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}
+    done = subprocess.run(
+        [sys.executable, "-c", COLD], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("1.94"), done.stderr
+    assert not list(tmp_path.rglob("*.nb*"))
+
+
 def test_compiled_formulas_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = actgen.compile("relu", "numba").source
     monkeypatch.setenv("ACTGEN_CACHE", str(tmp_path))

@@ -143,7 +143,14 @@ def _run(loop: Any, steps: Sequence[int], like: Any, n: int, *arguments: Any) ->
 # Kernels: float64 in, float64 out, of one element; and loops over n elements at addresses.
 
 _inline = njit(error_model="numpy", forceinline=True)
-_loop = njit(error_model="numpy", nogil=True, cache=os.path.isfile(__file__))
+
+
+def _loop(function: Any) -> Any:
+    """Compiled at the first call; machine code is kept where there is a place for it."""
+    try:
+        return njit(function, error_model="numpy", nogil=True, cache=True)
+    except RuntimeError:  # no folder may be written to
+        return njit(function, error_model="numpy", nogil=True)
 
 
 # Where the CPU has a multiplication with an addition in one, these functions are made of it.
