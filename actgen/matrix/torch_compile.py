@@ -109,9 +109,8 @@ def narrow(s: Subject, dtype: torch.dtype) -> None:
 
 
 def fused(s: Subject) -> None:
-    """One kernel forward and one backward, together with elementwise neighbours, where Inductor
-    may fuse 512 nodes; it does 64 by default, and takes two kernels for the backward of gelu_tanh.
-    """
+    """One kernel each way, with elementwise neighbours, where Inductor may fuse 512 nodes."""
+    # It does 64 by default, and takes two kernels for the backward of gelu_tanh.
     leaves = [i.requires_grad_() for i in s.inputs(dtype=torch.float32)]
 
     def block(*a: Tensor) -> Tensor:
