@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -38,6 +39,17 @@ INFIX: dict[str, Op] = {
         )
     },
 }
+
+
+def literals(module: str) -> Callable[[float], str]:
+    """How numbers are written: as Python floats, infinities and NaN by their names in a module."""
+
+    def literal(value: float) -> str:
+        if math.isinf(value):
+            return f"{module}.inf" if value > 0 else f"-{module}.inf"
+        return f"{module}.nan" if math.isnan(value) else repr(value).replace("e+", "e")
+
+    return literal
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from . import BIT_AND, BIT_OR, INFIX, PRODUCT, UNARY, Backend, Op, Signatures, literals
 
-from . import BIT_AND, BIT_OR, INFIX, PRODUCT, UNARY, Backend, Op, Signatures
-
-
-def literal(value: float) -> str:
-    """A Python float, which takes the array's dtype."""
-    if math.isinf(value):
-        return "jnp.inf" if value > 0 else "-jnp.inf"
-    return "jnp.nan" if math.isnan(value) else repr(value).replace("e+", "e")
-
+#: Python floats, which take the array's dtype.
+literal = literals("jnp")
 
 _SAME_NAME = ("abs", "sign", "sqrt", "exp", "log", "sin", "cos", "tan", "isnan")
 _ARC = ("asin", "acos", "atan", "asinh", "acosh")

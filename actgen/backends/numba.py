@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import math
+from . import BIT_AND, BIT_OR, CONDITIONAL, INFIX, NOT, OR, UNARY, Backend, Op, Signatures, literals
+from .numpy import ROW_USAGE, USAGE
 
-from . import BIT_AND, BIT_OR, CONDITIONAL, INFIX, NOT, OR, UNARY, Backend, Op, Signatures
-
-
-def literal(value: float) -> str:
-    """A float64 literal."""
-    if math.isinf(value):
-        return "math.inf" if value > 0 else "-math.inf"
-    return "math.nan" if math.isnan(value) else repr(value).replace("e+", "e")
-
+#: float64 literals.
+literal = literals("math")
 
 #: Written in the templates, as a call to libm would keep a loop from being vectorised.
 _OWN = {
@@ -65,14 +59,12 @@ BACKEND = Backend(
         result="Array",
         last=("*", "out: Array | None = None"),
     ),
-    usage="Every function takes real arrays of any shape and strides, or scalars; they broadcast. "
-    "The result has their floating dtype (float64 for integers); `out` takes it, as for a ufunc. "
+    usage=f"{USAGE} "
     "Values are computed in float64 and rounded once; 16-bit ones are looked up in a table of "
     "these. Contiguous arrays of one float dtype with numbers for parameters are fast, large ones "
     "in threads: as many as set_num_threads says, else torch's number where torch is loaded, "
     "else OMP_NUM_THREADS, else one a core.",
-    row_usage="Every function takes real arrays; a row lies along `axis`. The result has their "
-    "floating dtype (float64 for integers), computed in float64 and rounded once.",
+    row_usage=ROW_USAGE,
     default=literal,
     leans=True,
     loops="blocks",

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op, Signatures, literals
 
-from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op, Signatures
-
-
-def literal(value: float) -> str:
-    """A float64 literal."""
-    if math.isinf(value):
-        return "np.inf" if value > 0 else "-np.inf"
-    return "np.nan" if math.isnan(value) else repr(value).replace("e+", "e")
-
+#: float64 literals.
+literal = literals("np")
 
 _SAME_NAME = (
     "abs",
@@ -33,6 +26,15 @@ _SAME_NAME = (
     "isnan",
 )
 _ARC = ("asin", "acos", "atan", "asinh", "acosh", "atanh")
+
+USAGE = (
+    "Every function takes real arrays of any shape and strides, or scalars; they broadcast. "
+    "The result has their floating dtype (float64 for integers); `out` takes it, as for a ufunc."
+)
+ROW_USAGE = (
+    "Every function takes real arrays; a row lies along `axis`. The result has their "
+    "floating dtype (float64 for integers), computed in float64 and rounded once."
+)
 
 BACKEND = Backend(
     name="numpy",
@@ -75,11 +77,8 @@ BACKEND = Backend(
         plain=("Array", "Any"),
         last=("*", "out: Array | None = None"),
     ),
-    usage="Every function takes real arrays of any shape and strides, or scalars; they broadcast. "
-    "The result has their floating dtype (float64 for integers); `out` takes it, as for a ufunc. "
-    "Values are computed in float64 and rounded once.",
-    row_usage="Every function takes real arrays; a row lies along `axis`. The result has their "
-    "floating dtype (float64 for integers), computed in float64 and rounded once.",
+    usage=f"{USAGE} Values are computed in float64 and rounded once.",
+    row_usage=ROW_USAGE,
     default=literal,
     leans=True,
 )

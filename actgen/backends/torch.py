@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op, Signatures, literals
 
-from . import BIT_AND, BIT_OR, INFIX, UNARY, Backend, Op, Signatures
-
-
-def literal(value: float) -> str:
-    """A Python float, which takes the tensor's dtype."""
-    if math.isinf(value):
-        return "math.inf" if value > 0 else "-math.inf"
-    return "math.nan" if math.isnan(value) else repr(value).replace("e+", "e")
-
+#: Python floats, which take the tensor's dtype.
+literal = literals("math")
 
 _SAME_NAME = (
     "abs",
