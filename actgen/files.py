@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy
 
-from . import autograd, chains, emit, model, modules, outputs
+from . import autograd, chains, emit, model, modules, outputs, tabling
 from .atoms import offset, shifted
 from .backends import Backend
 from .compiled import Compiled
@@ -152,9 +152,17 @@ def _kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]]
 
 
 def _kernel(
-    name: str, arrays: Sequence[str], parameters: Sequence[str], backend: Backend, lines: list[str]
+    name: str,
+    arrays: Sequence[str],
+    parameters: Sequence[str],
+    backend: Backend,
+    lines: list[str],
+    of: str = "",
 ) -> dict[str, Any]:
-    """A function on plain values: how it is defined and called, and its statements."""
+    """A function on plain values: how it is defined and called, and its statements.
+
+    `of`: it is the last of its arrays times that kernel.
+    """
     array, value = backend.signatures.plain or ("", "")
     typed = [f"{n}: {array}" if array else n for n in arrays]
     typed += [f"{n}: {value}" if value else n for n in parameters]
@@ -164,6 +172,7 @@ def _kernel(
         "arguments": ", ".join([*arrays, *parameters]),
         "lines": lines,
         "arrays": list(arrays),
+        "of": of,
         **_loop(name, arrays, parameters),
     }
 
@@ -231,7 +240,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     def product(name: str, cotangent: str, of: str) -> dict[str, Any]:
         """A kernel that multiplies a cotangent or tangent by a derivative."""
         lines = [f"return {cotangent} * {of}({', '.join([*inputs, *parameters])})"]
-        return _kernel(name, [*inputs, cotangent], parameters, backend, lines)
+        return _kernel(name, [*inputs, cotangent], parameters, backend, lines, of)
 
     form = outputs.output_form(compiled) if backend.compiles else outputs.NONE
     if form.program is not None and form.dtypes:  # for the backward passes that save the output
@@ -323,6 +332,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     module = modules.slots(act)
     rest = [*functions[1:], *pairs, *sums]
     own = autograd.slots(compiled, backend, rest) if backend.name == "torch" else {}
+    own |= tabling.slots(compiled, kernels, backend)
     return {
         "functions": functions,
         "kernels": kernels,
@@ -428,6 +438,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         )
     names = [str(f["name"]) for f in functions]
     own = autograd.row_slots(compiled, backend) if backend.name == "torch" else {}
+    own |= tabling.slots(compiled, kernels, backend)
     return {
         "functions": functions,
         "kernels": kernels,

@@ -85,7 +85,8 @@ class Backend:
     they need tangents that are linear programs too. `flushes`: subnormal numbers may count as
     zeros. `exports`: what a file offers besides the functions of its activation. `compiles`:
     machine code is made of a file, and kept beside it. `eager`: what is chosen between has names,
-    as a choice between expressions would be a branch.
+    as a choice between expressions would be a branch. `tables`: float32 functions of one number may
+    be read from tables.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Backend:
     exports: tuple[str, ...] = ()
     compiles: bool = False
     eager: bool = False
+    tables: bool = False
 
 
 #: The backends, in the order of tables.

@@ -71,4 +71,5 @@ BACKEND = Backend(
     exports=("set_num_threads",),
     compiles=True,
     eager=True,
+    tables=True,
 )

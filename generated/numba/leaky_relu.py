@@ -24,6 +24,7 @@ Contract: float16, bfloat16: correctly rounded; float32: 1 ulp; float64: 4 mixed
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import math
 import os
@@ -193,8 +194,14 @@ def _pointer(typingctx, address, like):
 _NATIVE = {np.dtype(np.float32): np.float32(0.0), np.dtype(np.float64): np.float64(0.0)}
 
 
+_addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
+
+
 def _at(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
+    try:
+        return _addressof(_from_buffer(array))
+    except (TypeError, ValueError):  # read-only, empty, or of a dtype that is not NumPy's own
+        return int(array.__array_interface__["data"][0])
 
 
 def _each(value, i):
@@ -370,38 +377,49 @@ def _map(
 ) -> Array:
     """A loop over the arrays, rounded once into the result's dtype."""
     first = arrays[0]
-    given = [float(p) for p in parameters if isinstance(p, (int, float))]
-    if dtype is None and isinstance(first, np.ndarray) and len(given) == len(parameters):
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    if dtype is None and isinstance(first, np.ndarray) and len(numbers) == len(parameters):
         shape, kind = first.shape, first.dtype
-        whole = arrays if out is None else (*arrays, out)
-        plain = all(
-            isinstance(a, np.ndarray)
-            and a.shape == shape
-            and a.dtype == kind
-            and a.flags.c_contiguous
-            and a.flags.aligned
-            for a in whole
-        )
-        if plain and (out is None or _apart(out, arrays)):
-            if kind in _NATIVE:
-                y = np.empty(shape, kind) if out is None else out
-                places = [_at(y), *map(_at, arrays)]
-                steps = [kind.itemsize] * len(places) + [0] * len(given)
-                _run(loop, steps, _NATIVE[kind], y.size, *places, *given)
-                return y if out is not None or shape else y[()]
-            if len(arrays) == 1 and kind.itemsize == 2 and first.size >= _BLOCK:
-                y = np.empty(shape, kind) if out is None else out
-                table = _table(loop, kind, tuple(given), lean)
-                _run(_lookup, (2, 2, 0), _HALF, y.size, _at(y), _at(first), _at(table))
-                return y
+        if _are_plain(arrays if out is None else (*arrays, out), shape, kind):
+            y = np.empty(shape, kind) if out is None else out
+            places = [_at(a) for a in (y, *arrays)]
+            if out is None or _apart(out, places):
+                if kind in _NATIVE:
+                    fast, rest = _fastest(loop, kind, numbers)
+                    if y.nbytes < 2 * _SLICE:
+                        fast(_NATIVE[kind], y.size, *places, *rest)
+                    else:
+                        steps = [kind.itemsize] * len(places) + [0] * len(rest)
+                        _run(fast, steps, _NATIVE[kind], y.size, *places, *rest)
+                    return y if out is not None or shape else y[()]
+                if len(arrays) == 1 and kind.itemsize == 2 and first.size >= _BLOCK:
+                    table = _table(loop, kind, numbers, lean)
+                    _run(_lookup, (2, 2, 0), _HALF, y.size, *places, _at(table))
+                    return y
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
 
 
-def _apart(out: Array, arrays: Any) -> bool:
+def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:
+    for a in arrays:
+        if not isinstance(a, np.ndarray) or a.shape != shape or a.dtype != kind:
+            return False
+        flags = a.flags
+        if not (flags.c_contiguous and flags.aligned):
+            return False
+    return True
+
+
+def _apart(out: Array, places: Sequence[int]) -> bool:
     """Whether each element of `out` is written only where none other is still to be read."""
     if not out.flags.writeable:
         raise ValueError("expected out to be writeable")
-    return all(_at(a) == _at(out) or not np.may_share_memory(a, out) for a in arrays)
+    first, size = places[0], out.nbytes
+    return all(place == first or abs(place - first) >= size for place in places)
+
+
+def _fastest(loop: Any, kind: Any, numbers: tuple[float, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """The loop for a dtype and parameters, and what it takes after the arrays."""
+    return loop, numbers
 
 
 _HALF = np.uint16(0)

@@ -18,6 +18,7 @@ Contract: float16, bfloat16: 0.51 mixed ulp; float32: 1 mixed ulp; float64: 4 mi
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import math
 import os
@@ -149,8 +150,14 @@ def _pointer(typingctx, address, like):
 _NATIVE = {np.dtype(np.float32): np.float32(0.0), np.dtype(np.float64): np.float64(0.0)}
 
 
+_addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
+
+
 def _at(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
+    try:
+        return _addressof(_from_buffer(array))
+    except (TypeError, ValueError):  # read-only, empty, or of a dtype that is not NumPy's own
+        return int(array.__array_interface__["data"][0])
 
 
 _TERMS, _LANES = 256, 32

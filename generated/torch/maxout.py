@@ -191,7 +191,7 @@ def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
 
 @functools.cache
 def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
-    """(kernel, dtype) → its loop, a number of the dtype, and what runs slices of it in threads."""
+    """(kernel, dtype) → its loop, a number of the dtype, and the file that it is from."""
     if not __package__:
         return {}
     try:
@@ -202,7 +202,7 @@ def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
     loops = {name: getattr(beside, f"_{name}_loop", None) for name in names}
     numbers = dict(zip((torch.float32, torch.float64), beside._NATIVE.values()))
     return {
-        (name, dtype): (loop, number, beside._run)
+        (name, dtype): (loop, number, beside)
         for name, loop in loops.items()
         for dtype, number in numbers.items()
         if loop is not None
@@ -240,14 +240,14 @@ def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
     if any(row.shape[:-1] != x.shape[:-1] for row in rows):
         return None
     y = x.new_empty((*x.shape[:-1], 1 if name in ("forward", "jvp") else x.shape[-1]))
-    loop, number, run = found
+    loop, number, beside = found
     n, count = x.shape[-1], x.numel()
     places = [a.data_ptr() for a in (y, *rows)]
     if count < 1 << 16:
         loop(number, count // n, *places, n)
     else:
         steps = [a.shape[-1] * x.element_size() for a in (y, *rows)]
-        run(loop, [*steps, 0], number, count // n, *places, n)
+        beside._run(loop, [*steps, 0], number, count // n, *places, n)
     return y
 
 

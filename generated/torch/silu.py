@@ -231,7 +231,7 @@ def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
 
 @functools.cache
 def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
-    """(kernel, dtype) → its loop, a number of the dtype, and what runs slices of it in threads."""
+    """(kernel, dtype) → its loop, a number of the dtype, and the file that it is from."""
     if not __package__:
         return {}
     try:
@@ -242,7 +242,7 @@ def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
     loops = {name: getattr(beside, f"_{name}_loop", None) for name in names}
     numbers = dict(zip((torch.float32, torch.float64), beside._NATIVE.values()))
     return {
-        (name, dtype): (loop, number, beside._run)
+        (name, dtype): (loop, number, beside)
         for name, loop in loops.items()
         for dtype, number in numbers.items()
         if loop is not None
@@ -289,13 +289,14 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     if len(numbers) != 0:
         return None
     y = torch.empty_like(x)
-    loop, number, run = found
+    loop, number, beside = found
+    loop, rest = beside._fastest(loop, number.dtype, tuple(numbers))
     n, out = x.numel(), y.data_ptr()
     if n < 1 << 16:
-        loop(number, n, out, *places, *numbers)
+        loop(number, n, out, *places, *rest)
     else:
-        steps = [x.element_size()] * (1 + len(places)) + [0] * len(numbers)
-        run(loop, steps, number, n, out, *places, *numbers)
+        steps = [x.element_size()] * (1 + len(places)) + [0] * len(rest)
+        beside._run(loop, steps, number, n, out, *places, *rest)
     return y
 
 

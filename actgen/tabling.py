@@ -1,0 +1,309 @@
+"""Which functions of one float32 number are read from a table on a CPU, and how it is laid out.
+
+The table itself is written where the generated file runs, by the text of its template, from the
+file's own float64 loop: here the same text is run on the model of the program, to measure which
+layout holds.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import cache, emit, model
+from .accuracy import FORMATS
+from .backends import Backend
+from .compiled import Compiled, Function
+from .spec import Activation
+
+Array = NDArray[Any]
+
+#: What an operation takes, an addition being 1; what stands in no table is 1.
+COSTS = {
+    **dict.fromkeys(("div", "sqrt"), 4),
+    **dict.fromkeys(("exp", "expm1"), 20),
+    **dict.fromkeys(("log", "log1p", "tanh", "sinh", "cosh"), 30),
+    **dict.fromkeys(("erf", "erfc"), 50),
+    **dict.fromkeys(("sin", "cos", "tan", "pow"), 200),
+    **dict.fromkeys(("asin", "acos", "atan", "asinh", "acosh", "atanh"), 200),
+}
+#: What reading takes from rows, for each zero of them, and from cells where the CPU permutes 32
+#: numbers at once, for each degree of their polynomials and for a zero.
+ROW_COST, ZERO_COST = 14.0, 2.0
+CELL_COST, DEGREE_COST, DIVIDED_COST, FINE_COST = 3.5, 0.6, 2.0, 3.0
+#: A number that no table holds is computed alone.
+SCALAR = 8.0
+STEPS = tuple(2.0**-k for k in (7, 8, 9, 10))
+DEGREES, CELLS = (4, 5, 6, 7), (0.5, 0.25)
+#: A cell is read if no float tried in it is further off: what was not tried is little further.
+CELL_ULP = 0.9
+TRIED = 2048
+#: Rows that few inputs meet may be left to the program: this share of them.
+FEW = 1e-4
+#: Inputs are as likely as under N(0, SPREAD**2); rows should serve wider ones too.
+SPREAD, WIDE = 1.5, 4.0
+
+NO_CELLS = {"cell": 0.0, "degree": 0, "fine": False, "refused": 0, "divided": (0, 0, 0.0)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a function is computed: `layout` is None where its program is, and `why` says so.
+
+    `cost` is the table's for each number where AVX-512 is and where it is not, `program` that of
+    the program; `share` of inputs from N(0, 4) the rows leave to the program.
+    """
+
+    layout: dict[str, Any] | None
+    why: str
+    program: float
+    cost: tuple[float, float] = (math.inf, math.inf)
+    share: float = 1.0
+
+
+def _code() -> str:
+    """The template that writes tables."""
+    return emit.render("numba/table.jinja", {})
+
+
+@functools.cache
+def _text() -> Any:
+    """Its functions."""
+    names: dict[str, Any] = {"__name__": __name__, "Any": Any, "NamedTuple": NamedTuple}
+    names |= {"np": np, "Array": Array}
+    exec(_code(), names)
+    return SimpleNamespace(**names)
+
+
+def plans(compiled: Compiled) -> dict[str, Plan]:
+    """The plan of each function of one number, its parameters at their defaults; kept on disk."""
+    act = compiled.activation
+    if act.is_row or act.is_gated:
+        return {}
+    name = cache.key("tables", act, Path(__file__).read_text(), _code())
+    found = cache.get(name)
+    if not isinstance(found, dict):
+        found = {f.name: planned(f, act) for f in compiled.functions.values()}
+        cache.put(name, found)
+    return found
+
+
+def planned(function: Function, act: Activation) -> Plan:
+    """A table for the function where one holds and costs less than its program."""
+    program = function.program
+    cost = float(sum(COSTS.get(i.op, 1) for i in program.body))
+    if cost <= ROW_COST:
+        return Plan(None, "the program costs no more than reading a row", cost)
+    numbers = {p.name: model.constant(p.value) for p in act.parameters}
+
+    def f(x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            given = {program.inputs[0]: np.asarray(x, np.float64), **numbers}
+            y = model.evaluate(program, given, FORMATS["float64"])[0]
+        return np.broadcast_to(np.asarray(y, np.float64), np.shape(x))
+
+    zeros = _zeros(f)
+    left = _is_left(f)
+    shares = {step: _share(f, zeros, step, left) for step in STEPS}
+    step = next((s for s in STEPS if shares[s] < FEW), min(STEPS, key=lambda s: (shares[s], -s)))
+    share = shares[step]
+    rows = ROW_COST + ZERO_COST * len(zeros) + _missed(share) + share * SCALAR * cost
+    cells, chosen = min(_cells(f, zeros, rows, left), key=lambda c: c[0], default=(rows, NO_CELLS))
+    if cells > rows:
+        cells, chosen = rows, NO_CELLS
+    if rows > cost:
+        return Plan(None, "the program costs less", cost, (cells, rows), share)
+    layout = {"zeros": zeros, "step": step, "left": left, **chosen}
+    return Plan(layout, "the table costs less", cost, (cells, rows), share)
+
+
+def _missed(share: float) -> float:
+    """How likely one of sixteen numbers is among that share."""
+    return float(1.0 - (1.0 - min(share, 1.0)) ** 16)
+
+
+# Zeros.
+
+
+def _zeros(f: Callable[[Array], Array]) -> tuple[float, ...]:
+    """The zeros nearest to 0, three at most, one of order m m times."""
+    found = [0.0] * _order_at_0(f)
+    edges = np.arange(-(1 << 11), (1 << 11) + 1) * 2.0**-7
+    y = f(edges)
+    for i in np.flatnonzero((y[:-1] * y[1:] < 0.0) & np.isfinite(y[:-1]) & np.isfinite(y[1:])):
+        low, high = edges[i], edges[i + 1]
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if f(middle) * y[i] > 0.0 else (low, middle)
+        if abs(f(high) - f(low)) < 0.5 * abs(y[i + 1] - y[i]):  # no pole, no jump
+            found.append(float(0.5 * (low + high)))
+    return tuple(sorted(found, key=abs)[:3])
+
+
+def _order_at_0(f: Callable[[Array], Array]) -> int:
+    if f(np.zeros(1))[0] != 0.0:
+        return 0
+    t = 2.0**-16
+    y = f(np.array([-2.0 * t, -t, t, 2.0 * t]))
+    with np.errstate(all="ignore"):
+        ratios = np.abs([y[0] / y[1], y[3] / y[2]])
+    orders = np.round(np.log2(ratios[np.isfinite(ratios) & (ratios > 0.0)]))
+    return int(min(max(orders.min(), 0), 3)) if orders.size else 0
+
+
+# Layouts.
+
+
+def _is_left(f: Callable[[Array], Array]) -> bool:
+    """Whether the value at 0 is that of negative numbers and not that of positive ones."""
+    below, at, above = f(np.array([-(2.0**-100), 0.0, 2.0**-100]))
+    return bool(abs(at - below) < abs(at - above))
+
+
+def _share(f: Callable[[Array], Array], zeros: tuple[float, ...], step: float, left: bool) -> float:
+    """The share of inputs whose rows do not hold, from one row in some."""
+    text = _text()
+    table = text._Table(zeros, step, left)
+    every, half = np.arange(2 * text._ROWS), text._ROWS
+    beside = [first + np.arange(count) for first, count in (text._near(z, table) for z in zeros)]
+    rows = np.unique(np.concatenate([every[::32], every[half - 4 : half + 4], *beside]))
+    with np.errstate(all="ignore"):
+        held = np.isfinite(text._quadratics(f, table, rows)[:, 0])
+    # Each stands for the rows up to the next one.
+    x = (rows - text._ROWS) * step / WIDE
+    weights = np.diff(rows, append=rows[-1] + 1) * np.exp(-0.5 * x * x)
+    inside = 1.0 - 2.0 * _normal(-text._ROWS * step / WIDE)
+    return float(1.0 - inside * weights[held].sum() / weights.sum())
+
+
+def _divisions(zeros: tuple[float, ...], cell: float) -> Iterator[tuple[int, int, float]]:
+    """Which cells may be of f over x - zero: none, some about the one zero, one side's, all."""
+    yield 0, 0, 0.0
+    if len(zeros) == 1:
+        at = math.floor(zeros[0] / cell)
+        for beside in (1, 2, 3):
+            yield at - beside, 2 * beside + (zeros[0] != 0.0), zeros[0]
+        if zeros[0] == 0.0:
+            yield from ((-16, 32, 0.0), (-1, 17, 0.0), (-16, 17, 0.0))
+
+
+def _cells(
+    f: Callable[[Array], Array], zeros: tuple[float, ...], rows: float, left: bool
+) -> Iterator[tuple[float, dict[str, Any]]]:
+    """What reading cells takes, where `rows` are read of the rest; and how they are laid out."""
+    cells = (np.arange(32) + 16) % 32 - 16
+    best = rows
+    for fine, degree, cell in itertools.product((False, True), DEGREES, CELLS):
+        cost = CELL_COST + DEGREE_COST * degree + FINE_COST * fine
+        if cost >= best:
+            continue
+        inside = np.random.default_rng(0).uniform(size=(32, TRIED))  # every bit of a float
+        inside[:, TRIED // 2 + 1] = float(left)  # the end that is the cell's
+        x = cells[:, None] + inside
+        x = (x * cell).astype(np.float32)
+        true = f(x.ravel()).reshape(x.shape)
+        weights = np.diff([_normal(c * cell / SPREAD) for c in range(-16, 17)])[cells + 16]
+        for divided in _divisions(zeros, cell):
+            layout = {"cell": cell, "degree": degree, "fine": fine, "divided": divided}
+            holds = _cell_errors(f, x, true, layout) <= CELL_ULP
+            missed = _missed(float(1.0 - weights[holds].sum()))
+            total = cost + DIVIDED_COST * (divided[1] > 0) + missed * rows
+            best = min(best, total)
+            refused = sum(1 << i for i in range(32) if not holds[i])
+            yield total, {**layout, "refused": refused}
+
+
+def _normal(x: float) -> float:
+    """The distribution function of N(0, 1)."""
+    return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+def _cell_errors(
+    f: Callable[[Array], Array], x: Array, true: Array, layout: dict[str, Any]
+) -> Array:
+    """The greatest error in each cell in ulp, computed as the generated file computes it."""
+
+    def rounded(a: Array) -> Array:
+        return a.astype(single).astype(double)
+
+    text = _text()
+    single, double = np.float32, np.float64
+    cell, (start, count, zero) = layout["cell"], layout["divided"]
+    with np.errstate(all="ignore"):
+        words = text._polynomials(f, text._Table((), STEPS[0], **layout))
+        words = [w[:, None].astype(double) for w in words]
+        first, *c = words[: layout["degree"] + 1]
+        errors = words[layout["degree"] + 1 :]
+        cells = np.round(x.astype(double).mean(axis=1, keepdims=True) / cell - 0.5)
+        d = rounded(x.astype(double) - (cells + 0.5) * cell)
+        p = c[-1]
+        for q in reversed(c[1:-1]):
+            p = rounded(p * d + q)
+        if layout["fine"]:
+            p = rounded(c[0] + rounded(p * d + errors[1]))
+            total = rounded(first + rounded(p * d))
+            p, first = rounded((first - total) + p * d + errors[0]), total
+        else:
+            p = rounded(rounded(p * d + c[0]) * d + errors[0])
+        divided = (cells >= start) & (cells < start + count)
+        high = float(single(zero))
+        rest = rounded(x.astype(double) - high)
+        u = rounded(rest - single(zero - high))
+        low = np.where(divided, rounded(rest - u) - single(zero - high), 0.0)
+        u = np.where(divided, u, 1.0)
+        y = (u * first + rounded(u * p + rounded(low * first))).astype(single)
+        ulp = np.spacing(np.abs(true).astype(single)).astype(double)
+        error = np.where(y == true, 0.0, np.abs(y.astype(double) - true) / ulp)
+    return np.asarray(np.where(np.isnan(error), math.inf, error).max(axis=1))
+
+
+# Slots.
+
+
+def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -> dict[str, Any]:
+    """What a template prints: how functions are tabled, and which kernels read them."""
+    act = compiled.activation
+    found = plans(compiled) if backend.tables else {}
+    layouts = [
+        {
+            "name": f"_{name}",
+            "table": f"_{name}_table",
+            "look_up": f"_{name}_look_up",
+            **plan.layout,
+        }
+        for name, plan in found.items()
+        if plan.layout is not None
+    ]
+    numbers = [backend.literal(model.constant(p.value)) for p in act.parameters]
+    known = {entry["name"]: entry for entry in layouts}
+    readers = []
+    for kernel in kernels if layouts else ():
+        of = kernel["of"] or kernel["name"]
+        if of not in known:
+            continue
+        arrays = kernel["arrays"]
+        given = ["float64(kept_at[i])", "float64(kept_at[16 + i])"][: len(arrays)]
+        factor = f"{arrays[1]} + i" if len(arrays) > 1 else "None"
+        readers.append(
+            {
+                "name": kernel["name"],
+                "of": of,
+                "look_up": known[of]["look_up"],
+                "arrays": arrays,
+                "arguments": ", ".join(["like", "n", "out", *arrays, "table"]),
+                "last": "at + 192" if len(arrays) > 1 else "None",
+                "given": f"{arrays[0]} + i, {factor}",
+                "left_lines": emit.call("y = ", kernel["name"], [*given, *numbers], 92),
+            }
+        )
+    defaults = f"({', '.join(numbers)}{',' if len(numbers) == 1 else ''})"
+    return {"layouts": layouts, "readers": readers, "defaults": defaults}
