@@ -46,6 +46,27 @@ def new(
     console.print(f"actgen new took {seconds:.1f} s; the target is 10 s")
 
 
+@app.command("exhaustive")
+def exhaustive(
+    names: Names = None,
+    stride: Annotated[int, typer.Option(help="Try every so manieth number.", min=1)] = 1,
+) -> None:
+    """Every float32 number through the tables of the Numba files: the worst error of each."""
+    from .exhaustive import worst
+    from .registry import names as declared
+
+    over = False
+    for name in names or declared():
+        for found in worst(name, stride):
+            over |= not found.ulp <= 1.0
+            console.print(
+                f"{name} {found.function}: {found.ulp:.4f} ulp at x = {found.at!r}, "
+                f"{found.tried:,} numbers"
+            )
+    if over:
+        raise typer.Exit(1)
+
+
 OVERHEAD = """Time of a call over torch's own
 
 `actgen bench overhead --markdown` prints this page: float32, one thread, the median over rounds in

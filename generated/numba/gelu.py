@@ -765,7 +765,9 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
         return b.fadd(first, p), holds
     p = b.fmul(u, p) if low is None else v.call("llvm.fma.v16f32", u, p, b.fmul(low, first))
     y = v.call("llvm.fma.v16f32", u, first, p)
-    if count and not zero:  # a sum of zeros would lose the sign
+    if by is not None:  # infinite: the sum of its products is none
+        y = b.select(b.fcmp_unordered("uno", y, y), b.fmul(u, first), y)
+    elif count and not zero:  # a sum of zeros would lose the sign
         y = b.select(b.fcmp_ordered("==", x, v.all(_F4, 0.0)), b.fmul(u, first), y)
     return y, holds
 
@@ -832,7 +834,7 @@ _forward_table = _Table(
     cell=0.25,
     degree=6,
     fine=True,
-    refused=0,
+    refused=393216,
     divided=(-1, 2, 0.0),
 )
 _forward_look_up = _looks_up(_forward_table)
@@ -842,11 +844,6 @@ _derivative_table = _Table(
     zeros=(-0.7517915246935645,),
     step=0.0009765625,
     left=False,
-    cell=0.25,
-    degree=6,
-    fine=True,
-    refused=0,
-    divided=(-5, 3, -0.7517915246935645),
 )
 _derivative_look_up = _looks_up(_derivative_table)
 

@@ -887,7 +887,9 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
         return b.fadd(first, p), holds
     p = b.fmul(u, p) if low is None else v.call("llvm.fma.v16f32", u, p, b.fmul(low, first))
     y = v.call("llvm.fma.v16f32", u, first, p)
-    if count and not zero:  # a sum of zeros would lose the sign
+    if by is not None:  # infinite: the sum of its products is none
+        y = b.select(b.fcmp_unordered("uno", y, y), b.fmul(u, first), y)
+    elif count and not zero:  # a sum of zeros would lose the sign
         y = b.select(b.fcmp_ordered("==", x, v.all(_F4, 0.0)), b.fmul(u, first), y)
     return y, holds
 
@@ -952,9 +954,9 @@ _forward_table = _Table(
     step=0.0009765625,
     left=False,
     cell=0.25,
-    degree=6,
+    degree=7,
     fine=True,
-    refused=131072,
+    refused=196608,
     divided=(-1, 2, 0.0),
 )
 _forward_look_up = _looks_up(_forward_table)
@@ -965,9 +967,9 @@ _derivative_table = _Table(
     step=0.0009765625,
     left=False,
     cell=0.25,
-    degree=6,
+    degree=7,
     fine=True,
-    refused=131072,
+    refused=1075249152,
     divided=(-5, 3, -0.7524614220710162),
 )
 _derivative_look_up = _looks_up(_derivative_table)

@@ -595,7 +595,9 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
         return b.fadd(first, p), holds
     p = b.fmul(u, p) if low is None else v.call("llvm.fma.v16f32", u, p, b.fmul(low, first))
     y = v.call("llvm.fma.v16f32", u, first, p)
-    if count and not zero:  # a sum of zeros would lose the sign
+    if by is not None:  # infinite: the sum of its products is none
+        y = b.select(b.fcmp_unordered("uno", y, y), b.fmul(u, first), y)
+    elif count and not zero:  # a sum of zeros would lose the sign
         y = b.select(b.fcmp_ordered("==", x, v.all(_F4, 0.0)), b.fmul(u, first), y)
     return y, holds
 
@@ -659,10 +661,10 @@ _forward_table = _Table(
     zeros=(),
     step=0.0078125,
     left=False,
-    cell=0.5,
-    degree=6,
+    cell=0.25,
+    degree=4,
     fine=False,
-    refused=262144,
+    refused=0,
     divided=(0, 0, 0.0),
 )
 _forward_look_up = _looks_up(_forward_table)
@@ -672,10 +674,10 @@ _derivative_table = _Table(
     zeros=(),
     step=0.0078125,
     left=False,
-    cell=0.5,
-    degree=6,
+    cell=0.25,
+    degree=5,
     fine=False,
-    refused=270336,
+    refused=0,
     divided=(0, 0, 0.0),
 )
 _derivative_look_up = _looks_up(_derivative_table)
@@ -685,10 +687,10 @@ _second_derivative_table = _Table(
     zeros=(0.0,),
     step=0.0078125,
     left=False,
-    cell=0.5,
-    degree=6,
+    cell=0.25,
+    degree=5,
     fine=False,
-    refused=4194816,
+    refused=0,
     divided=(-2, 4, 0.0),
 )
 _second_derivative_look_up = _looks_up(_second_derivative_table)

@@ -521,7 +521,9 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
         return b.fadd(first, p), holds
     p = b.fmul(u, p) if low is None else v.call("llvm.fma.v16f32", u, p, b.fmul(low, first))
     y = v.call("llvm.fma.v16f32", u, first, p)
-    if count and not zero:  # a sum of zeros would lose the sign
+    if by is not None:  # infinite: the sum of its products is none
+        y = b.select(b.fcmp_unordered("uno", y, y), b.fmul(u, first), y)
+    elif count and not zero:  # a sum of zeros would lose the sign
         y = b.select(b.fcmp_ordered("==", x, v.all(_F4, 0.0)), b.fmul(u, first), y)
     return y, holds
 

@@ -837,7 +837,9 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
         return b.fadd(first, p), holds
     p = b.fmul(u, p) if low is None else v.call("llvm.fma.v16f32", u, p, b.fmul(low, first))
     y = v.call("llvm.fma.v16f32", u, first, p)
-    if count and not zero:  # a sum of zeros would lose the sign
+    if by is not None:  # infinite: the sum of its products is none
+        y = b.select(b.fcmp_unordered("uno", y, y), b.fmul(u, first), y)
+    elif count and not zero:  # a sum of zeros would lose the sign
         y = b.select(b.fcmp_ordered("==", x, v.all(_F4, 0.0)), b.fmul(u, first), y)
     return y, holds
 
@@ -904,8 +906,8 @@ _forward_table = _Table(
     cell=0.5,
     degree=6,
     fine=False,
-    refused=0,
-    divided=(-1, 2, 0.0),
+    refused=8388608,
+    divided=(-2, 4, 0.0),
 )
 _forward_look_up = _looks_up(_forward_table)
 
@@ -914,11 +916,11 @@ _derivative_table = _Table(
     zeros=(-1.278464542761074,),
     step=0.0078125,
     left=False,
-    cell=0.5,
-    degree=6,
+    cell=0.25,
+    degree=5,
     fine=False,
     refused=0,
-    divided=(-4, 3, -1.278464542761074),
+    divided=(-8, 5, -1.278464542761074),
 )
 _derivative_look_up = _looks_up(_derivative_table)
 
