@@ -39,7 +39,7 @@ COSTS = {
 #: What reading takes from rows, for each zero of them, and from cells where the CPU permutes 32
 #: numbers at once, for each degree of their polynomials and for a zero.
 ROW_COST, ZERO_COST = 14.0, 2.0
-CELL_COST, DEGREE_COST, DIVIDED_COST, FINE_COST = 3.5, 0.6, 2.0, 3.0
+CELL_COST, DEGREE_COST, DIVIDED_COST, FINE_COST = 3.5, 0.6, 2.0, 3.5
 #: A number that no table holds is computed alone.
 SCALAR = 8.0
 STEPS = tuple(2.0**-k for k in (7, 8, 9, 10))
@@ -267,9 +267,13 @@ def _cell_errors(
         for q in reversed(c[1:-1]):
             p = rounded(p * d + q)
         if layout["fine"]:
-            p = rounded(c[0] + rounded(p * d + errors[1]))
-            total = rounded(first + rounded(p * d))
-            p, first = rounded((first - total) + p * d + errors[0]), total
+            part = rounded(p * d + errors[1])
+            slope = rounded(c[0] + part)
+            product = rounded(slope * d)
+            p = rounded(rounded(slope * d - product) + errors[0])
+            p = rounded(rounded((c[0] - slope) + part) * d + p)
+            total = rounded(first + product)
+            p, first = rounded(rounded((first - total) + product) + p), total
         else:
             p = rounded(rounded(p * d + c[0]) * d + errors[0])
         divided = (cells >= start) & (cells < start + count)

@@ -793,13 +793,18 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
     p = more[-1]
     for q in reversed(more[1:-1]):
         p = v.call("llvm.fma.v16f32", p, d, q)
-    if table.fine:  # first + p d and its error
-        p = b.fadd(more[0], v.call("llvm.fma.v16f32", p, d, errors[1]))
-        product = b.fmul(p, d)
-        p = b.fadd(v.call("llvm.fma.v16f32", p, d, b.fneg(product)), errors[0])
-        total = b.fadd(first, product)
-        p = b.fadd(b.fadd(b.fsub(first, total), product), p)
-        first = total
+    if table.fine:  # sums with their errors: of slope = more[0] + …, and of first + slope d
+
+        def sum_of(a: Any, b_: Any) -> tuple[Any, Any]:
+            total = b.fadd(a, b_)
+            return total, b.fadd(b.fsub(a, total), b_)
+
+        slope, error = sum_of(more[0], v.call("llvm.fma.v16f32", p, d, errors[1]))
+        product = b.fmul(slope, d)
+        p = v.call("llvm.fma.v16f32", slope, d, b.fneg(product))
+        p = v.call("llvm.fma.v16f32", error, d, b.fadd(p, errors[0]))
+        first, error = sum_of(first, product)
+        p = b.fadd(error, p)
     else:
         p = v.call("llvm.fma.v16f32", v.call("llvm.fma.v16f32", p, d, more[0]), d, errors[0])
     holds = b.and_(v.among(cell, -16, 32), b.fcmp_ordered("ord", p, first))
