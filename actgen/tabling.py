@@ -325,7 +325,7 @@ def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -
                 "of": of,
                 "look_up": known[of]["look_up"],
                 "arrays": arrays,
-                "arguments": ", ".join(["like", "n", "out", *arrays, "table"]),
+                "rest": ", ".join(["out", *arrays, "table"]),
                 "last": "at + 192" if len(arrays) > 1 else "None",
                 "given": f"{arrays[0]} + i, {factor}",
                 "left_lines": emit.call("y = ", kernel["name"], [*given, *numbers], 92),

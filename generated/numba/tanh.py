@@ -479,8 +479,20 @@ def _at_table(loop: Any, numbers: tuple[float, ...], table: _Table) -> int:
 
 _kept: list[Array] = []
 _LANES = 16
+_STREAMED = 1 << 22  # so many results are written past the caches
 _F4, _F8 = ir.FloatType(), ir.DoubleType()
 _I4, _I8 = ir.IntType(32), ir.IntType(64)
+
+
+@intrinsic
+def _fence(typingctx):
+    """Results that were written past the caches are seen before all that follows."""
+
+    def generate(context, b, signature, values):
+        b.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 def _has_permutations() -> bool:
@@ -603,6 +615,10 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
         p = v.call("llvm.fma.v16f32", v.call("llvm.fma.v16f32", p, d, more[0]), d, errors[0])
     holds = b.and_(v.among(cell, -16, 32), b.fcmp_ordered("ord", p, first))
     start, count, zero = table.divided
+    if count and not zero:  # x p would be no normal float: left to rows, but for 0 itself
+        size = b.and_(v.cast(x, _I4), v.all(_I4, 0x7FFFFFFF))
+        below = b.sub(size, v.all(_I4, 1))
+        holds = b.and_(holds, b.icmp_unsigned(">=", below, v.all(_I4, 27 << 23)))
     u, low = by, None
     if count:  # u and its error are x - zero, times `by` if any
         divided = v.among(cell, start, count)
@@ -632,13 +648,14 @@ def _looks_up(table: _Table) -> Any:
     """What writes f of 16 elements, and answers with the bits of those that no table holds.
 
     All addresses: the results, x, what f is multiplied by (None: nothing), the table, and where
-    x and the factor are kept for the elements that are left.
+    x and the factor are kept for the elements that are left; and whether the results are written
+    past the caches, aligned to 64 bytes.
     """
 
     @intrinsic
-    def look_up(typingctx, out, x, by, table_at, kept):
+    def look_up(typingctx, out, x, by, table_at, kept, streams):
         def generate(context, b, signature, values):
-            out_at, x_at, by_at, at, kept_at = values
+            out_at, x_at, by_at, at, kept_at, streams = values
             v = _Lanes(b)
             single = ir.VectorType(_F4, _LANES)
             x = v.load(x_at, 0, _F4, _LANES, 4)
@@ -670,7 +687,12 @@ def _looks_up(table: _Table) -> Any:
                     phi.add_incoming(further, after)
             else:
                 y, left = from_rows()
-            v.store(y, out_at)
+            with b.if_else(b.trunc(streams, ir.IntType(1))) as (past_caches, plainly):
+                with past_caches:
+                    store = b.store(y, v.place(out_at, 0, y.type), align=64)
+                    store.set_metadata("nontemporal", b.module.add_metadata([_I4(1)]))
+                with plainly:
+                    v.store(y, out_at)
             with b.if_then(b.icmp_unsigned("!=", left, none), likely=False):
                 v.store(x, kept_at)
                 if by is not None:
@@ -678,7 +700,7 @@ def _looks_up(table: _Table) -> Any:
             return b.zext(left, _I8)
 
         at = types.int64
-        return types.int64(at, at, by, at, at), generate
+        return types.int64(at, at, by, at, at, at), generate
 
     return look_up
 
@@ -732,24 +754,38 @@ def _forward_left(out, kept, left):
 
 
 @_loop
-def _forward_tabled(like, n, out, x, table):
+def _forward_few(like, start, end, out, x, table):
+    """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
     kept = np.zeros(80, np.float32)
     at = kept.ctypes.data
-    whole = n & -16
-    for i in range(0, 4 * whole, 64):
-        left = _forward_look_up(out + i, x + i, None, table, at)
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(end - start):
+        kept[32 + i] = x_at[start + i]
+    left = _forward_look_up(at + 256, at + 128, None, table, at, 0)
+    if left:
+        _forward_left(at + 256, at, left)
+    for i in range(end - start):
+        out_at[start + i] = kept[64 + i]
+
+
+@_loop
+def _forward_tabled(like, n, out, x, table):
+    kept = np.zeros(32, np.float32)
+    at = kept.ctypes.data
+    streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
+    head = (-out & 63) >> 2 if streams else 0
+    whole = head + ((n - head) & -16)
+    if head:
+        _forward_few(like, 0, head, out, x, table)
+    for i in range(4 * head, 4 * whole, 64):
+        left = _forward_look_up(out + i, x + i, None, table, at, streams)
         if left:
             _forward_left(out + i, at, left)
-    if whole < n:  # the last ones as sixteen too: what a number becomes depends on it alone
-        x_at = _pointer(x, like)
-        out_at = _pointer(out, like)
-        for i in range(n - whole):
-            kept[32 + i] = x_at[whole + i]
-        left = _forward_look_up(at + 256, at + 128, None, table, at)
-        if left:
-            _forward_left(at + 256, at, left)
-        for i in range(n - whole):
-            out_at[whole + i] = kept[64 + i]
+    if whole < n:
+        _forward_few(like, whole, n, out, x, table)
+    if streams:
+        _fence()
 
 
 @_loop
@@ -762,24 +798,38 @@ def _derivative_left(out, kept, left):
 
 
 @_loop
-def _derivative_tabled(like, n, out, x, table):
+def _derivative_few(like, start, end, out, x, table):
+    """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
     kept = np.zeros(80, np.float32)
     at = kept.ctypes.data
-    whole = n & -16
-    for i in range(0, 4 * whole, 64):
-        left = _derivative_look_up(out + i, x + i, None, table, at)
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(end - start):
+        kept[32 + i] = x_at[start + i]
+    left = _derivative_look_up(at + 256, at + 128, None, table, at, 0)
+    if left:
+        _derivative_left(at + 256, at, left)
+    for i in range(end - start):
+        out_at[start + i] = kept[64 + i]
+
+
+@_loop
+def _derivative_tabled(like, n, out, x, table):
+    kept = np.zeros(32, np.float32)
+    at = kept.ctypes.data
+    streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
+    head = (-out & 63) >> 2 if streams else 0
+    whole = head + ((n - head) & -16)
+    if head:
+        _derivative_few(like, 0, head, out, x, table)
+    for i in range(4 * head, 4 * whole, 64):
+        left = _derivative_look_up(out + i, x + i, None, table, at, streams)
         if left:
             _derivative_left(out + i, at, left)
-    if whole < n:  # the last ones as sixteen too: what a number becomes depends on it alone
-        x_at = _pointer(x, like)
-        out_at = _pointer(out, like)
-        for i in range(n - whole):
-            kept[32 + i] = x_at[whole + i]
-        left = _derivative_look_up(at + 256, at + 128, None, table, at)
-        if left:
-            _derivative_left(at + 256, at, left)
-        for i in range(n - whole):
-            out_at[whole + i] = kept[64 + i]
+    if whole < n:
+        _derivative_few(like, whole, n, out, x, table)
+    if streams:
+        _fence()
 
 
 @_loop
@@ -792,24 +842,38 @@ def _second_derivative_left(out, kept, left):
 
 
 @_loop
-def _second_derivative_tabled(like, n, out, x, table):
+def _second_derivative_few(like, start, end, out, x, table):
+    """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
     kept = np.zeros(80, np.float32)
     at = kept.ctypes.data
-    whole = n & -16
-    for i in range(0, 4 * whole, 64):
-        left = _second_derivative_look_up(out + i, x + i, None, table, at)
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(end - start):
+        kept[32 + i] = x_at[start + i]
+    left = _second_derivative_look_up(at + 256, at + 128, None, table, at, 0)
+    if left:
+        _second_derivative_left(at + 256, at, left)
+    for i in range(end - start):
+        out_at[start + i] = kept[64 + i]
+
+
+@_loop
+def _second_derivative_tabled(like, n, out, x, table):
+    kept = np.zeros(32, np.float32)
+    at = kept.ctypes.data
+    streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
+    head = (-out & 63) >> 2 if streams else 0
+    whole = head + ((n - head) & -16)
+    if head:
+        _second_derivative_few(like, 0, head, out, x, table)
+    for i in range(4 * head, 4 * whole, 64):
+        left = _second_derivative_look_up(out + i, x + i, None, table, at, streams)
         if left:
             _second_derivative_left(out + i, at, left)
-    if whole < n:  # the last ones as sixteen too: what a number becomes depends on it alone
-        x_at = _pointer(x, like)
-        out_at = _pointer(out, like)
-        for i in range(n - whole):
-            kept[32 + i] = x_at[whole + i]
-        left = _second_derivative_look_up(at + 256, at + 128, None, table, at)
-        if left:
-            _second_derivative_left(at + 256, at, left)
-        for i in range(n - whole):
-            out_at[whole + i] = kept[64 + i]
+    if whole < n:
+        _second_derivative_few(like, whole, n, out, x, table)
+    if streams:
+        _fence()
 
 
 @_loop
@@ -822,26 +886,40 @@ def _vjp_left(out, kept, left):
 
 
 @_loop
-def _vjp_tabled(like, n, out, x, dy, table):
+def _vjp_few(like, start, end, out, x, dy, table):
+    """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
     kept = np.zeros(80, np.float32)
     at = kept.ctypes.data
-    whole = n & -16
-    for i in range(0, 4 * whole, 64):
-        left = _derivative_look_up(out + i, x + i, dy + i, table, at)
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(end - start):
+        kept[32 + i] = x_at[start + i]
+        kept[48 + i] = dy_at[start + i]
+    left = _derivative_look_up(at + 256, at + 128, at + 192, table, at, 0)
+    if left:
+        _vjp_left(at + 256, at, left)
+    for i in range(end - start):
+        out_at[start + i] = kept[64 + i]
+
+
+@_loop
+def _vjp_tabled(like, n, out, x, dy, table):
+    kept = np.zeros(32, np.float32)
+    at = kept.ctypes.data
+    streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
+    head = (-out & 63) >> 2 if streams else 0
+    whole = head + ((n - head) & -16)
+    if head:
+        _vjp_few(like, 0, head, out, x, dy, table)
+    for i in range(4 * head, 4 * whole, 64):
+        left = _derivative_look_up(out + i, x + i, dy + i, table, at, streams)
         if left:
             _vjp_left(out + i, at, left)
-    if whole < n:  # the last ones as sixteen too: what a number becomes depends on it alone
-        x_at = _pointer(x, like)
-        dy_at = _pointer(dy, like)
-        out_at = _pointer(out, like)
-        for i in range(n - whole):
-            kept[32 + i] = x_at[whole + i]
-            kept[48 + i] = dy_at[whole + i]
-        left = _derivative_look_up(at + 256, at + 128, at + 192, table, at)
-        if left:
-            _vjp_left(at + 256, at, left)
-        for i in range(n - whole):
-            out_at[whole + i] = kept[64 + i]
+    if whole < n:
+        _vjp_few(like, whole, n, out, x, dy, table)
+    if streams:
+        _fence()
 
 
 @_loop
@@ -854,26 +932,40 @@ def _jvp_left(out, kept, left):
 
 
 @_loop
-def _jvp_tabled(like, n, out, x, dx, table):
+def _jvp_few(like, start, end, out, x, dx, table):
+    """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
     kept = np.zeros(80, np.float32)
     at = kept.ctypes.data
-    whole = n & -16
-    for i in range(0, 4 * whole, 64):
-        left = _derivative_look_up(out + i, x + i, dx + i, table, at)
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(end - start):
+        kept[32 + i] = x_at[start + i]
+        kept[48 + i] = dx_at[start + i]
+    left = _derivative_look_up(at + 256, at + 128, at + 192, table, at, 0)
+    if left:
+        _jvp_left(at + 256, at, left)
+    for i in range(end - start):
+        out_at[start + i] = kept[64 + i]
+
+
+@_loop
+def _jvp_tabled(like, n, out, x, dx, table):
+    kept = np.zeros(32, np.float32)
+    at = kept.ctypes.data
+    streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
+    head = (-out & 63) >> 2 if streams else 0
+    whole = head + ((n - head) & -16)
+    if head:
+        _jvp_few(like, 0, head, out, x, dx, table)
+    for i in range(4 * head, 4 * whole, 64):
+        left = _derivative_look_up(out + i, x + i, dx + i, table, at, streams)
         if left:
             _jvp_left(out + i, at, left)
-    if whole < n:  # the last ones as sixteen too: what a number becomes depends on it alone
-        x_at = _pointer(x, like)
-        dx_at = _pointer(dx, like)
-        out_at = _pointer(out, like)
-        for i in range(n - whole):
-            kept[32 + i] = x_at[whole + i]
-            kept[48 + i] = dx_at[whole + i]
-        left = _derivative_look_up(at + 256, at + 128, at + 192, table, at)
-        if left:
-            _jvp_left(at + 256, at, left)
-        for i in range(n - whole):
-            out_at[whole + i] = kept[64 + i]
+    if whole < n:
+        _jvp_few(like, whole, n, out, x, dx, table)
+    if streams:
+        _fence()
 
 
 #: Kernels whose function is tabled: its name.
