@@ -39,7 +39,7 @@ COSTS = {
 #: What reading takes from rows, for each zero of them, and from cells where the CPU permutes 32
 #: numbers at once, for each degree of their polynomials and for a zero.
 ROW_COST, ZERO_COST = 14.0, 2.0
-CELL_COST, DEGREE_COST, DIVIDED_COST, FINE_COST = 3.5, 0.6, 2.0, 3.5
+CELL_COST, DEGREE_COST, DIVIDED_COST, FINE_COST = 3.5, 0.6, 1.5, 3.5
 #: A number that no table holds is computed alone.
 SCALAR = 8.0
 STEPS = tuple(2.0**-k for k in (7, 8, 9, 10))
@@ -228,7 +228,7 @@ def _cells(
             for tried in (TRIED // 32, TRIED):  # most are worse than the best by a few already
                 holds = _cell_errors(f, *points(cell, tried), layout, multiplied) <= CELL_ULP
                 missed = _missed(float(1.0 - weights[holds].sum()))
-                total = cost + DIVIDED_COST * (divided[1] > 0) + missed * rows
+                total = cost + DIVIDED_COST * {0: 0.0, 32: 0.7}.get(divided[1], 1.0) + missed * rows
                 if total >= best:
                     break
             else:

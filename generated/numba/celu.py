@@ -698,19 +698,16 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
         p = v.call("llvm.fma.v16f32", v.call("llvm.fma.v16f32", p, d, more[0]), d, errors[0])
     holds = b.and_(v.among(cell, -16, 32), b.fcmp_ordered("ord", p, first))
     start, count, zero = table.divided
-    if count and not zero:  # x p would be no normal float: left to rows, but for 0 itself
-        size = b.and_(v.cast(x, _I4), v.all(_I4, 0x7FFFFFFF))
-        below = b.sub(size, v.all(_I4, 1))
-        holds = b.and_(holds, b.icmp_unsigned(">=", below, v.all(_I4, 27 << 23)))
     u, low = by, None
     if count:  # u and its error are x - zero, times `by` if any
-        divided = v.among(cell, start, count)
+        divided = None if count == 32 else v.among(cell, start, count)
         high = float(np.float32(zero))
         rest = b.fsub(x, v.all(_F4, high))
-        u = b.select(divided, b.fsub(rest, v.all(_F4, zero - high)), v.all(_F4, 1.0))
+        u = b.fsub(rest, v.all(_F4, zero - high))
+        u = b.select(divided, u, v.all(_F4, 1.0)) if divided else u
         if zero != high:
             low = b.fsub(b.fsub(rest, u), v.all(_F4, zero - high))
-            low = b.select(divided, low, v.all(_F4, 0.0))
+            low = b.select(divided, low, v.all(_F4, 0.0)) if divided else low
         if by is not None:
             product = b.fmul(by, u)
             error = v.call("llvm.fma.v16f32", by, u, b.fneg(product))
@@ -722,8 +719,11 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
     y = v.call("llvm.fma.v16f32", u, first, p)
     if by is not None:  # infinite: the sum of its products is none
         y = b.select(b.fcmp_unordered("uno", y, y), b.fmul(u, first), y)
-    elif count and not zero:  # a sum of zeros would lose the sign
-        y = b.select(b.fcmp_ordered("==", x, v.all(_F4, 0.0)), b.fmul(u, first), y)
+    elif count and not zero:  # 0 keeps its sign; where u p is subnormal, rows are read
+        size = b.and_(v.cast(x, _I4), v.all(_I4, 0x7FFFFFFF))
+        beyond_0 = b.sub(size, v.all(_I4, 1))
+        holds = b.and_(holds, b.icmp_unsigned(">=", beyond_0, v.all(_I4, 27 << 23)))
+        y = b.select(b.icmp_unsigned("==", size, v.all(_I4, 0)), b.fmul(u, first), y)
     return y, holds
 
 
@@ -796,7 +796,7 @@ _forward_table = _Table(
     degree=5,
     fine=False,
     refused=0,
-    divided=(-2, 4, 0.0),
+    divided=(-16, 32, 0.0),
 )
 _forward_look_up = _looks_up(_forward_table)
 
