@@ -95,6 +95,12 @@ def show(
     from .facts import facts
 
     act = _activation(what, parameters(param))
+    if backend is not None and stage == "stable" and backends.get(backend).tables:
+        from .tabling import strategies
+
+        for line in strategies(compiler.compile_activation(act)):
+            console.print(escape(line), soft_wrap=True)
+        return
     if backend is not None:
         print(compiler.source(act, backend), end="")
         return

@@ -292,6 +292,46 @@ def _cell_errors(
     return np.asarray(np.where(np.isnan(error), math.inf, error).max(axis=1))
 
 
+def strategies(compiled: Compiled) -> Iterator[str]:
+    """How each function is computed, a line each, and why: what it takes in additions a number."""
+    act, program = compiled.activation, "the program in float64, rounded once"
+    if act.is_row or act.is_gated:
+        why = (
+            "a result depends on its whole row"
+            if act.is_row
+            else "no table has room for two inputs"
+        )
+        yield f"every function: {program}: {why}"
+        return
+    yield "float16, bfloat16: a table of all 65,536 results, from 8,192 numbers on"
+    yield "float64: the program"
+    if act.parameters:
+        defaults = ", ".join(f"{p.name} = {model.constant(p.value):g}" for p in act.parameters)
+        yield f"float32 where not {defaults}: {program}"
+    for name, plan in plans(compiled).items():
+        how, costs = _told(plan)
+        yield f"{name}, float32: {how or program}: {costs}"
+
+
+def _told(plan: Plan) -> tuple[str, str]:
+    """How, unless by the program, and what each way takes."""
+    costs = f"program {plan.program:.0f}"
+    costs += "" if math.isinf(plan.cost[1]) else f", rows {plan.cost[1]:.0f}"
+    if plan.layout is None:
+        return "", f"{plan.why} ({costs})"
+    zeros = ", ".join(f"{z:.6g}" for z in plan.layout["zeros"])
+    how = f"rows {plan.layout['step']:g} wide"
+    how += f", of f/(x - zero) near {zeros}" if zeros else ""
+    if cell := plan.layout["cell"]:
+        fine, degree = "fine " if plan.layout["fine"] else "", plan.layout["degree"]
+        how = f"with AVX-512 {fine}cells {cell:g} wide of degree {degree}, else {how}"
+        refused = plan.layout["refused"].bit_count()
+        costs += f", cells {plan.cost[0]:.0f}" + (f", {refused} of 32 refused" if refused else "")
+    if plan.share > 1e-6:
+        costs += f"; rows leave {plan.share:.2g} of N(0, {WIDE:g}²) to the program"
+    return how, f"{plan.why} ({costs})"
+
+
 # Slots.
 
 

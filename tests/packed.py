@@ -23,7 +23,7 @@ PACKED = {
     "neon": r"\bf?(?!mov)\w+\s+v\d+\.(?:2d|4s|16b)",
 }[CPU]
 os.environ["NUMBA_CPU_NAME"] = "haswell" if CPU == "neon" else CPU
-os.environ["NUMBA_CPU_FEATURES"] = ""
+os.environ["NUMBA_CPU_FEATURES"] = "+avx512f" if CPU == "skylake-avx512" else ""
 os.environ["NUMBA_CACHE_DIR"] = os.devnull + "/none"
 
 import llvmlite.binding as llvm  # noqa: E402
@@ -61,9 +61,10 @@ for name in NAMES:
     text = Path(name).read_text() if is_file else source(name, "numba")
     module = load_source(f"packed_{Path(name).stem}", text)
     numbers = set() if is_file else {p.name for p in load(name).parameters}
-    for key in [k for k in vars(module) if re.fullmatch(f"_({LOOPS})_loop", k)]:
+    for key in [k for k in vars(module) if re.fullmatch(f"_({LOOPS})_(loop|tabled)", k)]:
         loop = getattr(module, key)
-        for like in (types.float32, types.float64):
+        tabled = key.endswith("_tabled")
+        for like in (types.float32,) if tabled else (types.float32, types.float64):
             kinds = {"like": like} | dict.fromkeys(numbers, types.float64)
             names = inspect.signature(loop.py_func).parameters
             signature = tuple(kinds.get(n, types.int64) for n in names)
@@ -71,6 +72,9 @@ for name in NAMES:
             found = assembly(loop, loop.signatures[-1])
             libm = set(re.findall(LIBM, loop.inspect_llvm(loop.signatures[-1])))
             count += 1
+            cells = tabled and getattr(module, f"{module._TABLED[key[:-7]]}_table").cell
+            if cells and CPU == "skylake-avx512" and not re.search(r"\bvperm[it]2ps\b.*%zmm", found):
+                print(f"{name} {key} permutes no numbers on {CPU}")
             if not re.search(PACKED, found) or libm:
                 print(
                     f"{name} {key} of {like} is not packed on {CPU}; it calls {libm or 'nothing'}"
