@@ -8,17 +8,67 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from .options import Names, Parameters
 from .screen import console, errors, new_table
 
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
+
+
+class _Group(TyperGroup):
+    """`actgen bench [NAME …]` is `actgen bench speed [NAME …]`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As given, where it names a command or asks for help."""
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["speed", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
-    no_args_is_help=True, help="Measurements of speed, as ratios or with the machine they hold for."
+    cls=_Group, help="Measurements of speed, as ratios or with the machine they hold for."
 )
+
+
+@app.command()
+def speed(
+    names: Names = None,
+    function: Annotated[
+        list[str] | None, typer.Option(help="forward, derivative or vjp; all three.")
+    ] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="float32, float64 or bfloat16; all three.")
+    ] = None,
+    n: Annotated[list[int] | None, typer.Option(help="Numbers: 16K, 1M and 16M.")] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(help="One and as many as there are CPUs.")
+    ] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="torch, torch.compile, jax.jit or numpy; all four.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Add the times to this file (JSON).", dir_okay=False)
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Measure nothing; print the file.")] = False,
+    chart: Annotated[Path | None, typer.Option(help="Draw the ratios into this file.")] = None,
+    markdown: Markdown = False,
+) -> None:
+    """How many times as fast as others our Numba loops are, timed in turn in one run."""
+    from . import speed_report
+
+    speed_report.run(
+        speed_report.Asked(names, function, dtype, n, threads, against),
+        save=save,
+        show=show,
+        chart=chart,
+        markdown=markdown,
+    )
 
 
 @app.command("new")
@@ -78,7 +128,6 @@ MEMORY = """Saved for backward, bytes an element
 known as a function of the output y, it stands here with how far it is from the truth when it is
 computed from the rounded output; where that is within the contract the output is saved.
 """
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 
 
 @app.command()

@@ -834,7 +834,9 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
         p = b.fadd(error, p)
     else:
         p = v.call("llvm.fma.v16f32", v.call("llvm.fma.v16f32", p, d, more[0]), d, errors[0])
-    holds = b.and_(v.among(cell, -16, 32), b.fcmp_ordered("ord", p, first))
+    holds = v.among(cell, -16, 32)
+    if table.refused:
+        holds = b.and_(holds, b.fcmp_ordered("ord", p, first))
     start, count, zero = table.divided
     u, low = by, None
     if count:  # u and its error are x - zero, times `by` if any
@@ -857,11 +859,9 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
     y = v.call("llvm.fma.v16f32", u, first, p)
     if by is not None:  # infinite: the sum of its products is none
         y = b.select(b.fcmp_unordered("uno", y, y), b.fmul(u, first), y)
-    elif count and not zero:  # 0 keeps its sign; where u p is subnormal, rows are read
+    elif count and not zero:  # rows are read where u p is subnormal, or the sum loses a 0's sign
         size = b.and_(v.cast(x, _I4), v.all(_I4, 0x7FFFFFFF))
-        beyond_0 = b.sub(size, v.all(_I4, 1))
-        holds = b.and_(holds, b.icmp_unsigned(">=", beyond_0, v.all(_I4, 27 << 23)))
-        y = b.select(b.icmp_unsigned("==", size, v.all(_I4, 0)), b.fmul(u, first), y)
+        holds = b.and_(holds, b.icmp_unsigned(">=", size, v.all(_I4, 27 << 23)))
     return y, holds
 
 
