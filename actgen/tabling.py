@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cache, emit, model
+from . import cache, calculus, emit, model
 from .accuracy import FORMATS
 from .backends import Backend
 from .compiled import Compiled, Function
@@ -88,19 +88,23 @@ def _text() -> Any:
 def plans(compiled: Compiled) -> dict[str, Plan]:
     """The plan of each function of one number, its parameters at their defaults; kept on disk."""
     act = compiled.activation
-    if act.is_row or act.is_gated:
+    if act.is_row:
         return {}
     name = cache.key("tables", act, Path(__file__).read_text(), _code())
     found = cache.get(name)
     if not isinstance(found, dict):
-        found = {f.name: planned(f, act) for f in compiled.functions.values()}
+        found = {
+            f.name: planned(f, act)
+            for f in compiled.functions.values()
+            if not act.is_gated or f.name in {of for of, _, _ in _gates(act).values()}
+        }
         cache.put(name, found)
     return found
 
 
 def planned(function: Function, act: Activation) -> Plan:
     """A table for the function where one holds and costs less than its program."""
-    program = function.program
+    program, variable = function.program, _variable(act)
     cost = float(sum(COSTS.get(i.op, 1) for i in program.body))
     if cost <= ROW_COST:
         return Plan(None, "the program costs no more than reading a row", cost)
@@ -108,13 +112,14 @@ def planned(function: Function, act: Activation) -> Plan:
 
     def f(x: Array) -> Array:
         with np.errstate(all="ignore"):
-            given = {program.inputs[0]: np.asarray(x, np.float64), **numbers}
+            given = {**dict.fromkeys(program.inputs, np.ones(())), **numbers}
+            given[variable] = np.asarray(x, np.float64)
             y = model.evaluate(program, given, FORMATS["float64"])[0]
         return np.broadcast_to(np.asarray(y, np.float64), np.shape(x))
 
     zeros = _zeros(f)
     left = _is_left(f)
-    multiplied = function.name == "derivative" or function.name.startswith("grad_")
+    multiplied = act.is_gated or function.name.startswith(("derivative", "grad_"))
     shares = {step: _share(f, zeros, step, left) for step in STEPS}
     step = next((s for s in STEPS if shares[s] < FEW), min(STEPS, key=lambda s: (shares[s], -s)))
     share = shares[step]
@@ -128,6 +133,36 @@ def planned(function: Function, act: Activation) -> Plan:
         return Plan(None, "the program costs less", cost, (cells, rows), share)
     layout = {"zeros": zeros, "step": step, "left": left, **chosen}
     return Plan(layout, "the table costs less", cost, (cells, rows), share)
+
+
+def _variable(act: Activation) -> str:
+    """The input that a table is of."""
+    linear = _linear(act)
+    return next(str(v) for v in act.inputs if str(v) != linear)
+
+
+def _linear(act: Activation) -> str:
+    """The input v of a gated function v g(w), the other one being w; "" where there is none."""
+    for v in act.inputs if act.is_gated else ():
+        if v not in calculus.derivative(act.formula, v).free_symbols:
+            return str(v)
+    return ""
+
+
+def _gates(act: Activation) -> dict[str, tuple[str, str, list[str]]]:
+    """Kernels of v g(w): the function whose table they read, at what, and the factors."""
+    v, w = _linear(act), _variable(act)
+    if not v:
+        return {}
+    gate, slope = f"derivative_{v}", "second_derivative_" + "".join(map(str, act.inputs))
+    return {
+        "_forward": (gate, w, [v]),
+        f"_{gate}": (gate, w, []),
+        f"_derivative_{w}": (slope, w, [v]),
+        f"_{slope}": (slope, w, []),
+        f"_vjp_{v}": (gate, w, ["dout"]),
+        f"_vjp_{w}": (slope, w, [v, "dout"]),
+    }
 
 
 def _missed(share: float) -> float:
@@ -295,15 +330,14 @@ def _cell_errors(
 def strategies(compiled: Compiled) -> Iterator[str]:
     """How each function is computed, a line each, and why: what it takes in additions a number."""
     act, program = compiled.activation, "the program in float64, rounded once"
-    if act.is_row or act.is_gated:
-        why = (
-            "a result depends on its whole row"
-            if act.is_row
-            else "no table has room for two inputs"
-        )
+    if act.is_row or (act.is_gated and not _linear(act)):
+        why = "a result depends on its whole row" if act.is_row else "no table is of two inputs"
         yield f"every function: {program}: {why}"
         return
-    yield "float16, bfloat16: a table of all 65,536 results, from 8,192 numbers on"
+    if act.is_gated:
+        yield f"a table is of the function of {_variable(act)} that {_linear(act)} is multiplied by"
+    else:
+        yield "float16, bfloat16: a table of all 65,536 results, from 8,192 numbers on"
     yield "float64: the program"
     if act.parameters:
         defaults = ", ".join(f"{p.name} = {model.constant(p.value):g}" for p in act.parameters)
@@ -335,6 +369,12 @@ def _told(plan: Plan) -> tuple[str, str]:
 # Slots.
 
 
+def _read(compiled: Compiled, kernel: str) -> frozenset[str]:
+    """The inputs that a function's program reads."""
+    function = compiled.functions.get(kernel.removeprefix("_"))
+    return frozenset() if function is None else function.program.used
+
+
 def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -> dict[str, Any]:
     """What a template prints: how functions are tabled, and which kernels read them."""
     act = compiled.activation
@@ -351,25 +391,38 @@ def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -
     ]
     numbers = [backend.literal(model.constant(p.value)) for p in act.parameters]
     known = {entry["name"]: entry for entry in layouts}
+    gates = _gates(act) if act.is_gated else {}
     readers = []
     for kernel in kernels if layouts else ():
-        of = kernel["of"] or kernel["name"]
-        if of not in known:
+        name, arrays = kernel["name"], kernel["arrays"]
+        of, x, factors = kernel["of"] or name, arrays[0], arrays[1:]
+        if act.is_gated:
+            found_of, x, factors = gates.get(name, ("", "", []))
+            of = f"_{found_of}"
+        plain = not act.is_gated or factors or _read(compiled, name) == {x}
+        if of not in known or not plain:
             continue
-        arrays = kernel["arrays"]
-        given = ["float64(kept_at[i])", "float64(kept_at[16 + i])"][: len(arrays)]
-        factor = f"{arrays[1]} + i" if len(arrays) > 1 else "None"
+        used = [x, *factors]
+        kept = [f"float64(kept_at[{16 * used.index(a) if a in used else 0} + i])" for a in arrays]
+        given = [f"{a} + i" for a in used]
+        few = [f"at + {192 + 64 * k}" for k in range(len(used))]
         readers.append(
             {
-                "name": kernel["name"],
+                "name": name,
                 "of": of,
                 "look_up": known[of]["look_up"],
-                "arrays": arrays,
+                "used": used,
                 "rest": ", ".join(["out", *arrays, "table"]),
-                "last": "at + 192" if len(arrays) > 1 else "None",
-                "given": f"{arrays[0]} + i, {factor}",
-                "left_lines": emit.call("y = ", kernel["name"], [*given, *numbers], 92),
+                "given": ", ".join([*given, "None", "None"][:3]),
+                "few": ", ".join([*few, "None", "None"][:3]),
+                "left_lines": emit.call("y = ", name, [*kept, *numbers], 92),
             }
         )
     defaults = f"({', '.join(numbers)}{',' if len(numbers) == 1 else ''})"
-    return {"layouts": layouts, "readers": readers, "defaults": defaults}
+    return {
+        "layouts": layouts,
+        "readers": readers,
+        "defaults": defaults,
+        # What f does not depend on may be anything.
+        "table_inputs": ", ".join(["_at(x)"] * len(act.inputs)),
+    }

@@ -33,10 +33,12 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float64, njit, types
+from llvmlite import binding, ir
+from numba import float32, float64, njit, types
+from numba.core import config
 from numba.extending import intrinsic
 from numpy.typing import ArrayLike, NDArray
 
@@ -826,6 +828,581 @@ def _jvp_loop(like, n, out, x, y, dx, dy):
         out_at[i] = _jvp(float64(x_at[i]), float64(y_at[i]), float64(dx_at[i]), float64(dy_at[i]))
 
 
+# Tables: float32 numbers looked up, those that no table holds computed as above.
+
+
+class _Table(NamedTuple):
+    """Where a function is read from a table: in rows, `step` wide each, for |x| < _ROWS * step.
+
+    0 is looked up among the negative numbers if `left`. Within 1 of each of its `zeros` (one named
+    twice is a double one) rows are of f over x - zero. With AVX-512 cells, `cell` wide each and 16
+    for each sign, come first (0: none), polynomials of `degree`, where it is `fine` with the
+    errors of sums; `refused` are the bits of those that do not hold, `divided` those of f over
+    x - zero: the first, how many and the zero.
+    """
+
+    zeros: tuple[float, ...]
+    step: float
+    left: bool = False
+    cell: float = 0.0
+    degree: int = 0
+    fine: bool = False
+    refused: int = 0
+    divided: tuple[int, int, float] = (0, 0, 0.0)
+
+
+_ROWS = 1 << 14  # for each sign of x
+
+
+def _quadratics(f: Any, table: _Table, rows: Array) -> Array:
+    """Words of 8 bytes (c0, c1 and c2 in one) of f = c0 + (c1 + c2 d) d, d = |x| - the middle's.
+
+    NaN where they are off by more than 0.2 ulp of float32.
+    """
+    sign = np.where(rows < _ROWS, -1.0, 1.0)
+    middle = (np.where(rows < _ROWS, _ROWS - rows, rows - _ROWS + 1) - 0.5) * table.step
+    half = 0.5 * table.step
+
+    def divisor(x: Array) -> Array:
+        product = np.ones_like(x)
+        for zero in table.zeros:
+            first, count = _near(zero, table)
+            product = np.where((rows >= first) & (rows < first + count), x - zero, 1.0) * product
+        return product
+
+    def node(s: float) -> Array:
+        x = sign * (middle + s * half)
+        return np.asarray(f(x) / divisor(x))
+
+    apart = 0.75**0.5 * half
+    low, c0, high = (node(s) for s in (-(0.75**0.5), 0.0, 0.75**0.5))
+    c1 = (high - low) / (2.0 * apart)
+    c2 = (high + low - 2.0 * c0) / (2.0 * apart**2)
+    lower = (c2.view(np.int64) + (1 << 31)) >> 32 & 0xFFFFFFFF
+    both = ((c1.view(np.int64) - lower + (1 << 31)) >> 32 << 32 | lower).view(np.float64)
+    held = np.isfinite(c0) & np.isfinite(both)
+    other = rows == _ROWS - (not table.left)  # has 0 at its end, but 0 is not looked up there
+    for s in (-1.0, 2.0**-16 - 1.0, -0.5, 0.5, 1.0 - 2.0**-16):
+        x, d = sign * (middle + s * half), s * half
+        true = f(x)
+        ulp = np.spacing(np.abs(true).astype(np.float32)).astype(np.float64)
+        near = np.abs(((c2 * d + both) * d + c0) * divisor(x) - true) <= 0.2 * ulp
+        held &= near | (other & (x == 0.0))
+    held &= (rows > 0) & (rows < 2 * _ROWS - 1)  # beyond the table
+    return np.where(held, (c0, both), np.nan).T
+
+
+def _near(zero: float, table: _Table) -> tuple[int, int]:
+    """The rows that are divided by x - zero: the first and how many."""
+    return int((zero - 1.0) // table.step) + _ROWS, int(2.0 / table.step)
+
+
+def _polynomials(f: Any, table: _Table) -> Array:
+    """float32 words of f = u (c0 + c1 d + …), d = x - the cell's middle: each, and the errors of
+    c0 and, where it is fine, c1."""
+    cells = (np.arange(32) + 16) % 32 - 16
+    half = 0.5 * table.cell
+    s = np.cos(np.pi * (np.arange(16) + 0.5) / 16.0)
+    x = (cells[:, None] + 0.5) * table.cell + half * s
+    first, count, zero = table.divided
+    divided = ((cells >= first) & (cells < first + count))[:, None]
+    fit = np.linalg.pinv((half * s)[:, None] ** np.arange(table.degree + 1))
+    c = np.asarray(fit @ (f(x.ravel()).reshape(x.shape) / np.where(divided, x - zero, 1.0)).T)
+    errors = [c[i] - c[i].astype(np.float32) for i in range(1 + table.fine)]
+    words = np.array([*c, *errors], np.float32)
+    words[:, [table.refused >> i & 1 == 1 for i in range(32)]] = np.nan
+    return words
+
+
+@functools.cache
+def _at_table(loop: Any, numbers: tuple[float, ...], table: _Table) -> int:
+    """The address of a table, written once from the loop that computes the function."""
+
+    def f(x: Array) -> Array:
+        x, y = np.ascontiguousarray(x), np.empty(x.shape)
+        loop(0.0, x.size, _at(y), _at(x), _at(x), *numbers)
+        return y
+
+    kept = np.empty(4 * _ROWS + 16 * (table.degree + 4), np.float64)
+    kept = kept[-_at(kept) % 64 // 8 :]
+    with np.errstate(all="ignore"):
+        kept[: 4 * _ROWS] = _quadratics(f, table, np.arange(2 * _ROWS)).ravel()
+        if table.cell:
+            words = _polynomials(f, table).ravel()
+            kept[4 * _ROWS :].view(np.float32)[: words.size] = words
+    _kept.append(kept)
+    return _at(kept)
+
+
+_kept: list[Array] = []
+_LANES = 16
+_STREAMED = 1 << 22  # so many results are written past the caches
+_F4, _F8 = ir.FloatType(), ir.DoubleType()
+_I4, _I8 = ir.IntType(32), ir.IntType(64)
+
+
+@intrinsic
+def _fence(typingctx):
+    """Results that were written past the caches are seen before all that follows."""
+
+    def generate(context, b, signature, values):
+        b.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _has_permutations() -> bool:
+    """Whether the CPU that is compiled for reads 32 numbers of float32 in one instruction."""
+    features = config.CPU_FEATURES
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    return "+avx512f" in features.split(",")
+
+
+class _Lanes:
+    """Sixteen lanes of numbers in LLVM's language."""
+
+    def __init__(self, builder: Any):
+        self.b = builder
+
+    def all(self, kind: Any, value: float) -> Any:
+        return ir.Constant(ir.VectorType(kind, _LANES), [ir.Constant(kind, value)] * _LANES)
+
+    def place(self, at: Any, offset: int, kind: Any) -> Any:
+        return self.b.inttoptr(self.b.add(at, ir.Constant(_I8, offset)), kind.as_pointer())
+
+    def load(self, at: Any, offset: int, kind: Any, count: int, align: int) -> Any:
+        vector = ir.VectorType(kind, count)
+        return self.b.load(self.place(at, offset, vector), align=align)
+
+    def store(self, value: Any, at: Any, offset: int = 0) -> None:
+        self.b.store(value, self.place(at, offset, value.type), align=4)
+
+    def pick(self, a: Any, lanes: Any, b: Any = None) -> Any:
+        b = ir.Constant(a.type, ir.Undefined) if b is None else b
+        lanes = list(lanes)
+        return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I4, len(lanes)), lanes))
+
+    def cast(self, value: Any, kind: Any) -> Any:
+        return self.b.bitcast(value, ir.VectorType(kind, _LANES))
+
+    def among(self, index: Any, first: int, count: int) -> Any:
+        moved = self.b.sub(index, self.all(_I4, first))
+        return self.b.icmp_unsigned("<", moved, self.all(_I4, count))
+
+    def add(self, a: Any, b: Any, c: Any) -> Any:
+        """a b + c, in one instruction where there is one."""
+        fused = ("contract",)
+        return self.b.fadd(self.b.fmul(a, b, flags=fused), c, flags=fused)
+
+    def call(self, name: str, *values: Any) -> Any:
+        types = [v.type for v in values]
+        f = self.b.module.declare_intrinsic(name, (), ir.FunctionType(types[0], types))
+        return self.b.call(f, values)
+
+
+def _from_rows(v: _Lanes, x: Any, at: Any, table: _Table) -> Any:
+    """f of float32 lanes, in float64."""
+    b, reach = v.b, _ROWS * table.step
+    size = v.cast(b.and_(v.cast(x, _I4), v.all(_I4, 0x7FFFFFFF)), _F4)
+    # In [reach, 2 reach) the high bits of a float number the rows, the low ones are within them.
+    moved = v.cast(b.fadd(size, v.all(_F4, reach)), _I4)
+    row = b.lshr(moved, v.all(_I4, 9))
+    row = b.sub(row, v.all(_I4, int(np.float32(reach).view(np.int32)) >> 9))
+    last = v.all(_I4, _ROWS - 1)
+    row = b.select(b.icmp_unsigned("<", row, last), row, last)  # no other row is ever read
+    below = b.fcmp_ordered("<=" if table.left else "<", x, v.all(_F4, 0.0))
+    row = b.add(b.xor(row, b.sext(below, row.type)), v.all(_I4, _ROWS))
+    middle = v.cast(b.or_(b.and_(moved, v.all(_I4, -512)), v.all(_I4, 256)), _F4)
+    d = b.fpext(b.fsub(size, b.fsub(middle, v.all(_F4, reach))), ir.VectorType(_F8, _LANES))
+    pairs = b.bitcast(b.shl(row, v.all(_I4, 4)), ir.VectorType(_I8, _LANES // 2))
+    rows = []
+    for i in range(_LANES // 2):
+        pair = b.extract_element(pairs, ir.Constant(_I4, i))
+        for offset in (b.and_(pair, ir.Constant(_I8, 2**32 - 1)), b.lshr(pair, _I8(32))):
+            rows.append(v.load(b.add(at, offset), 0, _F8, 2, 16))
+    while len(rows) > 1:
+        both = range(2 * rows[0].type.count)
+        rows = [v.pick(p, both, q) for p, q in zip(rows[::2], rows[1::2])]
+    c0, c1 = (v.pick(rows[0], range(i, 2 * _LANES, 2)) for i in (0, 1))
+    c2 = v.cast(b.shl(v.cast(c1, _I8), v.all(_I8, 32)), _F8)
+    y = v.add(v.add(c2, d, c1), d, c0)
+    for zero in table.zeros:
+        u = b.fsub(b.fpext(x, y.type), v.all(_F8, zero))
+        y = b.fmul(y, b.select(v.among(row, *_near(zero, table)), u, v.all(_F8, 1.0)))
+    return y
+
+
+def _from_cells(v: _Lanes, x: Any, by: list[Any], at: Any, table: _Table) -> tuple[Any, Any]:
+    """f of float32 lanes in float32, times what is in `by`; and where it holds."""
+    b = v.b
+    scaled = b.fmul(x, v.all(_F4, 1.0 / table.cell))
+    if table.left:
+        floor = b.fsub(v.call("llvm.ceil.v16f32", scaled), v.all(_F4, 1.0))
+    else:
+        floor = v.call("llvm.floor.v16f32", scaled)
+    cell = b.fptosi(floor, ir.VectorType(_I4, _LANES))
+    d = v.call("llvm.fma.v16f32", floor, v.all(_F4, -table.cell), x)
+    d = b.fsub(d, v.all(_F4, 0.5 * table.cell))
+    c = []
+    for i in range(table.degree + 2 + table.fine):
+        halves = [v.load(at, 32 * _ROWS + 128 * i + j, _F4, _LANES, 64) for j in (0, 64)]
+        for half in halves:  # may stay in a register from one element to the next
+            half.set_metadata("invariant.load", b.module.add_metadata([]))
+        c.append(v.call("llvm.x86.avx512.vpermi2var.ps.512", halves[0], cell, halves[1]))
+    first, *more = c[: table.degree + 1]
+    errors = c[table.degree + 1 :]
+    p = more[-1]
+    for q in reversed(more[1:-1]):
+        p = v.call("llvm.fma.v16f32", p, d, q)
+    if table.fine:  # sums with their errors: of slope = more[0] + …, and of first + slope d
+
+        def sum_of(a: Any, b_: Any) -> tuple[Any, Any]:
+            total = b.fadd(a, b_)
+            return total, b.fadd(b.fsub(a, total), b_)
+
+        slope, error = sum_of(more[0], v.call("llvm.fma.v16f32", p, d, errors[1]))
+        product = b.fmul(slope, d)
+        p = v.call("llvm.fma.v16f32", slope, d, b.fneg(product))
+        p = v.call("llvm.fma.v16f32", error, d, b.fadd(p, errors[0]))
+        first, error = sum_of(first, product)
+        p = b.fadd(error, p)
+    else:
+        p = v.call("llvm.fma.v16f32", v.call("llvm.fma.v16f32", p, d, more[0]), d, errors[0])
+    holds = v.among(cell, -16, 32)
+    if table.refused:
+        holds = b.and_(holds, b.fcmp_ordered("ord", p, first))
+    start, count, zero = table.divided
+    u = low = None
+    if count:  # u and its error are x - zero
+        divided = None if count == 32 else v.among(cell, start, count)
+        high = float(np.float32(zero))
+        rest = b.fsub(x, v.all(_F4, high))
+        u = b.fsub(rest, v.all(_F4, zero - high))
+        u = b.select(divided, u, v.all(_F4, 1.0)) if divided else u
+        if zero != high:
+            low = b.fsub(b.fsub(rest, u), v.all(_F4, zero - high))
+            low = b.select(divided, low, v.all(_F4, 0.0)) if divided else low
+    for factor in by:  # and times each factor
+        if u is None:
+            u = factor
+            continue
+        product = b.fmul(factor, u)
+        error = v.call("llvm.fma.v16f32", factor, u, b.fneg(product))
+        low = error if low is None else v.call("llvm.fma.v16f32", factor, low, error)
+        u = product
+    if u is None:
+        return b.fadd(first, p), holds
+    p = b.fmul(u, p) if low is None else v.call("llvm.fma.v16f32", u, p, b.fmul(low, first))
+    y = v.call("llvm.fma.v16f32", u, first, p)
+    if by:  # rows are read where a product is too great for float32
+        size = b.and_(v.cast(y, _I4), v.all(_I4, 0x7FFFFFFF))
+        holds = b.and_(holds, b.icmp_unsigned("<", size, v.all(_I4, 255 << 23)))
+    elif count and not zero:  # where u p is subnormal, or the sum loses a 0's sign
+        size = b.and_(v.cast(x, _I4), v.all(_I4, 0x7FFFFFFF))
+        holds = b.and_(holds, b.icmp_unsigned(">=", size, v.all(_I4, 27 << 23)))
+    return y, holds
+
+
+def _looks_up(table: _Table) -> Any:
+    """What writes f of 16 elements, and answers with the bits of those that no table holds.
+
+    All addresses: the results, x, two factors (None: there is none), the table, and where x and
+    the factors are kept for the elements that are left; and whether the results are written past
+    the caches, aligned to 64 bytes.
+    """
+
+    @intrinsic
+    def look_up(typingctx, out, x, by, by2, table_at, kept, streams):
+        def generate(context, b, signature, values):
+            out_at, x_at, *factors, at, kept_at, streams = values
+            v = _Lanes(b)
+            single = ir.VectorType(_F4, _LANES)
+            x = v.load(x_at, 0, _F4, _LANES, 4)
+            kinds = signature.args[2:4]
+            given = [f for f, kind in zip(factors, kinds) if not isinstance(kind, types.NoneType)]
+            by = [v.load(f, 0, _F4, _LANES, 4) for f in given]
+
+            def bits(lanes):
+                return b.bitcast(lanes, ir.IntType(_LANES))
+
+            def from_rows():
+                y = _from_rows(v, x, at, table)
+                unheld = bits(b.fcmp_unordered("uno", y, y))
+                for factor in by:
+                    y = b.fmul(y, b.fpext(factor, y.type))
+                return b.fptrunc(y, single), unheld
+
+            none = ir.Constant(ir.IntType(_LANES), 0)
+            if table.cell and _has_permutations():
+                near, holds = _from_cells(v, x, by, at, table)
+                rest = bits(b.not_(holds))
+                before = b.block
+                with b.if_then(b.icmp_unsigned("!=", rest, none), likely=False):
+                    far, unheld = from_rows()
+                    far, unheld = b.select(holds, near, far), b.and_(unheld, rest)
+                    after = b.block
+                y, left = b.phi(single), b.phi(none.type)
+                for phi, direct, further in ((y, near, far), (left, none, unheld)):
+                    phi.add_incoming(direct, before)
+                    phi.add_incoming(further, after)
+            else:
+                y, left = from_rows()
+            with b.if_else(b.trunc(streams, ir.IntType(1))) as (past_caches, plainly):
+                with past_caches:
+                    store = b.store(y, v.place(out_at, 0, y.type), align=64)
+                    store.set_metadata("nontemporal", b.module.add_metadata([_I4(1)]))
+                with plainly:
+                    v.store(y, out_at)
+            with b.if_then(b.icmp_unsigned("!=", left, none), likely=False):
+                for i, lanes in enumerate((x, *by)):
+                    v.store(lanes, kept_at, 4 * _LANES * i)
+            return b.zext(left, _I8)
+
+        at = types.int64
+        return types.int64(at, at, by, by2, at, at, at), generate
+
+    return look_up
+
+
+_derivative_x_table = _Table(
+    zeros=(0.0,),
+    step=0.0009765625,
+    left=False,
+    cell=0.25,
+    degree=6,
+    fine=True,
+    refused=0,
+    divided=(-16, 32, 0.0),
+)
+_derivative_x_look_up = _looks_up(_derivative_x_table)
+
+
+_second_derivative_xy_table = _Table(
+    zeros=(-0.7517915246935645,),
+    step=0.0009765625,
+    left=False,
+    cell=0.25,
+    degree=6,
+    fine=True,
+    refused=0,
+    divided=(-5, 3, -0.7517915246935645),
+)
+_second_derivative_xy_look_up = _looks_up(_second_derivative_xy_table)
+
+
+@_loop
+def _forward_left(out, kept, left):
+    kept_at = _pointer(kept, float32(0.0))
+    out_at = _pointer(out, float32(0.0))
+    for i in range(16):
+        y = _forward(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
+        out_at[i] = y if left >> i & 1 else out_at[i]
+
+
+@_loop
+def _forward_few(like, start, end, out, x, y, table):
+    """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
+    kept = np.zeros(112, np.float32)
+    at = kept.ctypes.data
+    y_at = _pointer(y, like)
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(end - start):
+        kept[48 + i] = y_at[start + i]
+        kept[64 + i] = x_at[start + i]
+    left = _derivative_x_look_up(at + 384, at + 192, at + 256, None, table, at, 0)
+    if left:
+        _forward_left(at + 384, at, left)
+    for i in range(end - start):
+        out_at[start + i] = kept[96 + i]
+
+
+@_loop
+def _forward_tabled(like, n, out, x, y, table):
+    kept = np.zeros(48, np.float32)
+    at = kept.ctypes.data
+    streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
+    head = (-out & 63) >> 2 if streams else 0
+    whole = head + ((n - head) & -16)
+    if head:
+        _forward_few(like, 0, head, out, x, y, table)
+    for i in range(4 * head, 4 * whole, 64):
+        left = _derivative_x_look_up(out + i, y + i, x + i, None, table, at, streams)
+        if left:
+            _forward_left(out + i, at, left)
+    if whole < n:
+        _forward_few(like, whole, n, out, x, y, table)
+    if streams:
+        _fence()
+
+
+@_loop
+def _derivative_y_left(out, kept, left):
+    kept_at = _pointer(kept, float32(0.0))
+    out_at = _pointer(out, float32(0.0))
+    for i in range(16):
+        y = _derivative_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
+        out_at[i] = y if left >> i & 1 else out_at[i]
+
+
+@_loop
+def _derivative_y_few(like, start, end, out, x, y, table):
+    """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
+    kept = np.zeros(112, np.float32)
+    at = kept.ctypes.data
+    y_at = _pointer(y, like)
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(end - start):
+        kept[48 + i] = y_at[start + i]
+        kept[64 + i] = x_at[start + i]
+    left = _second_derivative_xy_look_up(at + 384, at + 192, at + 256, None, table, at, 0)
+    if left:
+        _derivative_y_left(at + 384, at, left)
+    for i in range(end - start):
+        out_at[start + i] = kept[96 + i]
+
+
+@_loop
+def _derivative_y_tabled(like, n, out, x, y, table):
+    kept = np.zeros(48, np.float32)
+    at = kept.ctypes.data
+    streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
+    head = (-out & 63) >> 2 if streams else 0
+    whole = head + ((n - head) & -16)
+    if head:
+        _derivative_y_few(like, 0, head, out, x, y, table)
+    for i in range(4 * head, 4 * whole, 64):
+        left = _second_derivative_xy_look_up(out + i, y + i, x + i, None, table, at, streams)
+        if left:
+            _derivative_y_left(out + i, at, left)
+    if whole < n:
+        _derivative_y_few(like, whole, n, out, x, y, table)
+    if streams:
+        _fence()
+
+
+@_loop
+def _vjp_x_left(out, kept, left):
+    kept_at = _pointer(kept, float32(0.0))
+    out_at = _pointer(out, float32(0.0))
+    for i in range(16):
+        y = _vjp_x(float64(kept_at[0 + i]), float64(kept_at[0 + i]), float64(kept_at[16 + i]))
+        out_at[i] = y if left >> i & 1 else out_at[i]
+
+
+@_loop
+def _vjp_x_few(like, start, end, out, x, y, dout, table):
+    """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
+    kept = np.zeros(112, np.float32)
+    at = kept.ctypes.data
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out_at = _pointer(out, like)
+    for i in range(end - start):
+        kept[48 + i] = y_at[start + i]
+        kept[64 + i] = dout_at[start + i]
+    left = _derivative_x_look_up(at + 384, at + 192, at + 256, None, table, at, 0)
+    if left:
+        _vjp_x_left(at + 384, at, left)
+    for i in range(end - start):
+        out_at[start + i] = kept[96 + i]
+
+
+@_loop
+def _vjp_x_tabled(like, n, out, x, y, dout, table):
+    kept = np.zeros(48, np.float32)
+    at = kept.ctypes.data
+    streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
+    head = (-out & 63) >> 2 if streams else 0
+    whole = head + ((n - head) & -16)
+    if head:
+        _vjp_x_few(like, 0, head, out, x, y, dout, table)
+    for i in range(4 * head, 4 * whole, 64):
+        left = _derivative_x_look_up(out + i, y + i, dout + i, None, table, at, streams)
+        if left:
+            _vjp_x_left(out + i, at, left)
+    if whole < n:
+        _vjp_x_few(like, whole, n, out, x, y, dout, table)
+    if streams:
+        _fence()
+
+
+@_loop
+def _vjp_y_left(out, kept, left):
+    kept_at = _pointer(kept, float32(0.0))
+    out_at = _pointer(out, float32(0.0))
+    for i in range(16):
+        y = _vjp_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i]))
+        out_at[i] = y if left >> i & 1 else out_at[i]
+
+
+@_loop
+def _vjp_y_few(like, start, end, out, x, y, dout, table):
+    """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
+    kept = np.zeros(112, np.float32)
+    at = kept.ctypes.data
+    y_at = _pointer(y, like)
+    x_at = _pointer(x, like)
+    dout_at = _pointer(dout, like)
+    out_at = _pointer(out, like)
+    for i in range(end - start):
+        kept[48 + i] = y_at[start + i]
+        kept[64 + i] = x_at[start + i]
+        kept[80 + i] = dout_at[start + i]
+    left = _second_derivative_xy_look_up(at + 384, at + 192, at + 256, at + 320, table, at, 0)
+    if left:
+        _vjp_y_left(at + 384, at, left)
+    for i in range(end - start):
+        out_at[start + i] = kept[96 + i]
+
+
+@_loop
+def _vjp_y_tabled(like, n, out, x, y, dout, table):
+    kept = np.zeros(48, np.float32)
+    at = kept.ctypes.data
+    streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
+    head = (-out & 63) >> 2 if streams else 0
+    whole = head + ((n - head) & -16)
+    if head:
+        _vjp_y_few(like, 0, head, out, x, y, dout, table)
+    for i in range(4 * head, 4 * whole, 64):
+        left = _second_derivative_xy_look_up(out + i, y + i, x + i, dout + i, table, at, streams)
+        if left:
+            _vjp_y_left(out + i, at, left)
+    if whole < n:
+        _vjp_y_few(like, whole, n, out, x, y, dout, table)
+    if streams:
+        _fence()
+
+
+#: Kernels whose function is tabled: its name.
+_TABLED = {
+    "_forward": "_derivative_x",
+    "_derivative_y": "_second_derivative_xy",
+    "_vjp_x": "_derivative_x",
+    "_vjp_y": "_second_derivative_xy",
+}
+
+
+@functools.cache
+def _fastest(
+    loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
+) -> tuple[Any, tuple[Any, ...]]:
+    """The loop for a dtype and parameters, and what it takes after the arrays."""
+    name = loop.__name__.removesuffix("_loop")
+    if kind != np.float32 or name not in _TABLED or numbers != _DEFAULTS:
+        return loop, numbers
+    here, of = globals(), _TABLED[name]
+    table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
+    return here[f"{name}_tabled"], (table,)
+
+
+_DEFAULTS = ()
+
+
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
     if dtype.kind != "V":
@@ -914,11 +1491,6 @@ def _apart(out: Array, places: Sequence[int]) -> bool:
         raise ValueError("expected out to be writeable")
     first, size = places[0], out.nbytes
     return all(place == first or abs(place - first) >= size for place in places)
-
-
-def _fastest(loop: Any, kind: Any, numbers: tuple[float, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """The loop for a dtype and parameters, and what it takes after the arrays."""
-    return loop, numbers
 
 
 _HALF = np.uint16(0)

@@ -687,8 +687,8 @@ def _from_rows(v: _Lanes, x: Any, at: Any, table: _Table) -> Any:
     return y
 
 
-def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any, Any]:
-    """f of float32 lanes in float32, times `by` if any; and where it holds."""
+def _from_cells(v: _Lanes, x: Any, by: list[Any], at: Any, table: _Table) -> tuple[Any, Any]:
+    """f of float32 lanes in float32, times what is in `by`; and where it holds."""
     b = v.b
     scaled = b.fmul(x, v.all(_F4, 1.0 / table.cell))
     if table.left:
@@ -727,8 +727,8 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
     if table.refused:
         holds = b.and_(holds, b.fcmp_ordered("ord", p, first))
     start, count, zero = table.divided
-    u, low = by, None
-    if count:  # u and its error are x - zero, times `by` if any
+    u = low = None
+    if count:  # u and its error are x - zero
         divided = None if count == 32 else v.among(cell, start, count)
         high = float(np.float32(zero))
         rest = b.fsub(x, v.all(_F4, high))
@@ -737,18 +737,22 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
         if zero != high:
             low = b.fsub(b.fsub(rest, u), v.all(_F4, zero - high))
             low = b.select(divided, low, v.all(_F4, 0.0)) if divided else low
-        if by is not None:
-            product = b.fmul(by, u)
-            error = v.call("llvm.fma.v16f32", by, u, b.fneg(product))
-            low = error if low is None else v.call("llvm.fma.v16f32", by, low, error)
-            u = product
+    for factor in by:  # and times each factor
+        if u is None:
+            u = factor
+            continue
+        product = b.fmul(factor, u)
+        error = v.call("llvm.fma.v16f32", factor, u, b.fneg(product))
+        low = error if low is None else v.call("llvm.fma.v16f32", factor, low, error)
+        u = product
     if u is None:
         return b.fadd(first, p), holds
     p = b.fmul(u, p) if low is None else v.call("llvm.fma.v16f32", u, p, b.fmul(low, first))
     y = v.call("llvm.fma.v16f32", u, first, p)
-    if by is not None:  # infinite: the sum of its products is none
-        y = b.select(b.fcmp_unordered("uno", y, y), b.fmul(u, first), y)
-    elif count and not zero:  # rows are read where u p is subnormal, or the sum loses a 0's sign
+    if by:  # rows are read where a product is too great for float32
+        size = b.and_(v.cast(y, _I4), v.all(_I4, 0x7FFFFFFF))
+        holds = b.and_(holds, b.icmp_unsigned("<", size, v.all(_I4, 255 << 23)))
+    elif count and not zero:  # where u p is subnormal, or the sum loses a 0's sign
         size = b.and_(v.cast(x, _I4), v.all(_I4, 0x7FFFFFFF))
         holds = b.and_(holds, b.icmp_unsigned(">=", size, v.all(_I4, 27 << 23)))
     return y, holds
@@ -757,21 +761,21 @@ def _from_cells(v: _Lanes, x: Any, by: Any, at: Any, table: _Table) -> tuple[Any
 def _looks_up(table: _Table) -> Any:
     """What writes f of 16 elements, and answers with the bits of those that no table holds.
 
-    All addresses: the results, x, what f is multiplied by (None: nothing), the table, and where
-    x and the factor are kept for the elements that are left; and whether the results are written
-    past the caches, aligned to 64 bytes.
+    All addresses: the results, x, two factors (None: there is none), the table, and where x and
+    the factors are kept for the elements that are left; and whether the results are written past
+    the caches, aligned to 64 bytes.
     """
 
     @intrinsic
-    def look_up(typingctx, out, x, by, table_at, kept, streams):
+    def look_up(typingctx, out, x, by, by2, table_at, kept, streams):
         def generate(context, b, signature, values):
-            out_at, x_at, by_at, at, kept_at, streams = values
+            out_at, x_at, *factors, at, kept_at, streams = values
             v = _Lanes(b)
             single = ir.VectorType(_F4, _LANES)
             x = v.load(x_at, 0, _F4, _LANES, 4)
-            by = None
-            if not isinstance(signature.args[2], types.NoneType):
-                by = v.load(by_at, 0, _F4, _LANES, 4)
+            kinds = signature.args[2:4]
+            given = [f for f, kind in zip(factors, kinds) if not isinstance(kind, types.NoneType)]
+            by = [v.load(f, 0, _F4, _LANES, 4) for f in given]
 
             def bits(lanes):
                 return b.bitcast(lanes, ir.IntType(_LANES))
@@ -779,7 +783,8 @@ def _looks_up(table: _Table) -> Any:
             def from_rows():
                 y = _from_rows(v, x, at, table)
                 unheld = bits(b.fcmp_unordered("uno", y, y))
-                y = y if by is None else b.fmul(y, b.fpext(by, y.type))
+                for factor in by:
+                    y = b.fmul(y, b.fpext(factor, y.type))
                 return b.fptrunc(y, single), unheld
 
             none = ir.Constant(ir.IntType(_LANES), 0)
@@ -804,13 +809,12 @@ def _looks_up(table: _Table) -> Any:
                 with plainly:
                     v.store(y, out_at)
             with b.if_then(b.icmp_unsigned("!=", left, none), likely=False):
-                v.store(x, kept_at)
-                if by is not None:
-                    v.store(by, kept_at, 4 * _LANES)
+                for i, lanes in enumerate((x, *by)):
+                    v.store(lanes, kept_at, 4 * _LANES * i)
             return b.zext(left, _I8)
 
         at = types.int64
-        return types.int64(at, at, by, at, at, at), generate
+        return types.int64(at, at, by, by2, at, at, at), generate
 
     return look_up
 
@@ -854,29 +858,29 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[i]))
+        y = _forward(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
 @_loop
 def _forward_few(like, start, end, out, x, table):
     """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
-    kept = np.zeros(80, np.float32)
+    kept = np.zeros(112, np.float32)
     at = kept.ctypes.data
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(end - start):
-        kept[32 + i] = x_at[start + i]
-    left = _forward_look_up(at + 256, at + 128, None, table, at, 0)
+        kept[48 + i] = x_at[start + i]
+    left = _forward_look_up(at + 384, at + 192, None, None, table, at, 0)
     if left:
-        _forward_left(at + 256, at, left)
+        _forward_left(at + 384, at, left)
     for i in range(end - start):
-        out_at[start + i] = kept[64 + i]
+        out_at[start + i] = kept[96 + i]
 
 
 @_loop
 def _forward_tabled(like, n, out, x, table):
-    kept = np.zeros(32, np.float32)
+    kept = np.zeros(48, np.float32)
     at = kept.ctypes.data
     streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
     head = (-out & 63) >> 2 if streams else 0
@@ -884,7 +888,7 @@ def _forward_tabled(like, n, out, x, table):
     if head:
         _forward_few(like, 0, head, out, x, table)
     for i in range(4 * head, 4 * whole, 64):
-        left = _forward_look_up(out + i, x + i, None, table, at, streams)
+        left = _forward_look_up(out + i, x + i, None, None, table, at, streams)
         if left:
             _forward_left(out + i, at, left)
     if whole < n:
@@ -898,29 +902,29 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative(float64(kept_at[i]))
+        y = _derivative(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
 @_loop
 def _derivative_few(like, start, end, out, x, table):
     """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
-    kept = np.zeros(80, np.float32)
+    kept = np.zeros(112, np.float32)
     at = kept.ctypes.data
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(end - start):
-        kept[32 + i] = x_at[start + i]
-    left = _derivative_look_up(at + 256, at + 128, None, table, at, 0)
+        kept[48 + i] = x_at[start + i]
+    left = _derivative_look_up(at + 384, at + 192, None, None, table, at, 0)
     if left:
-        _derivative_left(at + 256, at, left)
+        _derivative_left(at + 384, at, left)
     for i in range(end - start):
-        out_at[start + i] = kept[64 + i]
+        out_at[start + i] = kept[96 + i]
 
 
 @_loop
 def _derivative_tabled(like, n, out, x, table):
-    kept = np.zeros(32, np.float32)
+    kept = np.zeros(48, np.float32)
     at = kept.ctypes.data
     streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
     head = (-out & 63) >> 2 if streams else 0
@@ -928,7 +932,7 @@ def _derivative_tabled(like, n, out, x, table):
     if head:
         _derivative_few(like, 0, head, out, x, table)
     for i in range(4 * head, 4 * whole, 64):
-        left = _derivative_look_up(out + i, x + i, None, table, at, streams)
+        left = _derivative_look_up(out + i, x + i, None, None, table, at, streams)
         if left:
             _derivative_left(out + i, at, left)
     if whole < n:
@@ -942,29 +946,29 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative(float64(kept_at[i]))
+        y = _second_derivative(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
 @_loop
 def _second_derivative_few(like, start, end, out, x, table):
     """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
-    kept = np.zeros(80, np.float32)
+    kept = np.zeros(112, np.float32)
     at = kept.ctypes.data
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(end - start):
-        kept[32 + i] = x_at[start + i]
-    left = _second_derivative_look_up(at + 256, at + 128, None, table, at, 0)
+        kept[48 + i] = x_at[start + i]
+    left = _second_derivative_look_up(at + 384, at + 192, None, None, table, at, 0)
     if left:
-        _second_derivative_left(at + 256, at, left)
+        _second_derivative_left(at + 384, at, left)
     for i in range(end - start):
-        out_at[start + i] = kept[64 + i]
+        out_at[start + i] = kept[96 + i]
 
 
 @_loop
 def _second_derivative_tabled(like, n, out, x, table):
-    kept = np.zeros(32, np.float32)
+    kept = np.zeros(48, np.float32)
     at = kept.ctypes.data
     streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
     head = (-out & 63) >> 2 if streams else 0
@@ -972,7 +976,7 @@ def _second_derivative_tabled(like, n, out, x, table):
     if head:
         _second_derivative_few(like, 0, head, out, x, table)
     for i in range(4 * head, 4 * whole, 64):
-        left = _second_derivative_look_up(out + i, x + i, None, table, at, streams)
+        left = _second_derivative_look_up(out + i, x + i, None, None, table, at, streams)
         if left:
             _second_derivative_left(out + i, at, left)
     if whole < n:
@@ -986,31 +990,31 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp(float64(kept_at[i]), float64(kept_at[16 + i]))
+        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
 @_loop
 def _vjp_few(like, start, end, out, x, dy, table):
     """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
-    kept = np.zeros(80, np.float32)
+    kept = np.zeros(112, np.float32)
     at = kept.ctypes.data
     x_at = _pointer(x, like)
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(end - start):
-        kept[32 + i] = x_at[start + i]
-        kept[48 + i] = dy_at[start + i]
-    left = _derivative_look_up(at + 256, at + 128, at + 192, table, at, 0)
+        kept[48 + i] = x_at[start + i]
+        kept[64 + i] = dy_at[start + i]
+    left = _derivative_look_up(at + 384, at + 192, at + 256, None, table, at, 0)
     if left:
-        _vjp_left(at + 256, at, left)
+        _vjp_left(at + 384, at, left)
     for i in range(end - start):
-        out_at[start + i] = kept[64 + i]
+        out_at[start + i] = kept[96 + i]
 
 
 @_loop
 def _vjp_tabled(like, n, out, x, dy, table):
-    kept = np.zeros(32, np.float32)
+    kept = np.zeros(48, np.float32)
     at = kept.ctypes.data
     streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
     head = (-out & 63) >> 2 if streams else 0
@@ -1018,7 +1022,7 @@ def _vjp_tabled(like, n, out, x, dy, table):
     if head:
         _vjp_few(like, 0, head, out, x, dy, table)
     for i in range(4 * head, 4 * whole, 64):
-        left = _derivative_look_up(out + i, x + i, dy + i, table, at, streams)
+        left = _derivative_look_up(out + i, x + i, dy + i, None, table, at, streams)
         if left:
             _vjp_left(out + i, at, left)
     if whole < n:
@@ -1032,31 +1036,31 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp(float64(kept_at[i]), float64(kept_at[16 + i]))
+        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
 @_loop
 def _jvp_few(like, start, end, out, x, dx, table):
     """Fewer than sixteen, as sixteen: what a number becomes depends on it alone."""
-    kept = np.zeros(80, np.float32)
+    kept = np.zeros(112, np.float32)
     at = kept.ctypes.data
     x_at = _pointer(x, like)
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     for i in range(end - start):
-        kept[32 + i] = x_at[start + i]
-        kept[48 + i] = dx_at[start + i]
-    left = _derivative_look_up(at + 256, at + 128, at + 192, table, at, 0)
+        kept[48 + i] = x_at[start + i]
+        kept[64 + i] = dx_at[start + i]
+    left = _derivative_look_up(at + 384, at + 192, at + 256, None, table, at, 0)
     if left:
-        _jvp_left(at + 256, at, left)
+        _jvp_left(at + 384, at, left)
     for i in range(end - start):
-        out_at[start + i] = kept[64 + i]
+        out_at[start + i] = kept[96 + i]
 
 
 @_loop
 def _jvp_tabled(like, n, out, x, dx, table):
-    kept = np.zeros(32, np.float32)
+    kept = np.zeros(48, np.float32)
     at = kept.ctypes.data
     streams = 1 if n >= _STREAMED and out & 3 == 0 else 0
     head = (-out & 63) >> 2 if streams else 0
@@ -1064,7 +1068,7 @@ def _jvp_tabled(like, n, out, x, dx, table):
     if head:
         _jvp_few(like, 0, head, out, x, dx, table)
     for i in range(4 * head, 4 * whole, 64):
-        left = _derivative_look_up(out + i, x + i, dx + i, table, at, streams)
+        left = _derivative_look_up(out + i, x + i, dx + i, None, table, at, streams)
         if left:
             _jvp_left(out + i, at, left)
     if whole < n:
