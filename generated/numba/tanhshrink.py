@@ -664,12 +664,13 @@ def _from_cells(v: _Lanes, x: Any, by: list[Any], at: Any, table: _Table) -> tup
         return b.fadd(first, p), holds
     p = b.fmul(u, p) if low is None else v.call("llvm.fma.v16f32", u, p, b.fmul(low, first))
     y = v.call("llvm.fma.v16f32", u, first, p)
-    if by:  # rows are read where a product is too great for float32
-        size = b.and_(v.cast(y, _I4), v.all(_I4, 0x7FFFFFFF))
-        holds = b.and_(holds, b.icmp_unsigned("<", size, v.all(_I4, 255 << 23)))
-    elif count and not zero:  # where u p is subnormal, or the sum loses a 0's sign
-        size = b.and_(v.cast(x, _I4), v.all(_I4, 0x7FFFFFFF))
-        holds = b.and_(holds, b.icmp_unsigned(">=", size, v.all(_I4, 27 << 23)))
+    if by or (count and not zero):  # rows are read where a product is no normal float32
+        tested = y if by else x
+        size = b.and_(v.cast(tested, _I4), v.all(_I4, 0x7FFFFFFF))
+        normal = v.among(size, 27 << 23, 228 << 23)
+        if len(by) == 1:  # with one factor 0 is what it seems
+            normal = b.or_(normal, b.icmp_unsigned("==", size, v.all(_I4, 0)))
+        holds = b.and_(holds, normal)
     return y, holds
 
 
