@@ -71,6 +71,29 @@ def speed(
     )
 
 
+START = """What a first call costs
+
+`actgen bench start --markdown` prints this page: f of 4,096 float32 numbers, each in a new process.
+Cold: nothing is compiled yet; warm: machine code is kept from another process, the table is written
+anew. Beside it how many times as long the first call of torch.compile takes with an empty cache.
+"""
+
+
+@app.command()
+def start(names: Names = None, markdown: Markdown = False) -> None:
+    """What the first call of a Numba file costs, cold and warm, and what its table takes."""
+    from . import registry, starting
+
+    columns = ["activation", "cold, s", "warm, s", "table, ms", "table, KB", "torch.compile / cold"]
+    rows = []
+    for name in names or registry.names():
+        s = starting.start(registry.load(name).name)
+        ratio = "–" if s.compiled is None else f"{s.compiled / s.cold:.1f}"
+        row = [f"{s.cold:.2f}", f"{s.warm:.2f}", f"{s.table_seconds * 1e3:.1f}"]
+        rows.append([name, *row, f"{s.table_bytes // 1024}", ratio])
+    _print(START, columns, rows, markdown)
+
+
 @app.command("new")
 def new(
     formula: Annotated[str, typer.Argument()] = "x*tanh(log(1+exp(a*x)))",

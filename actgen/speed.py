@@ -262,7 +262,7 @@ def _torch(
     torch.set_grad_enabled(False)  # as in a backward pass that is not differentiated
     kind = getattr(torch, case.dtype)
     tensors = [torch.from_numpy(a.astype(np.float64)).to(kind) for a in arrays]
-    f = _torch_function(act, torch)
+    f = torch_function(act, torch)
     if case.function == "forward":
         call = torch.compile(f, fullgraph=True, dynamic=False) if compiled else f
         return lambda: call(*tensors[:-1])
@@ -283,7 +283,7 @@ def _torch(
     return lambda: torch.autograd.grad(y, leaves, tensors[-1], retain_graph=True)
 
 
-def _torch_function(act: Activation, torch: Any) -> Callable[..., Any]:
+def torch_function(act: Activation, torch: Any) -> Callable[..., Any]:
     if act.name in COMPOSITES:
         names = {"torch": torch, "F": torch.nn.functional}
         inputs = ", ".join(map(str, act.inputs))

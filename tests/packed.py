@@ -73,7 +73,11 @@ for name in NAMES:
             libm = set(re.findall(LIBM, loop.inspect_llvm(loop.signatures[-1])))
             count += 1
             cells = tabled and getattr(module, f"{module._TABLED[key[:-7]]}_table").cell
-            if cells and CPU == "skylake-avx512" and not re.search(r"\bvperm[it]2ps\b.*%zmm", found):
+            if (
+                cells
+                and CPU == "skylake-avx512"
+                and not re.search(r"\bvperm[it]2ps\b.*%zmm", found)
+            ):
                 print(f"{name} {key} permutes no numbers on {CPU}")
             if not re.search(PACKED, found) or libm:
                 print(

@@ -61,9 +61,10 @@ BACKEND = Backend(
     ),
     usage=f"{USAGE} "
     "Values are computed in float64 and rounded once; 16-bit ones are looked up in a table of "
-    "these. Contiguous arrays of one float dtype with numbers for parameters are fast, large ones "
-    "in threads: as many as set_num_threads says, else torch's number where torch is loaded, "
-    "else OMP_NUM_THREADS, else one a core.",
+    "these, float32 ones at the default parameters in tables where that is faster. Contiguous "
+    "arrays of one float dtype with numbers for parameters are fast, large ones in threads: as "
+    "many as set_num_threads says, else torch's number where torch is loaded, else "
+    "OMP_NUM_THREADS, else one a core.",
     row_usage=ROW_USAGE,
     default=literal,
     leans=True,
