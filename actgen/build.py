@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from . import backends, dropin, registry
+from . import backends, cache, dropin, registry
 from .accuracy import Measurement
 from .compiler import compile_activation, remember, source
 from .contract import breaches
@@ -41,14 +41,27 @@ def texts(
 ) -> dict[str, str]:
     """Relative path → text of the generated files."""
     names = list(names)
-    if len(names) > 1:
-        _compile_all(names, progress)
+    keys = {
+        (name, target): cache.key(
+            "file", cache.package(), registry.load(name), registry.spec_file(name), target
+        )
+        for name in names
+        for target in targets
+    }
+    kept = {pair: cache.get(key) for pair, key in keys.items()}
+    fresh = [n for n in names if any(not isinstance(kept[n, t], str) for t in targets)]
+    if len(fresh) > 1:
+        _compile_all(fresh, progress)
     files = {f"{target}/__init__.py": INIT for target in targets}
     for name in names:
-        if len(names) == 1:
+        if len(fresh) <= 1 or name not in fresh:
             progress(name)
         for target in targets:
-            files[f"{target}/{name}.py"] = source(name, target)
+            text = kept[name, target]
+            if not isinstance(text, str):
+                text = source(name, target)
+                cache.put(keys[name, target], text)
+            files[f"{target}/{name}.py"] = text
     return files | _namespaces(files, targets)
 
 
@@ -101,18 +114,27 @@ def build(
 
 def hold(acts: Iterable[Activation]) -> None:
     """Raise ContractError, with the worst input, where a function is over the contract."""
-    found = [
-        f"{act.name} {f.name}: {f.choice.worst}"
-        for act in acts
-        for f in compile_activation(act).functions.values()
-        if f.choice is not None and not f.choice.held
-    ]
+    found = [line for act in acts for line in _over(act)]
     if found:
         lines = "\n  ".join(found)
         cure = "write the formula another way, or add --over-contract to have the files anyway"
         raise ContractError(
             f"over the accuracy contract; nothing was written:\n  {lines}\n  {cure}"
         )
+
+
+def _over(act: Activation) -> list[str]:
+    """Its functions that are over the contract, each with its worst input."""
+    key = cache.key("over the contract", act)
+    found = cache.get(key)
+    if not isinstance(found, list):
+        found = [
+            f"{act.name} {f.name}: {f.choice.worst}"
+            for f in compile_activation(act).functions.values()
+            if f.choice is not None and not f.choice.held
+        ]
+        cache.put(key, found)
+    return found
 
 
 def _unaccounted(files: dict[str, str], kinds: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.resources
 import os
 import pickle
 import re
@@ -51,6 +52,21 @@ def modules() -> list[Path]:
             for module, names in re.findall(r"^from \.(\w*) import (.*)", path.read_text(), re.M):
                 pending += [module] if module else re.findall(r"\w+", names)
     return sorted(found)
+
+
+@functools.cache
+def package() -> str:
+    """A digest of the whole package, its templates, and the versions of what it stands on."""
+    digest = hashlib.sha256(_sources().encode())
+    for root in ("actgen", "actgen.templates"):
+        pending = [importlib.resources.files(root)]
+        while pending:
+            for entry in sorted(pending.pop().iterdir(), key=lambda e: e.name):
+                if entry.is_dir() and entry.name != "__pycache__":
+                    pending.append(entry)
+                elif entry.name.endswith((".py", ".jinja")):
+                    digest.update(entry.name.encode() + entry.read_bytes())
+    return digest.hexdigest()
 
 
 def key(*parts: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy
 
-from . import autograd, chains, emit, model, modules, outputs, tabling
+from . import autograd, chains, emit, launches, model, modules, outputs, tabling
 from .atoms import offset, shifted
 from .backends import Backend
 from .compiled import Compiled
@@ -352,7 +352,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "parameter_names": parameters,
         "reduces_blocks": bool(parameters),
         "reduces_rows": False,
-        **_launches(functions, inputs, parameters),
+        **launches.slots(functions, inputs, parameters),
         **module,
         **own,
     }
@@ -369,36 +369,6 @@ def _chain(act: Activation, kernels: list[dict[str, Any]]) -> list[dict[str, Any
 
 def _uses(kernels: list[dict[str, Any]], word: str) -> bool:
     return any(word in line for k in kernels for line in k["lines"])
-
-
-def _launches(
-    functions: list[dict[str, Any]], inputs: list[str], parameters: list[str]
-) -> dict[str, Any]:
-    """How CUDA kernels take their arguments: a kernel for each number of arrays."""
-    placed = [part for i, _ in enumerate(parameters) for part in (f"p{i}", f"n{i}")]
-    given = [f"at(p{k}, n{k}, i)" for k, _ in enumerate(parameters)]
-
-    def call(arrays: Sequence[str]) -> str:
-        return ", ".join([*(f"load({a}, i)" for a in arrays), *given])
-
-    arities = []
-    for count in sorted({f["count"] for f in functions}):
-        arrays = inputs if count == len(inputs) else [f"a{i}" for i in range(count)]
-        arities.append(
-            {
-                "count": count,
-                "arguments": ", ".join([*arrays, *placed, "out"]),
-                "call": call(arrays),
-            }
-        )
-    arrays = [*inputs, "dy"]
-    table = ", ".join(f"{a['count']}: kernel_{a['count']}" for a in arities)
-    return {
-        "arities": arities,
-        "kernel_table": f"{{{table}}}",
-        "sum_arguments": ", ".join([*arrays, *placed, "inner", "count", "size", "out"]),
-        "sum_call": call(arrays),
-    }
 
 
 # Row functions.

@@ -422,6 +422,9 @@ def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -
     return {
         "layouts": layouts,
         "readers": readers,
+        "multiplied": []
+        if act.is_gated
+        else [(k["name"], k["of"]) for k in kernels if k.get("of")],
         "defaults": defaults,
         # What f does not depend on may be anything.
         "table_inputs": ", ".join(["_at(x)"] * len(act.inputs)),

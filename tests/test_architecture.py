@@ -35,14 +35,14 @@ stabilise rows
 backends
 emit compiled
 intervals
-forms modules row_kernels domain
+forms modules row_kernels domain launches
 roots
 pieces
 shape
 smoothness inverse moments ends
 facts
 outputs twins peers chains
-autograd dropin
+autograd dropin tabling
 files formula scaffold
 kernel
 compiler
@@ -66,7 +66,8 @@ documents.verify
 documents.show
 documents
 worst_cases sweep
-overhead memory
+overhead memory exhaustive speed
+starting
 peer_errors checks cuda_check
 report
 matrix.check
@@ -83,6 +84,7 @@ matrix.jax
 matrix.record
 matrix
 newcomer screen options
+speed_report
 bench
 cli
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from actgen import build
+from actgen import build, cache, compiler, registry
 from actgen.backends import NAMES
 from actgen.errors import BuildError
 from actgen.project import replace_tree, write_atomic
@@ -164,3 +164,21 @@ def test_own_names_are_the_project_s(project: Path) -> None:
     (project / "specs").mkdir()
     (project / "specs" / "mine.py").write_text(SPEC)
     assert build.own_names() == ["first", "second"]
+
+
+def test_what_was_built_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A text is made once, and made anew where the package, or the activation, is another."""
+    monkeypatch.setenv("ACTGEN_CACHE", str(tmp_path))
+    made: list[str] = []
+
+    def source(name: str, target: str) -> str:
+        made.append(name)
+        return compiler.source(name, target)
+
+    monkeypatch.setattr(build, "source", source)
+    first = build.texts(["relu"], ["numpy"])
+    assert build.texts(["relu"], ["numpy"]) == first and made == ["relu"]
+    monkeypatch.setattr(cache, "package", lambda: "another package")
+    assert build.texts(["relu"], ["numpy"]) == first and made == ["relu", "relu"]
+    kept = cache.key("file", cache.package(), registry.load("relu"))
+    assert kept != cache.key("file", cache.package(), registry.load("relu6"))
