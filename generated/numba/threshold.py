@@ -416,20 +416,23 @@ def _map(
 ) -> Array:
     """A loop over the arrays, rounded once into the result's dtype."""
     first = arrays[0]
-    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    numbers: tuple[float, ...] = ()
+    if parameters:
+        numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
     if dtype is None and isinstance(first, np.ndarray) and len(numbers) == len(parameters):
         shape, kind = first.shape, first.dtype
         if _are_plain(arrays if out is None else (*arrays, out), shape, kind):
             y = np.empty(shape, kind) if out is None else out
-            places = [_at(a) for a in (y, *arrays)]
+            places = [_at(y), *[_at(a) for a in arrays]]
             if out is None or _apart(out, places):
-                if kind in _NATIVE:
+                like = _NATIVE.get(kind)
+                if like is not None:
                     fast, rest = _fastest(loop, kind, numbers)
                     if y.nbytes < 2 * _SLICE:
-                        fast(_NATIVE[kind], y.size, *places, *rest)
+                        fast(like, y.size, *places, *rest)
                     else:
                         steps = [kind.itemsize] * len(places) + [0] * len(rest)
-                        _run(fast, steps, _NATIVE[kind], y.size, *places, *rest)
+                        _run(fast, steps, like, y.size, *places, *rest)
                     return y if out is not None or shape else y[()]
                 if len(arrays) == 1 and kind.itemsize == 2 and first.size >= _BLOCK:
                     table = _table(loop, kind, numbers)
@@ -445,10 +448,10 @@ def _map(
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:
     for a in arrays:
-        if not isinstance(a, np.ndarray) or a.shape != shape or a.dtype != kind:
+        if not isinstance(a, np.ndarray):
             return False
         flags = a.flags
-        if not (flags.c_contiguous and flags.aligned):
+        if not (flags.c_contiguous and flags.aligned and a.dtype == kind and a.shape == shape):
             return False
     return True
 
