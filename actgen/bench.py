@@ -73,7 +73,8 @@ def speed(
 
 START = """What a first call costs
 
-`actgen bench start --markdown` prints this page: f of 4,096 float32 numbers, each in a new process.
+`actgen bench start silu gelu mish relu swiglu softmax --markdown` prints this page: f of 4,096
+float32 numbers, each in a new process.
 Cold: nothing is compiled yet; warm: machine code is kept from another process, the table is written
 anew. Beside it how many times as long the first call of torch.compile takes with an empty cache.
 """

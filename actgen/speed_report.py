@@ -27,6 +27,23 @@ function alone where that is one operation. f' is compared with what the others 
 numpy: the formula as it is written. – : the library has no such function, or it was not measured.
 Machine: {machine}.
 """
+SHORT = """
+What is short, and why:
+
+- n = 16,384: a call from Python takes about as long as reading so many numbers; torch's own takes
+  less. Tried: addresses by ctypes instead of NumPy's interface, one test for all arrays, no
+  threads; what is left is the interpreter's.
+- rows (softmax and its kin): sums with their rounding errors and two exponentials a number, in
+  float64 also where float32 is asked for. torch keeps its output and has no such sums.
+- f' of gates returns both partial derivatives; the one that does not depend on an input is NaN
+  where that is, which no table of one number can say.
+- tanh, tanhshrink, sigmoid: torch computes f' from the saved output, which is not within the
+  contract (docs/memory.md).
+- Those that move memory: products in float64 where float32 would do.
+- float64: functions are within 1 ulp of float64 and keep their tails, which torch's do not.
+- bfloat16: a number is looked up alone; products and gates go through float64, and are rounded
+  correctly.
+"""
 FUNCTION = {"forward": "f", "derivative": "f'", "vjp": "dy f'"}
 
 
@@ -80,7 +97,12 @@ def run(asked: Asked, *, save: Path | None, show: bool, chart: Path | None, mark
                 errors.print(escape(_line(timing)), soft_wrap=True)
     order = {name: i for i, name in enumerate(registry.names())}
     sizes = {dtype: i for i, dtype in enumerate(speed.DTYPES)}
-    timings.sort(key=lambda t: (t.threads, sizes[t.case.dtype], order.get(t.case.name, 0)))
+    timings.sort(
+        key=lambda t: (
+            *(t.threads, sizes[t.case.dtype], order.get(t.case.name, 0), t.case.n),
+            speed.FUNCTIONS.index(t.case.function),
+        )
+    )
     if chart is not None:
         draw(timings, chart)
     _print(timings, markdown)
@@ -117,7 +139,7 @@ def _print(timings: Sequence[Timing], markdown: bool) -> None:
     if markdown:
         machine = ", ".join(f"{k} {v}" for k, v in speed.machine().items())
         print(f"# {title}\n{text.format(rounds=speed.ROUNDS, machine=machine)}")
-        print(_summary(timings))
+        print(_summary(timings) + SHORT)
     for (threads, dtype), part in _groups(timings).items():
         heading = f"{dtype}, {threads} thread{'s' if threads > 1 else ''}"
         if markdown:
@@ -178,6 +200,6 @@ def draw(timings: Sequence[Timing], path: Path) -> None:
         axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         axis.set_ylabel("times as fast as torch")
         axis.set_title(f"{dtype}, {threads} thread{'s' if threads > 1 else ''}", fontsize=10)
-        axis.legend(fontsize=6, ncols=3)
+        axis.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
