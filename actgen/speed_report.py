@@ -28,7 +28,8 @@ numpy: the formula as it is written. – : the library has no such function, or 
 Machine: {machine}.
 """
 SHORT = """
-What is short, and why:
+
+## What is short, and why
 
 - n = 16,384: a call from Python takes about as long as reading so many numbers; torch's own takes
   less. Tried: addresses by ctypes instead of NumPy's interface, one test for all arrays, no
@@ -40,7 +41,7 @@ What is short, and why:
 - tanh, tanhshrink, sigmoid: torch computes f' from the saved output, which is not within the
   contract (docs/memory.md).
 - Those that move memory: products in float64 where float32 would do.
-- float64: functions are within 1 ulp of float64 and keep their tails, which torch's do not.
+- float64: functions hold 4 mixed ulp in their far tails too, which torch's do not.
 - bfloat16: a number is looked up alone; products and gates go through float64, and are rounded
   correctly.
 """
