@@ -12,7 +12,7 @@ from typing import Any
 
 from . import backends, cache, dropin, registry
 from .accuracy import Measurement
-from .compiler import compile_activation, remember, source
+from .compiler import compile_activation, is_here, remember, source
 from .contract import breaches
 from .errors import ContractError, FormulaError
 from .formula import CONDITIONS, CONSTANTS, FUNCTIONS
@@ -125,15 +125,16 @@ def hold(acts: Iterable[Activation]) -> None:
 
 def _over(act: Activation) -> list[str]:
     """Its functions that are over the contract, each with its worst input."""
-    key = cache.key("over the contract", act)
-    found = cache.get(key)
+    key, here = cache.key("over the contract", act), is_here(act)
+    found = None if here else cache.get(key)
     if not isinstance(found, list):
         found = [
             f"{act.name} {f.name}: {f.choice.worst}"
             for f in compile_activation(act).functions.values()
             if f.choice is not None and not f.choice.held
         ]
-        cache.put(key, found)
+        if not here:
+            cache.put(key, found)
     return found
 
 

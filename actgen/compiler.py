@@ -84,6 +84,11 @@ def compile_activation(act: Activation) -> Compiled:
     return _COMPILED[act]
 
 
+def is_here(act: Activation) -> bool:
+    """Whether the activation was compiled, or read from disk, in this process already."""
+    return act in _COMPILED
+
+
 def remember(compiled: Compiled) -> None:
     """Take over what another process has compiled."""
     _COMPILED[compiled.activation] = compiled
