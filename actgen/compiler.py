@@ -100,10 +100,12 @@ def _compile(act: Activation) -> Compiled:
         for name, truth, extra in row_derived(act):
             inputs = [act.inputs[0], *map(symbol, extra)]
             expr = lift_rows(truth, set(inputs))
-            program = lower(expr, inputs, (), wide=True)
+            # Rounding errors of float64 arguments are nothing to float32.
+            program, narrow = (lower(expr, inputs, (), wide=wide) for wide in (True, False))
             if not isinstance(program.outputs[0], str):  # a constant: give it the row's shape
-                program = guards.propagate_nan(program, [program.inputs[0]])
-            functions[name] = Function(name, truth, expr, program)
+                program = narrow = guards.propagate_nan(program, [program.inputs[0]])
+            shorter = narrow if narrow != program else None
+            functions[name] = Function(name, truth, expr, program, narrow=shorter)
     else:
         symbols = [p.symbol for p in act.parameters]
         every = list(derived(act))

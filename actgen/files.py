@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sympy
@@ -10,10 +10,11 @@ import sympy
 from . import autograd, chains, emit, launches, model, modules, outputs, tabling
 from .atoms import offset, shifted
 from .backends import Backend
-from .compiled import Compiled
+from .compiled import Compiled, Function
 from .contract import promise
 from .emit import text, wrap
-from .row_kernels import loops, stages
+from .program import Program
+from .row_kernels import loops, near, scratch, stages
 from .spec import Activation, Parameter
 
 FINITE = "no NaN or infinity where the true value is finite, the limit at ±inf, NaN for NaN."
@@ -140,15 +141,26 @@ def _default(p: Parameter) -> str:
 
 def _kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
     kernels, ops = [], set()
-    for f in compiled.functions.values():
-        programs = {f"_{f.name}": f.program}
-        if f.lean is not None and backend.leans:
-            programs[f"_{f.name}_lean"] = f.lean
-        for name, program in programs.items():
-            lines, used = emit.function_lines(program, backend)
-            ops |= used
-            kernels.append(_kernel(name, program.inputs, program.parameters, backend, lines))
+    for name, _, program in _programs(compiled, backend):
+        lines, used = emit.function_lines(program, backend)
+        ops |= used
+        kernels.append(_kernel(name, program.inputs, program.parameters, backend, lines))
     return kernels, ops
+
+
+def _programs(compiled: Compiled, backend: Backend) -> Iterator[tuple[str, Function, Program]]:
+    """Every program that a file carries: the kernel's name, and the function that it is of."""
+    for f in compiled.functions.values():
+        yield f"_{f.name}", f, f.program
+        if f.lean is not None and backend.leans:
+            yield f"_{f.name}_lean", f, f.lean
+        if f.narrow is not None and backend.narrows:
+            yield f"_{f.name}_narrow", f, f.narrow
+
+
+def _narrowed(compiled: Compiled, backend: Backend) -> list[str]:
+    """The kernels that have a second program, for what is rounded to float32."""
+    return [name for name, f, program in _programs(compiled, backend) if program is f.narrow]
 
 
 def _kernel(
@@ -423,6 +435,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "parameter_names": [],
         "sums": [],
         "module": modules.class_name(act),
+        "narrowed": _narrowed(compiled, backend),
         "uses_math": _uses(kernels, "math."),
         **own,
     }
@@ -431,22 +444,25 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
 def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
     """Each row function as stages of loops."""
     kernels, ops = [], set()
-    for f in compiled.functions.values():
+    for name, f, program in _programs(compiled, backend):
+        plain = program is f.narrow
         single = ("dy",) if compiled.activation.reduces and f.name == "vjp" else ()
-        found, used = stages(f.program, backend, single)
+        if plain:
+            program = near(program, backend)
+        found, used = stages(program, backend, single, keeps=backend.compiles)
         ops |= used
         one = compiled.activation.reduces and f.name in ("forward", "jvp")
         kernels.append(
             {
-                "name": f"_{f.name}",
-                "arguments": ", ".join([*f.program.inputs, "rows, n, inner, out"]),
-                "arrays": list(f.program.inputs),
+                "name": name,
+                "arguments": ", ".join([*program.inputs, "rows, n, inner, out"]),
+                "arrays": list(program.inputs),
                 "loop_define": emit.define(
-                    f"_{f.name}_loop", ["like", "rows", "out", *f.program.inputs, "n"], ""
+                    f"{name}_loop", ["like", "rows", "out", *program.inputs, "n"], ""
                 ),
-                "lines": loops(backend.loops, found, single, one),
-                "reduces": any(s.kind != "store" for s in found),
-                "adds": any(s.kind == "row_sum" for s in found),
+                "lines": loops(backend.loops, found, single, one, plain),
+                "adds": not plain and any(r[0] == "row_sum" for s in found for r in s.reduced),
+                **scratch(found),
             }
         )
     return kernels, ops

@@ -1,175 +1,273 @@
-"""A row program as stages: a loop for each reduction, then one for the result.
+"""A row program as stages: loops over the row that reduce it, then one for the result.
 
-Elementwise instructions are computed again in each loop that needs them; what is the same all
-along the row is computed once between the loops.
+What depends on the same reductions is reduced in one loop. Elementwise instructions are computed
+again in each loop that needs them, or kept where that is dear; what is the same all along the row
+is computed once between the loops.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import sympy
 
 from . import emit
+from .atoms import COSTS
 from .backends import Backend
 from .program import ROW_OPS, Arg, Instr, Program, rename
 
 #: Statements stand five levels deep.
 WIDTH = 68
+#: An instruction as dear as that is computed once an element, where results can be kept.
+DEAR = 10
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One loop over the row: `loads` of inputs, statements, and what it reduces or stores.
+    """One loop over the row: `loads` of inputs, statements, and what is made of their results.
 
-    `kind` is row_sum, row_max, or store; `before` are statements ahead of the loop.
+    `reduced` are (row_sum or row_max, name, term); `stored` is the row's result, in the last
+    stage; `kept` are (name, value) that later stages load. `before` are statements ahead of it.
     """
 
-    kind: str
-    name: str
     before: tuple[str, ...]
     loads: tuple[str, ...]
     lines: tuple[str, ...]
-    value: str
+    reduced: tuple[tuple[str, str, str], ...]
+    stored: str
+    kept: tuple[tuple[str, str], ...]
+
+
+class _Row:
+    """A row program with the names that its parts have in a loop."""
+
+    def __init__(self, program: Program, constant_inputs: Sequence[str]) -> None:
+        names: dict[str, str] = {}
+        for i in program.body:
+            if i.op in ROW_OPS:
+                stem = "top" if i.op == "row_max" else "sum"
+                same = [n for n in names.values() if n.startswith(stem)]
+                names[i.dest] = f"{stem}{len(same) + 1}"
+        # Inputs are read into names of their own, which the arrays cannot have.
+        names |= {n: f"{n}_row" if n in constant_inputs else f"{n}_k" for n in program.inputs}
+        self.arrays = {f"{n}_k": n for n in program.inputs}
+        self.constant_inputs = [names[n] for n in constant_inputs]
+        self.program = rename(program, names)
+        self.varying = set(self.program.inputs) - set(self.constant_inputs)
+        self.depth: dict[str, int] = {}
+        for i in self.program.body:
+            above = [self.depth.get(a, 0) for a in i.args if isinstance(a, str)]
+            self.depth[i.dest] = max(above, default=0) + (i.op in ROW_OPS)
+            if i.op not in ROW_OPS and any(a in self.varying for a in i.args):
+                self.varying.add(i.dest)
+
+    def slice(self, values: Sequence[Arg], known: Sequence[str]) -> tuple[Instr, ...]:
+        """The elementwise instructions that values depend on, in order, but for what is known."""
+        needed = set(values) - set(known)
+        found = []
+        for i in reversed(self.program.body):
+            if i.dest in needed and i.dest in self.varying:
+                needed |= {a for a in i.args if a in self.varying and a not in known}
+                found.append(i)
+        return tuple(reversed(found))
 
 
 def stages(
-    program: Program, backend: Backend, constant_inputs: Sequence[str]
+    program: Program, backend: Backend, constant_inputs: Sequence[str], keeps: bool
 ) -> tuple[list[Stage], set[str]]:
     """The stages of a row program and the operations they use.
 
     `constant_inputs` have one value a row. A program whose output is the same all along the row
-    ends in a stage without loads.
+    ends in a stage without loads. `keeps`: dear results are kept for later stages.
     """
-    names: dict[str, str] = {}
-    for i in program.body:
-        if i.op in ROW_OPS:
-            stem = "top" if i.op == "row_max" else "sum"
-            same = [n for n in names.values() if n.startswith(stem)]
-            names[i.dest] = f"{stem}{len(same) + 1}"
-    # Inputs are read into names of their own, which the arrays cannot have.
-    names |= {n: f"{n}_row" if n in constant_inputs else f"{n}_k" for n in program.inputs}
-    arrays = {f"{n}_k": n for n in program.inputs}
-    constant_inputs = [names[n] for n in constant_inputs]
-    program = rename(program, names)
-    varying = set(program.inputs) - set(constant_inputs)
-    for i in program.body:
-        if i.op not in ROW_OPS and any(a in varying for a in i.args):
-            varying.add(i.dest)
+    row = _Row(program, constant_inputs)
+    program = row.program
+    reductions = [i for i in program.body if i.op in ROW_OPS]
+    levels = [
+        [i for i in reductions if row.depth[i.dest] == level]
+        for level in sorted({row.depth[i.dest] for i in reductions})
+    ]
+    values = [[i.args[0] for i in level] for level in levels] + [list(program.outputs[:1])]
     found: list[Stage] = []
     ops: set[str] = set()
-    known: list[str] = list(constant_inputs)
-    waiting: list[Instr] = []
-
-    def flush() -> tuple[str, ...]:
-        """Statements for what the row shares, so far uncomputed."""
-        lines: list[str] = []
-        for instr in waiting:
-            piece = Program((), tuple(known), (instr,), (instr.dest,))
-            text, results, used = emit.statements(piece, backend, WIDTH)
-            ops.update(used)
-            lines += text or [f"{instr.dest} = {results[0]}"]
-            known.append(instr.dest)
-        waiting.clear()
-        return tuple(lines)
-
-    def stage(kind: str, name: str, value: Arg) -> Stage:
-        before = flush()
-        body = _slice(program, value, varying)
-        inputs = tuple(n for n in program.inputs if n in varying)
-        piece = Program(inputs, tuple(known), body, (value,))
+    known: list[str] = list(row.constant_inputs)
+    kept: list[str] = []
+    for number, wanted in enumerate(values):
+        level = levels[number] if number < len(levels) else []
+        # What the row shares, so far uncomputed, and by now can be.
+        before: list[str] = []
+        for i in program.body:
+            ready = row.depth[i.dest] <= number and i.dest not in known
+            if ready and i.op not in ROW_OPS and i.dest not in row.varying:
+                piece = Program((), tuple(known), (i,), (i.dest,))
+                text, results, used = emit.statements(piece, backend, WIDTH)
+                ops |= used
+                before += text or [f"{i.dest} = {results[0]}"]
+                known.append(i.dest)
+        body = row.slice(wanted, kept)
+        later = [i for v in values[number + 1 :] for i in row.slice(v, kept)]
+        new = _worth_keeping(body, later, values[number + 1 :]) if keeps else []
+        inputs = tuple(n for n in (*program.inputs, *kept) if n in row.varying)
+        piece = Program(inputs, tuple(known), body, (*wanted, *new))
         lines, results, used = emit.statements(piece, backend, WIDTH)
-        ops.update(used)
-        loads = tuple(arrays[n] for n in inputs if n in piece.used)
-        return Stage(kind, name, before, loads, tuple(lines), results[0])
-
-    for instr in program.body:
-        if instr.op in ROW_OPS:
-            found.append(stage(instr.op, instr.dest, instr.args[0]))
-            known.append(instr.dest)
-        elif instr.dest not in varying:
-            waiting.append(instr)
-    found.append(stage("store", "", program.outputs[0]))
+        ops |= used
+        ops |= {i.op for i in level}
+        reduced = [(i.op, i.dest, y) for i, y in zip(level, results, strict=False)]
+        found.append(
+            Stage(
+                tuple(before),
+                tuple(row.arrays.get(n, n) for n in inputs if n in piece.used),
+                tuple(lines),
+                tuple(reduced),
+                "" if level else results[0],
+                tuple(zip(new, results[len(wanted) :], strict=True)),
+            )
+        )
+        known += [i.dest for i in level]
+        kept += new
     return found, ops
 
 
-def _slice(program: Program, value: Arg, varying: set[str]) -> tuple[Instr, ...]:
-    """The elementwise instructions that `value` depends on, in order."""
-    needed = {value}
-    for instr in reversed(program.body):
-        if instr.dest in needed and instr.dest in varying:
-            needed |= {a for a in instr.args if a in varying}
-    return tuple(i for i in program.body if i.dest in needed and i.dest in varying)
+def near(program: Program, backend: Backend) -> Program:
+    """The program with operations good enough for float32, where the backend has them.
+
+    A division by what the row shares is a multiplication.
+    """
+    varying = _Row(program, ()).varying
+    body: list[Instr] = []
+    for i in program.body:
+        name = f"{i.op}_near"
+        if i.op == "div" and i.args[1] not in varying and i.dest in varying:
+            inverse = Instr(f"inverse_{i.args[1]}", "div", (sympy.Integer(1), i.args[1]))
+            body += [] if inverse in body else [inverse]
+            body.append(Instr(i.dest, "mul", (i.args[0], inverse.dest)))
+        else:
+            body.append(replace(i, op=name) if name in backend.ops else i)
+    return replace(program, body=tuple(body))
 
 
-def loops(style: str, found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]:
-    """The statements of one row of a kernel; `one`: the row gives one value."""
-    return STYLES[style](found, single, one)
+def _worth_keeping(
+    body: Sequence[Instr], later: Sequence[Instr], outputs: Sequence[Sequence[Arg]]
+) -> list[str]:
+    """What of a stage later ones need where it is dear: the last results, not those before."""
+    shared = {i.dest for i in body} & {i.dest for i in later}
+    dear: set[Arg] = set()
+    for i in body:
+        cost = COSTS.get(i.op.removesuffix("_near"), 1)
+        if i.dest in shared and (cost >= DEAR or any(a in dear for a in i.args)):
+            dear.add(i.dest)
+    needed = {a for i in later if i.dest not in dear for a in i.args}
+    needed |= {v for several in outputs for v in several}
+    return [i.dest for i in body if i.dest in dear and i.dest in needed]
 
 
-def _threads(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]:
+def loops(
+    style: str, found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool
+) -> list[str]:
+    """The statements of one row of a kernel; `one`: the row gives one value.
+
+    `plain`: sums are without their rounding errors.
+    """
+    return STYLES[style](found, single, one, plain)
+
+
+def _threads(found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool) -> list[str]:
     lines = [f"{name}_row = load({name}, row)" for name in single]
     each = "for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):"
     for stage in found:
         lines += stage.before
         body = [f"    {a}_k = load({a}, base + k * inner)" for a in stage.loads]
         body += [f"    {line}" for line in stage.lines]
-        if stage.kind == "row_max":
-            lines += [
-                f"{stage.name} = real(-math.inf)",
-                each,
-                *body,
-                f"    v = {stage.value}",
-                f"    {stage.name} = v if v > {stage.name} or v != v else {stage.name}  # NaN wins",
-                f"{stage.name} = greatest({stage.name})",
-            ]
-        elif stage.kind == "row_sum":
-            lines += [
-                f"{stage.name} = low = real(0.0)",
-                each,
-                *body,
-                f"    term = {stage.value}",
-                f"    {stage.name}, low = plus({stage.name}, low, term)",
-                f"{stage.name} = total({stage.name}, low)",
-            ]
+        start: list[str] = []
+        join: list[str] = []
+        end: list[str] = []
+        for kind, name, term in stage.reduced:
+            if kind == "row_max":
+                start.append(f"{name} = real(-math.inf)")
+                join += [
+                    f"    term = {term}",
+                    f"    {name} = term if term > {name} or term != term else {name}  # NaN wins",
+                ]
+                end.append(f"{name} = greatest({name})")
+            else:
+                start.append(f"{name} = {name}_low = real(0.0)")
+                join += [
+                    f"    term = {term}",
+                    f"    {name}, {name}_low = plus({name}, {name}_low, term)",
+                ]
+                end.append(f"{name} = total({name}, {name}_low)")
+        if stage.reduced:
+            lines += [*start, each, *body, *join, *end]
         elif one:
-            lines += ["if cuda.threadIdx.x == 0:", f"    store(out, row, {stage.value})"]
+            lines += ["if cuda.threadIdx.x == 0:", f"    store(out, row, {stage.stored})"]
         else:
-            lines += [each, *body, f"    y = {stage.value}", "    store(out, base + k * inner, y)"]
+            lines += [each, *body, f"    y = {stage.stored}", "    store(out, base + k * inner, y)"]
     return lines
 
 
-def _blocks(found: Sequence[Stage], single: Sequence[str], one: bool) -> list[str]:
+def _blocks(found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool) -> list[str]:
     """For one core: terms of a block of the row are computed, then reduced, in vectors both."""
     lines = [f"{name}_row = float64({name}_at[row])" for name in single]
+    kept: list[str] = []
     for stage in found:
         lines += stage.before
-
-        def body(index: str, last: str, stage: Stage = stage) -> list[str]:
-            loads = [f"{a}_k = float64({a}_at[{index}])" for a in stage.loads]
-            return [f"    {line}" for line in (*loads, *stage.lines, last)]
-
-        if stage.kind == "store":
-            store = f"out_at[row] = {stage.value}"
-            each = ["for k in range(base, base + n):", *body("k", f"out_at[k] = {stage.value}")]
-            lines += [store] if one else each
+        body = [
+            f"    {a} = {a}_kept[k]" if a in kept else f"    {a}_k = float64({a}_at[{{0}}])"
+            for a in stage.loads
+        ]
+        body += [f"    {line}" for line in stage.lines]
+        kept += [name for name, _ in stage.kept]
+        body += [f"    {name}_kept[k] = {value}" for name, value in stage.kept]
+        held = [name for name in kept if any(f"{name}_kept[" in line for line in body)]
+        if not stage.reduced:
+            store = f"out_at[row] = {stage.stored}"
+            last = [f"    out_at[base + k] = {stage.stored}"]
+            loop = [line.format("base + k") for line in body]
+            parts = [f"{name}_kept = kept[{kept.index(name)}]" for name in held]
+            lines += [store] if one else [*parts, "for k in range(n):", *loop, *last]
             continue
-        start, join, end = _REDUCTIONS[stage.kind]
+        terms: list[str] = []
+        joined: tuple[list[str], ...] = ([], [], [])
+        for i, (kind, name, term) in enumerate(stage.reduced):
+            terms.append(f"    terms[{i}, k] = {term}")
+            for into, line in zip(joined, _REDUCTIONS[kind, plain], strict=True):
+                into += [line.format(name, i)] if line else []
+        start, join, end = joined
         lines += [
-            start.format(stage.name),
-            "for first in range(base, base + n, _TERMS):",
-            "    count = min(_TERMS, base + n - first)",
+            *start,
+            "for first in range(0, n, _TERMS):",
+            "    count = min(_TERMS, n - first)",
+            # A slice, as indices that might count from the end are slow.
+            *(f"    {a}_kept = kept[{kept.index(a)}, first : first + count]" for a in held),
             "    for k in range(count):",
-            *(f"    {line}" for line in body("first + k", f"terms[k] = {stage.value}")),
-            f"    {join.format(stage.name)}",
-            *(line.format(stage.name) for line in end),
+            *(f"    {line.format('base + first + k')}" for line in (*body, *terms)),
+            *(f"    {line}" for line in join),
+            *end,
         ]
     return lines
 
 
-#: Reduction → what it starts with, how a block of terms joins it, what ends it.
-_REDUCTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "row_max": ("{0} = -math.inf", "{0} = _greater({0}, _top(terms, count))", ()),
-    "row_sum": ("_clear(lanes)", "_sum(terms, count, lanes)", ("{0} = _total(lanes)",)),
+def scratch(found: Sequence[Stage]) -> dict[str, int]:
+    """How many results a row keeps for later stages, and how many terms are reduced at once."""
+    return {
+        "kept": sum(len(s.kept) for s in found),
+        "terms": max((len(s.reduced) for s in found), default=0),
+    }
+
+
+#: (reduction, whether it is plain) → what it starts with, how a block of terms joins it, its end.
+_REDUCTIONS: dict[tuple[str, bool], tuple[str, str, str]] = {
+    **dict.fromkeys(
+        (("row_max", False), ("row_max", True)),
+        ("{0} = -math.inf", "{0} = _greater({0}, _top(terms[{1}], count))", ""),
+    ),
+    ("row_sum", True): ("{0} = 0.0", "{0} += _plain_sum(terms[{1}], count)", ""),
+    ("row_sum", False): (
+        "_clear(lanes[{1}])",
+        "_sum(terms[{1}], count, lanes[{1}])",
+        "{0} = _total(lanes[{1}])",
+    ),
 }
 
 #: How a row is gone through: by the threads of a block of a device, or in blocks by one core.

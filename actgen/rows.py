@@ -92,7 +92,10 @@ def _without_top(expr: Expr, unit: Symbol, power: Expr, parts: dict[Expr, Symbol
                     return sign * (w * near - unit * others)
         return node
 
-    return replaced(sympy.factor(sympy.together(expr))).xreplace({total: 1 + beside})
+    together = sympy.factor(sympy.together(expr))
+    found = replaced(together)
+    # A sum that nothing cancels with may be taken as it is.
+    return found if found == together else found.xreplace({total: 1 + beside})
 
 
 def _hold_distances(expr: Expr, parts: dict[Expr, Symbol]) -> tuple[Expr, dict[Symbol, Expr]]:

@@ -22,6 +22,7 @@ _OWN = {
     "sign": ("sign",),
     "minimum": ("minimum",),
     "maximum": ("maximum",),
+    "exp_near": ("bits", "exp_near"),
     "mul_low": ("wide",),
     "add_low": ("wide",),
 }
@@ -52,7 +53,7 @@ BACKEND = Backend(
         "or": Op("{0} | {1}", BIT_OR, (UNARY, UNARY)),
         "not": Op("not {0}", NOT, (UNARY,)),
     },
-    helpers=_OWN,
+    helpers={**_OWN, "row_max": ("bits",)},
     signatures=Signatures(
         array="ArrayLike",
         value="ArrayLike",
@@ -73,4 +74,5 @@ BACKEND = Backend(
     compiles=True,
     eager=True,
     tables=True,
+    narrows=True,
 )

@@ -81,4 +81,5 @@ BACKEND = Backend(
     row_usage=ROW_USAGE,
     default=literal,
     leans=True,
+    narrows=True,
 )

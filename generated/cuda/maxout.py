@@ -88,8 +88,8 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             if cuda.threadIdx.x == 0:
                 store(out, row, top1)
@@ -101,17 +101,17 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = low = real(0.0)
+            t6 = math.isnan(top1)
+            sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 term = real(1.0) if x_k == top1 else real(0.0)
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
             t4 = _maximum(sum1, real(1.0))
-            t6 = math.isnan(top1)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 y = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
@@ -134,17 +134,17 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = low = real(0.0)
+            t6 = math.isnan(top1)
+            sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 term = real(1.0) if x_k == top1 else real(0.0)
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
             t4 = _maximum(sum1, real(1.0))
-            t6 = math.isnan(top1)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 w = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
@@ -158,25 +158,25 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = low = real(0.0)
+            t6 = math.isnan(top1)
+            sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 term = real(1.0) if x_k == top1 else real(0.0)
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
             t4 = _maximum(sum1, real(1.0))
-            t6 = math.isnan(top1)
-            sum2 = low = real(0.0)
+            sum2 = sum2_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
                 w = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
                 term = dx_k * w
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum2 = total(sum2, sum2_low)
             if cuda.threadIdx.x == 0:
                 store(out, row, sum2)
 

@@ -127,36 +127,25 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * v
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
-            t18 = sum2 - real(1.0)
-            t19 = sum1 + t18
-            t20 = t19 + real(1.0)
+            sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 w = real(0.0) if x_k == top1 else x_k - top1
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                y = (e + e * (_add_low(x_k, t4) if mask else real(0.0))) / t20
+                term = e + e * (_add_low(x_k, t4) if mask else real(0.0))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                w = real(0.0) if x_k == top1 else x_k - top1
+                mask = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                y = (e + e * (_add_low(x_k, t4) if mask else real(0.0))) / sum1
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -166,27 +155,26 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = low = real(0.0)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
                 w = real(0.0) if mask else x_k - top1
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
+                w2 = real(1.0) if mask else real(0.0)
                 v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * v
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
+                term = (real(1.0) - w2) * v
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w2
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 + real(1.0)
@@ -208,27 +196,26 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = low = real(0.0)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
                 w = real(0.0) if mask else x_k - top1
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
+                w2 = real(1.0) if mask else real(0.0)
                 v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * v
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
+                term = (real(1.0) - w2) * v
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w2
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 + real(1.0)
@@ -250,40 +237,38 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = low = real(0.0)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            sum3 = sum3_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
+                dy_k = load(dy, base + k * inner)
                 mask = x_k == top1
                 w = real(0.0) if mask else x_k - top1
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
+                w2 = real(1.0) if mask else real(0.0)
                 v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * v
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
+                term = (real(1.0) - w2) * v
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w2
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+                term = dy_k * w2
+                sum3, sum3_low = plus(sum3, sum3_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            sum3 = total(sum3, sum3_low)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
-            sum3 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dy_k = load(dy, base + k * inner)
-                term = dy_k * (real(1.0) if x_k == top1 else real(0.0))
-                sum3, low = plus(sum3, low, term)
-            sum3 = total(sum3, low)
             t23 = sum3 / sum2
             t24 = t23 if t20 else real(0.0)
-            sum4 = low = real(0.0)
+            t28 = t19 + real(1.0)
+            sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
@@ -291,9 +276,8 @@ def _kernel(name: str, storage: str) -> Any:
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
                 term = (dy_k - t24) * (e + e * (_add_low(x_k, t4) if mask else real(0.0)))
-                sum4, low = plus(sum4, low, term)
-            sum4 = total(sum4, low)
-            t28 = t19 + real(1.0)
+                sum4, sum4_low = plus(sum4, sum4_low, term)
+            sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
@@ -311,40 +295,38 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = low = real(0.0)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            sum3 = sum3_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
+                dx_k = load(dx, base + k * inner)
                 mask = x_k == top1
                 w = real(0.0) if mask else x_k - top1
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
+                w2 = real(1.0) if mask else real(0.0)
                 v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * v
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
+                term = (real(1.0) - w2) * v
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w2
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+                term = dx_k * w2
+                sum3, sum3_low = plus(sum3, sum3_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            sum3 = total(sum3, sum3_low)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
-            sum3 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dx_k = load(dx, base + k * inner)
-                term = dx_k * (real(1.0) if x_k == top1 else real(0.0))
-                sum3, low = plus(sum3, low, term)
-            sum3 = total(sum3, low)
             t23 = sum3 / sum2
             t24 = t23 if t20 else real(0.0)
-            sum4 = low = real(0.0)
+            t28 = t19 + real(1.0)
+            sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
@@ -352,9 +334,8 @@ def _kernel(name: str, storage: str) -> Any:
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
                 term = (dx_k - t24) * (e + e * (_add_low(x_k, t4) if mask else real(0.0)))
-                sum4, low = plus(sum4, low, term)
-            sum4 = total(sum4, low)
-            t28 = t19 + real(1.0)
+                sum4, sum4_low = plus(sum4, sum4_low, term)
+            sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)

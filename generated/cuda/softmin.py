@@ -127,37 +127,27 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = -x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t5 = -top1
-            sum1 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                v = -x_k
-                mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
-                e = math.exp(w)
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * (e + e * w2)
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if -x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
-            t19 = sum2 - real(1.0)
-            t20 = sum1 + t19
-            t21 = t20 + real(1.0)
+            sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 v = -x_k
                 w = real(0.0) if v == top1 else v - top1
                 w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
                 e = math.exp(w)
-                y = (e + e * w2) / t21
+                term = e + e * w2
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                v = -x_k
+                w = real(0.0) if v == top1 else v - top1
+                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                e = math.exp(w)
+                y = (e + e * w2) / sum1
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -167,11 +157,12 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = -x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t5 = -top1
-            sum1 = low = real(0.0)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 v = -x_k
@@ -179,15 +170,13 @@ def _kernel(name: str, storage: str) -> Any:
                 w = real(0.0) if mask else v - top1
                 w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
                 e = math.exp(w)
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * (e + e * w2)
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if -x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
+                w3 = real(1.0) if mask else real(0.0)
+                term = (real(1.0) - w3) * (e + e * w2)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w3
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
             t19 = sum2 - real(1.0)
             t20 = sum1 + t19
             t21 = t20 + real(1.0)
@@ -210,11 +199,12 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = -x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t5 = -top1
-            sum1 = low = real(0.0)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 v = -x_k
@@ -222,15 +212,13 @@ def _kernel(name: str, storage: str) -> Any:
                 w = real(0.0) if mask else v - top1
                 w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
                 e = math.exp(w)
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * (e + e * w2)
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if -x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
+                w3 = real(1.0) if mask else real(0.0)
+                term = (real(1.0) - w3) * (e + e * w2)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w3
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
             t19 = sum2 - real(1.0)
             t20 = sum1 + t19
             t21 = t20 + real(1.0)
@@ -253,40 +241,38 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = -x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t5 = -top1
-            sum1 = low = real(0.0)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            sum3 = sum3_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
+                dy_k = load(dy, base + k * inner)
                 v = -x_k
                 mask = v == top1
                 w = real(0.0) if mask else v - top1
                 w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
                 e = math.exp(w)
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * (e + e * w2)
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if -x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
+                w3 = real(1.0) if mask else real(0.0)
+                term = (real(1.0) - w3) * (e + e * w2)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w3
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+                term = dy_k * w3
+                sum3, sum3_low = plus(sum3, sum3_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            sum3 = total(sum3, sum3_low)
             t19 = sum2 - real(1.0)
             t20 = sum1 + t19
             t21 = t20 < real(1.0)
-            sum3 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dy_k = load(dy, base + k * inner)
-                term = dy_k * (real(1.0) if -x_k == top1 else real(0.0))
-                sum3, low = plus(sum3, low, term)
-            sum3 = total(sum3, low)
             t24 = sum3 / sum2
             t25 = t24 if t21 else real(0.0)
-            sum4 = low = real(0.0)
+            t29 = t20 + real(1.0)
+            sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
@@ -295,9 +281,8 @@ def _kernel(name: str, storage: str) -> Any:
                 w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
                 e = math.exp(w)
                 term = (dy_k - t25) * (e + e * w2)
-                sum4, low = plus(sum4, low, term)
-            sum4 = total(sum4, low)
-            t29 = t20 + real(1.0)
+                sum4, sum4_low = plus(sum4, sum4_low, term)
+            sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
@@ -315,40 +300,38 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                v = -x_k
-                top1 = v if v > top1 or v != v else top1  # NaN wins
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
             t5 = -top1
-            sum1 = low = real(0.0)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            sum3 = sum3_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
+                dx_k = load(dx, base + k * inner)
                 v = -x_k
                 mask = v == top1
                 w = real(0.0) if mask else v - top1
                 w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
                 e = math.exp(w)
-                term = (real(1.0) - (real(1.0) if mask else real(0.0))) * (e + e * w2)
-                sum1, low = plus(sum1, low, term)
-            sum1 = total(sum1, low)
-            sum2 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = real(1.0) if -x_k == top1 else real(0.0)
-                sum2, low = plus(sum2, low, term)
-            sum2 = total(sum2, low)
+                w3 = real(1.0) if mask else real(0.0)
+                term = (real(1.0) - w3) * (e + e * w2)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w3
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+                term = dx_k * w3
+                sum3, sum3_low = plus(sum3, sum3_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            sum3 = total(sum3, sum3_low)
             t19 = sum2 - real(1.0)
             t20 = sum1 + t19
             t21 = t20 < real(1.0)
-            sum3 = low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dx_k = load(dx, base + k * inner)
-                term = dx_k * (real(1.0) if -x_k == top1 else real(0.0))
-                sum3, low = plus(sum3, low, term)
-            sum3 = total(sum3, low)
             t24 = sum3 / sum2
             t25 = t24 if t21 else real(0.0)
-            sum4 = low = real(0.0)
+            t29 = t20 + real(1.0)
+            sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
@@ -357,9 +340,8 @@ def _kernel(name: str, storage: str) -> Any:
                 w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
                 e = math.exp(w)
                 term = (dx_k - t25) * (e + e * w2)
-                sum4, low = plus(sum4, low, term)
-            sum4 = total(sum4, low)
-            t29 = t20 + real(1.0)
+                sum4, sum4_low = plus(sum4, sum4_low, term)
+            sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)

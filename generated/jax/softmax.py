@@ -191,13 +191,11 @@ def _add_low(a: ArrayLike, b: ArrayLike) -> Array:
 @jax.custom_jvp
 def _forward(x: Array) -> Array:
     top = jnp.max(x, -1, keepdims=True)
-    mask = x == top
-    w = jnp.where(mask, 0.0, x - top)
+    w = jnp.where(x == top, 0.0, x - top)
     e = jnp.exp(w)
     v = e * jnp.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
     v2 = e + v
-    w2 = jnp.where(mask, 1.0, 0.0)
-    return v2 / (_row_sum((1.0 - w2) * v2) + (_row_sum(w2) - 1.0) + 1.0)
+    return v2 / _row_sum(v2)
 
 
 def _derivative(x: Array) -> Array:

@@ -192,13 +192,11 @@ def _add_low(a: ArrayLike, b: ArrayLike) -> Array:
 def _forward(x: Array) -> Array:
     v = -x
     top = jnp.max(v, -1, keepdims=True)
-    mask = v == top
-    w = jnp.where(mask, 0.0, v - top)
+    w = jnp.where(v == top, 0.0, v - top)
     e = jnp.exp(w)
     v2 = e * jnp.where((w > -2000.0) & (v != top), _add_low(v, -top), 0.0)
     v3 = e + v2
-    w2 = jnp.where(mask, 1.0, 0.0)
-    return v3 / (_row_sum((1.0 - w2) * v3) + (_row_sum(w2) - 1.0) + 1.0)
+    return v3 / _row_sum(v3)
 
 
 def _derivative(x: Array) -> Array:

@@ -202,6 +202,26 @@ def _exp(x):
 
 
 @_fused
+def _exp_near(x):
+    """Within 2**-32 of it, where it is a normal float; 0 below."""
+    c = 709.8 if x > 709.8 else x
+    c = -745.2 if c < -745.2 else c
+    moved = c * 1.4426950408889634 + _MAGIC
+    k = moved - _MAGIC
+    r = c - k * 0.6931471805599453
+    p = 2.48015873015873e-05 * r + 0.0001984126984126984
+    p = p * r + 0.001388888888888889
+    p = p * r + 0.008333333333333333
+    p = p * r + 0.041666666666666664
+    p = p * r + 0.16666666666666666
+    p = p * r + 0.5
+    p = p * r + 1.0
+    p = p * r + 1.0
+    whole = _bits(moved) - _bits(_MAGIC)
+    return p * _power_of_2(whole if whole > np.int64(-1023) else np.int64(-1023))
+
+
+@_fused
 def _log_of_sum(u, low):
     """log(u + low) for a positive normal u and a small low."""
     # u = 2**k (1 + f), 1 + f between the roots of 1/2 and of 2.
@@ -290,21 +310,15 @@ def _at(array: Array) -> int:
 _TERMS, _LANES = 256, 32
 
 
-@njit(error_model="numpy", fastmath={"nnan", "nsz"})
-def _top_number(terms, count):
-    top = -math.inf
-    for k in range(count):
-        top = terms[k] if terms[k] > top else top
-    return top
-
-
 @_inline
 def _top(terms, count):
-    """The greatest; NaN where one is."""
-    missing = 0
+    """The greatest; NaN where one is. Of integers in the same order, which vectors have."""
+    most = np.int64(0x7FFFFFFFFFFFFFFF)
+    top, size, bits = -most, np.int64(0), terms.view(np.int64)
     for k in range(count):
-        missing += terms[k] != terms[k]
-    return math.nan if missing else _top_number(terms, count)
+        size = max(size, bits[k] & most)
+        top = max(top, bits[k] ^ ((bits[k] >> 63) & most))
+    return _float(top ^ ((top >> 63) & most)) if size <= _bits(math.inf) else math.nan
 
 
 @_inline
@@ -318,6 +332,14 @@ def _plus(total, low, term):
     result = total + term
     part = result - total
     return result, low + ((total - (result - part)) + (term - part))
+
+
+@njit(error_model="numpy", fastmath={"nsz", "reassoc"})
+def _plain_sum(terms, count):
+    total = 0.0
+    for k in range(count):
+        total += terms[k]
+    return total
 
 
 @_inline
@@ -353,152 +375,266 @@ def _total(lanes):
 def _forward_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((2, _TERMS))
+    lanes = np.empty((2, 2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
                 mask = x_k == top1
                 v = x_k - top1
                 w = 0.0 if mask else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
+                w2 = 1.0 if mask else 0.0
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                terms[0, k] = (1.0 - w2) * v3
+                terms[1, k] = w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = _log1p(t19)
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
+        for k in range(n):
+            x_k = float64(x_at[base + k])
             v = x_k - top1
-            out_at[k] = (0.0 if x_k == top1 else v) - t20
+            out_at[base + k] = (0.0 if x_k == top1 else v) - t20
+
+
+@_loop
+def _forward_narrow_loop(like, rows, out, x, n):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((2, _TERMS))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                mask = x_k == top1
+                v = x_k - top1
+                w = 1.0 if mask else 0.0
+                terms[0, k] = (1.0 - w) * _exp_near(0.0 if mask else v)
+                terms[1, k] = w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+        t10 = sum2 - 1.0
+        t11 = sum1 + t10
+        t12 = _log1p(t11)
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            v = x_k - top1
+            out_at[base + k] = (0.0 if x_k == top1 else v) - t12
 
 
 @_loop
 def _derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((2, _TERMS))
+    lanes = np.empty((2, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
                 mask = x_k == top1
                 v = x_k - top1
                 w = 0.0 if mask else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t12_kept[k] = v3
+                terms[0, k] = (1.0 - w2) * v3
+                terms[1, k] = w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            mask = x_k == top1
-            v = x_k - top1
-            w = 0.0 if mask else v
-            v2 = _add_low(x_k, t4)
-            e = _exp(w)
-            v3 = t20 - (e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0))
-            out_at[k] = (t19 if (1.0 if mask else 0.0) > 0.5 else v3) / t20
+        t12_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t12 = t12_kept[k]
+            v = t20 - t12
+            out_at[base + k] = (t19 if (1.0 if x_k == top1 else 0.0) > 0.5 else v) / t20
+
+
+@_loop
+def _derivative_narrow_loop(like, rows, out, x, n):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((2, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                mask = x_k == top1
+                v = x_k - top1
+                v2 = _exp_near(0.0 if mask else v)
+                w = 1.0 if mask else 0.0
+                t4_kept[k] = v2
+                terms[0, k] = (1.0 - w) * v2
+                terms[1, k] = w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+        t10 = sum2 - 1.0
+        t11 = sum1 + t10
+        t12 = t11 + 1.0
+        inverse_t12 = 1.0 / t12
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t4 = t4_kept[k]
+            v = t12 - t4
+            out_at[base + k] = (t11 if (1.0 if x_k == top1 else 0.0) > 0.5 else v) * inverse_t12
 
 
 @_loop
 def _second_derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((2, _TERMS))
+    lanes = np.empty((2, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
                 mask = x_k == top1
                 v = x_k - top1
                 w = 0.0 if mask else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t12_kept[k] = v3
+                terms[0, k] = (1.0 - w2) * v3
+                terms[1, k] = w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            mask = x_k == top1
-            v = x_k - top1
-            w = 0.0 if mask else v
-            v2 = _add_low(x_k, t4)
-            e = _exp(w)
-            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-            v4 = t20 - v3
-            out_at[k] = -((t19 if (1.0 if mask else 0.0) > 0.5 else v4) * v3 / t20 / t20)
+        t12_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t12 = t12_kept[k]
+            v = t20 - t12
+            v2 = (t19 if (1.0 if x_k == top1 else 0.0) > 0.5 else v) * t12 / t20
+            out_at[base + k] = -(v2 / t20)
+
+
+@_loop
+def _second_derivative_narrow_loop(like, rows, out, x, n):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((2, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                mask = x_k == top1
+                v = x_k - top1
+                v2 = _exp_near(0.0 if mask else v)
+                w = 1.0 if mask else 0.0
+                t4_kept[k] = v2
+                terms[0, k] = (1.0 - w) * v2
+                terms[1, k] = w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+        t10 = sum2 - 1.0
+        t11 = sum1 + t10
+        t12 = t11 + 1.0
+        inverse_t12 = 1.0 / t12
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t4 = t4_kept[k]
+            v = t12 - t4
+            v2 = (t11 if (1.0 if x_k == top1 else 0.0) > 0.5 else v) * t4
+            out_at[base + k] = -(v2 * inverse_t12 * inverse_t12)
 
 
 @_loop
@@ -506,75 +642,123 @@ def _vjp_loop(like, rows, out, x, dy, n):
     x_at = _pointer(x, like)
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((3, _TERMS))
+    lanes = np.empty((3, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[1])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                dy_k = float64(dy_at[base + first + k])
+                terms[0, k] = x_k
+                terms[1, k] = dy_k
+            top1 = _greater(top1, _top(terms[0], count))
+            _sum(terms[1], count, lanes[1])
+        sum1 = _total(lanes[1])
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        _clear(lanes[2])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
             for k in range(count):
-                dy_k = float64(dy_at[first + k])
-                terms[k] = dy_k
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
-        t18 = sum2 < 1.5
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dy_k = float64(dy_at[first + k])
-                terms[k] = dy_k * (1.0 - (1.0 if x_k == top1 else 0.0))
-            _sum(terms, count, lanes)
-        sum3 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
+                dy_k = float64(dy_at[base + first + k])
                 mask = x_k == top1
                 v = x_k - top1
                 w = 0.0 if mask else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum4 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                v4 = 1.0 - w2
+                t12_kept[k] = v3
+                terms[0, k] = w2
+                terms[1, k] = dy_k * v4
+                terms[2, k] = v4 * v3
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+            _sum(terms[2], count, lanes[2])
+        sum2 = _total(lanes[0])
+        sum3 = _total(lanes[1])
+        sum4 = _total(lanes[2])
+        t18 = sum2 < 1.5
         t27 = sum2 - 1.0
         t28 = sum4 + t27
         t29 = t28 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            dy_k = float64(dy_at[k])
-            mask = x_k == top1
-            v = x_k - top1
-            w = 0.0 if mask else v
-            v2 = _add_low(x_k, t4)
-            e = _exp(w)
-            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-            mask2 = (1.0 if mask else 0.0) > 0.5
-            v4 = sum1 - dy_k
-            v5 = t29 - v3
-            v6 = (sum3 if mask2 & t18 else v4) * v3 - dy_k * (t28 if mask2 else v5)
-            out_at[k] = -(v6 / t29)
+        t12_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            dy_k = float64(dy_at[base + k])
+            t12 = t12_kept[k]
+            mask = (1.0 if x_k == top1 else 0.0) > 0.5
+            v = sum1 - dy_k
+            v2 = t29 - t12
+            v3 = (sum3 if mask & t18 else v) * t12 - dy_k * (t28 if mask else v2)
+            out_at[base + k] = -(v3 / t29)
+
+
+@_loop
+def _vjp_narrow_loop(like, rows, out, x, dy, n):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((3, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        sum1 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                dy_k = float64(dy_at[base + first + k])
+                terms[0, k] = x_k
+                terms[1, k] = dy_k
+            top1 = _greater(top1, _top(terms[0], count))
+            sum1 += _plain_sum(terms[1], count)
+        sum2 = 0.0
+        sum3 = 0.0
+        sum4 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                dy_k = float64(dy_at[base + first + k])
+                mask = x_k == top1
+                v = x_k - top1
+                v2 = _exp_near(0.0 if mask else v)
+                w = 1.0 if mask else 0.0
+                v3 = 1.0 - w
+                t4_kept[k] = v2
+                terms[0, k] = w
+                terms[1, k] = dy_k * v3
+                terms[2, k] = v3 * v2
+            sum2 += _plain_sum(terms[0], count)
+            sum3 += _plain_sum(terms[1], count)
+            sum4 += _plain_sum(terms[2], count)
+        t10 = sum2 < 1.5
+        t19 = sum2 - 1.0
+        t20 = sum4 + t19
+        t21 = t20 + 1.0
+        inverse_t21 = 1.0 / t21
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            dy_k = float64(dy_at[base + k])
+            t4 = t4_kept[k]
+            mask = (1.0 if x_k == top1 else 0.0) > 0.5
+            v = sum1 - dy_k
+            v2 = t21 - t4
+            v3 = (sum3 if mask & t10 else v) * t4 - dy_k * (t20 if mask else v2)
+            out_at[base + k] = -(v3 * inverse_t21)
 
 
 @_loop
@@ -582,72 +766,131 @@ def _jvp_loop(like, rows, out, x, dx, n):
     x_at = _pointer(x, like)
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((3, _TERMS))
+    lanes = np.empty((3, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        _clear(lanes[2])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
+                dx_k = float64(dx_at[base + first + k])
                 mask = x_k == top1
                 v = x_k - top1
                 w = 0.0 if mask else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t12_kept[k] = v3
+                terms[0, k] = (1.0 - w2) * v3
+                terms[1, k] = w2
+                terms[2, k] = dx_k * w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+            _sum(terms[2], count, lanes[2])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
+        sum3 = _total(lanes[2])
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 < 1.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dx_k = float64(dx_at[first + k])
-                terms[k] = dx_k * (1.0 if x_k == top1 else 0.0)
-            _sum(terms, count, lanes)
-        sum3 = _total(lanes)
         t23 = sum3 / sum2
         t24 = t23 if t20 else 0.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dx_k = float64(dx_at[first + k])
-                v = x_k - top1
-                w = 0.0 if x_k == top1 else v
-                v2 = _add_low(x_k, t4)
-                e = _exp(w)
-                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (dx_k - t24) * v3
-            _sum(terms, count, lanes)
-        sum4 = _total(lanes)
         t28 = t19 + 1.0
-        for k in range(base, base + n):
-            dx_k = float64(dx_at[k])
-            out_at[k] = -((sum4 - t28 * (dx_k - t24)) / t28)
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
+            for k in range(count):
+                dx_k = float64(dx_at[base + first + k])
+                t12 = t12_kept[k]
+                terms[0, k] = (dx_k - t24) * t12
+            _sum(terms[0], count, lanes[0])
+        sum4 = _total(lanes[0])
+        for k in range(n):
+            dx_k = float64(dx_at[base + k])
+            out_at[base + k] = -((sum4 - t28 * (dx_k - t24)) / t28)
+
+
+@_loop
+def _jvp_narrow_loop(like, rows, out, x, dx, n):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((3, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        sum3 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                dx_k = float64(dx_at[base + first + k])
+                mask = x_k == top1
+                v = x_k - top1
+                v2 = _exp_near(0.0 if mask else v)
+                w = 1.0 if mask else 0.0
+                t4_kept[k] = v2
+                terms[0, k] = (1.0 - w) * v2
+                terms[1, k] = w
+                terms[2, k] = dx_k * w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+            sum3 += _plain_sum(terms[2], count)
+        t10 = sum2 - 1.0
+        t11 = sum1 + t10
+        t12 = t11 < 1.0
+        t15 = sum3 / sum2
+        t16 = t15 if t12 else 0.0
+        t20 = t11 + 1.0
+        inverse_t20 = 1.0 / t20
+        sum4 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                dx_k = float64(dx_at[base + first + k])
+                t4 = t4_kept[k]
+                terms[0, k] = (dx_k - t16) * t4
+            sum4 += _plain_sum(terms[0], count)
+        for k in range(n):
+            dx_k = float64(dx_at[base + k])
+            out_at[base + k] = -((sum4 - t20 * (dx_k - t16)) * inverse_t20)
+
+
+# What rounds to float32 has its own.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+}
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -695,6 +938,7 @@ def _map(
         into = result.reshape(-1, result.shape[-1])
         native = dtype in _NATIVE
         wide = dtype if native else np.dtype(np.float64)
+        loop = _NARROW.get(loop, loop) if dtype == np.float32 else loop
         # The dtypes that loops do not read are converted, so many rows at a time.
         step = len(into) if native else max(1, _BLOCK // n)
         for i in range(0, len(into), step):

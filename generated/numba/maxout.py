@@ -131,6 +131,48 @@ def _loop(function: Any) -> Any:
         return njit(function, error_model="numpy", nogil=True)
 
 
+# Where the CPU has a multiplication with an addition in one, these functions are made of it.
+_fused = njit(error_model="numpy", forceinline=True, fastmath={"contract"})
+_MAGIC = 6755399441055744.0  # 1.5 · 2**52: added to a number, it leaves the nearest integer
+
+
+@_inline
+def _bits(x):
+    return np.float64(x).view(np.int64)
+
+
+@_inline
+def _float(bits):
+    return np.int64(bits).view(np.float64)
+
+
+@_inline
+def _power_of_2(k):
+    """2**k of an integer in [-1022, 1023]."""
+    return _float((k + np.int64(1023)) << np.int64(52))
+
+
+@_fused
+def _reduced(x):
+    """x = k log 2 + t: k as a float and as an integer, t, its error, and (exp(t) - 1 - t) / t²."""
+    moved = x * 1.4426950408889634 + _MAGIC
+    k = moved - _MAGIC
+    r = x - k * 0.6931471803691238
+    low = k * 1.9082149292705877e-10
+    t = r - low
+    p = 2.088954426837369e-09 * t + 2.510517201778274e-08
+    p = p * t + 2.755734900919031e-07
+    p = p * t + 2.7557255516590054e-06
+    p = p * t + 2.4801587246423414e-05
+    p = p * t + 0.00019841269874719468
+    p = p * t + 0.0013888888888917749
+    p = p * t + 0.008333333333326169
+    p = p * t + 0.041666666666666616
+    p = p * t + 0.1666666666666667
+    p = p * t + 0.5
+    return k, _bits(moved) - _bits(_MAGIC), t, (r - t) - low, p
+
+
 @_inline
 def _maximum(a, b):
     return b if a < b else a  # NaN in a stays
@@ -163,21 +205,15 @@ def _at(array: Array) -> int:
 _TERMS, _LANES = 256, 32
 
 
-@njit(error_model="numpy", fastmath={"nnan", "nsz"})
-def _top_number(terms, count):
-    top = -math.inf
-    for k in range(count):
-        top = terms[k] if terms[k] > top else top
-    return top
-
-
 @_inline
 def _top(terms, count):
-    """The greatest; NaN where one is."""
-    missing = 0
+    """The greatest; NaN where one is. Of integers in the same order, which vectors have."""
+    most = np.int64(0x7FFFFFFFFFFFFFFF)
+    top, size, bits = -most, np.int64(0), terms.view(np.int64)
     for k in range(count):
-        missing += terms[k] != terms[k]
-    return math.nan if missing else _top_number(terms, count)
+        size = max(size, bits[k] & most)
+        top = max(top, bits[k] ^ ((bits[k] >> 63) & most))
+    return _float(top ^ ((top >> 63) & most)) if size <= _bits(math.inf) else math.nan
 
 
 @_inline
@@ -191,6 +227,14 @@ def _plus(total, low, term):
     result = total + term
     part = result - total
     return result, low + ((total - (result - part)) + (term - part))
+
+
+@njit(error_model="numpy", fastmath={"nsz", "reassoc"})
+def _plain_sum(terms, count):
+    total = 0.0
+    for k in range(count):
+        total += terms[k]
+    return total
 
 
 @_inline
@@ -226,16 +270,16 @@ def _total(lanes):
 def _forward_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
+    terms = np.empty((1, _TERMS))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         out_at[row] = top1
 
 
@@ -243,31 +287,31 @@ def _forward_loop(like, rows, out, x, n):
 def _derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((1, _TERMS))
+    lanes = np.empty((1, 2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        t4 = _maximum(sum1, 1.0)
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t6 = math.isnan(top1)
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = 1.0 if x_k == top1 else 0.0
+            _sum(terms[0], count, lanes[0])
+        sum1 = _total(lanes[0])
+        t4 = _maximum(sum1, 1.0)
+        for k in range(n):
+            x_k = float64(x_at[base + k])
             v = (1.0 if x_k == top1 else 0.0) / t4
-            out_at[k] = top1 if t6 else v
+            out_at[base + k] = top1 if t6 else v
 
 
 @_loop
@@ -276,9 +320,9 @@ def _second_derivative_loop(like, rows, out, x, n):
     out_at = _pointer(out, like)
     for row in range(rows):
         base = row * n
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            out_at[k] = x_k if math.isnan(x_k) else 0.0
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            out_at[base + k] = x_k if math.isnan(x_k) else 0.0
 
 
 @_loop
@@ -286,32 +330,32 @@ def _vjp_loop(like, rows, out, x, dy, n):
     x_at = _pointer(x, like)
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((1, _TERMS))
+    lanes = np.empty((1, 2, _LANES))
     for row in range(rows):
         base = row * n
         dy_row = float64(dy_at[row])
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        t4 = _maximum(sum1, 1.0)
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t6 = math.isnan(top1)
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = 1.0 if x_k == top1 else 0.0
+            _sum(terms[0], count, lanes[0])
+        sum1 = _total(lanes[0])
+        t4 = _maximum(sum1, 1.0)
+        for k in range(n):
+            x_k = float64(x_at[base + k])
             v = (1.0 if x_k == top1 else 0.0) / t4
-            out_at[k] = dy_row * (top1 if t6 else v)
+            out_at[base + k] = dy_row * (top1 if t6 else v)
 
 
 @_loop
@@ -319,38 +363,43 @@ def _jvp_loop(like, rows, out, x, dx, n):
     x_at = _pointer(x, like)
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((1, _TERMS))
+    lanes = np.empty((1, 2, _LANES))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        t4 = _maximum(sum1, 1.0)
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t6 = math.isnan(top1)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                dx_k = float64(dx_at[first + k])
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = 1.0 if x_k == top1 else 0.0
+            _sum(terms[0], count, lanes[0])
+        sum1 = _total(lanes[0])
+        t4 = _maximum(sum1, 1.0)
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                dx_k = float64(dx_at[base + first + k])
                 v = (1.0 if x_k == top1 else 0.0) / t4
-                terms[k] = dx_k * (top1 if t6 else v)
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                terms[0, k] = dx_k * (top1 if t6 else v)
+            _sum(terms[0], count, lanes[0])
+        sum2 = _total(lanes[0])
         out_at[row] = sum2
+
+
+# What rounds to float32 has its own.
+_NARROW = {
+}
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -398,6 +447,7 @@ def _map(
         into = result.reshape(-1, result.shape[-1])
         native = dtype in _NATIVE
         wide = dtype if native else np.dtype(np.float64)
+        loop = _NARROW.get(loop, loop) if dtype == np.float32 else loop
         # The dtypes that loops do not read are converted, so many rows at a time.
         step = len(into) if native else max(1, _BLOCK // n)
         for i in range(0, len(into), step):

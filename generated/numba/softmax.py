@@ -206,6 +206,26 @@ def _exp(x):
     return y * _power_of_2(half) * _power_of_2(whole - half)
 
 
+@_fused
+def _exp_near(x):
+    """Within 2**-32 of it, where it is a normal float; 0 below."""
+    c = 709.8 if x > 709.8 else x
+    c = -745.2 if c < -745.2 else c
+    moved = c * 1.4426950408889634 + _MAGIC
+    k = moved - _MAGIC
+    r = c - k * 0.6931471805599453
+    p = 2.48015873015873e-05 * r + 0.0001984126984126984
+    p = p * r + 0.001388888888888889
+    p = p * r + 0.008333333333333333
+    p = p * r + 0.041666666666666664
+    p = p * r + 0.16666666666666666
+    p = p * r + 0.5
+    p = p * r + 1.0
+    p = p * r + 1.0
+    whole = _bits(moved) - _bits(_MAGIC)
+    return p * _power_of_2(whole if whole > np.int64(-1023) else np.int64(-1023))
+
+
 @_inline
 def _mul_low(a, b):
     """The rounding error of a * b (Dekker)."""
@@ -250,21 +270,15 @@ def _at(array: Array) -> int:
 _TERMS, _LANES = 256, 32
 
 
-@njit(error_model="numpy", fastmath={"nnan", "nsz"})
-def _top_number(terms, count):
-    top = -math.inf
-    for k in range(count):
-        top = terms[k] if terms[k] > top else top
-    return top
-
-
 @_inline
 def _top(terms, count):
-    """The greatest; NaN where one is."""
-    missing = 0
+    """The greatest; NaN where one is. Of integers in the same order, which vectors have."""
+    most = np.int64(0x7FFFFFFFFFFFFFFF)
+    top, size, bits = -most, np.int64(0), terms.view(np.int64)
     for k in range(count):
-        missing += terms[k] != terms[k]
-    return math.nan if missing else _top_number(terms, count)
+        size = max(size, bits[k] & most)
+        top = max(top, bits[k] ^ ((bits[k] >> 63) & most))
+    return _float(top ^ ((top >> 63) & most)) if size <= _bits(math.inf) else math.nan
 
 
 @_inline
@@ -278,6 +292,14 @@ def _plus(total, low, term):
     result = total + term
     part = result - total
     return result, low + ((total - (result - part)) + (term - part))
+
+
+@njit(error_model="numpy", fastmath={"nsz", "reassoc"})
+def _plain_sum(terms, count):
+    total = 0.0
+    for k in range(count):
+        total += terms[k]
+    return total
 
 
 @_inline
@@ -313,157 +335,259 @@ def _total(lanes):
 def _forward_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((1, _TERMS))
+    lanes = np.empty((1, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                mask = x_k == top1
+                x_k = float64(x_at[base + first + k])
                 v = x_k - top1
-                w = 0.0 if mask else v
+                w = 0.0 if x_k == top1 else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+                t12_kept[k] = v3
+                terms[0, k] = v3
+            _sum(terms[0], count, lanes[0])
+        sum1 = _total(lanes[0])
+        t12_kept = kept[0]
+        for k in range(n):
+            t12 = t12_kept[k]
+            out_at[base + k] = t12 / sum1
+
+
+@_loop
+def _forward_narrow_loop(like, rows, out, x, n):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((1, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
-        t18 = sum2 - 1.0
-        t19 = sum1 + t18
-        t20 = t19 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            v = x_k - top1
-            w = 0.0 if x_k == top1 else v
-            v2 = _add_low(x_k, t4)
-            e = _exp(w)
-            out_at[k] = (e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)) / t20
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                v = x_k - top1
+                v2 = _exp_near(0.0 if x_k == top1 else v)
+                t4_kept[k] = v2
+                terms[0, k] = v2
+            sum1 += _plain_sum(terms[0], count)
+        inverse_t5 = 1.0 / sum1
+        t4_kept = kept[0]
+        for k in range(n):
+            t4 = t4_kept[k]
+            out_at[base + k] = t4 * inverse_t5
 
 
 @_loop
 def _derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((2, _TERMS))
+    lanes = np.empty((2, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
                 mask = x_k == top1
                 v = x_k - top1
                 w = 0.0 if mask else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t12_kept[k] = v3
+                terms[0, k] = (1.0 - w2) * v3
+                terms[1, k] = w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            mask = x_k == top1
-            v = x_k - top1
-            w = 0.0 if mask else v
-            v2 = _add_low(x_k, t4)
-            e = _exp(w)
-            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-            v4 = t20 - v3
-            out_at[k] = (t19 if (1.0 if mask else 0.0) > 0.5 else v4) * v3 / t20 / t20
+        t12_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t12 = t12_kept[k]
+            v = t20 - t12
+            v2 = (t19 if (1.0 if x_k == top1 else 0.0) > 0.5 else v) * t12 / t20
+            out_at[base + k] = v2 / t20
+
+
+@_loop
+def _derivative_narrow_loop(like, rows, out, x, n):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((2, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                mask = x_k == top1
+                v = x_k - top1
+                v2 = _exp_near(0.0 if mask else v)
+                w = 1.0 if mask else 0.0
+                t4_kept[k] = v2
+                terms[0, k] = (1.0 - w) * v2
+                terms[1, k] = w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+        t10 = sum2 - 1.0
+        t11 = sum1 + t10
+        t12 = t11 + 1.0
+        inverse_t12 = 1.0 / t12
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t4 = t4_kept[k]
+            v = t12 - t4
+            v2 = (t11 if (1.0 if x_k == top1 else 0.0) > 0.5 else v) * t4
+            out_at[base + k] = v2 * inverse_t12 * inverse_t12
 
 
 @_loop
 def _second_derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((2, _TERMS))
+    lanes = np.empty((2, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
                 mask = x_k == top1
                 v = x_k - top1
                 w = 0.0 if mask else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t12_kept[k] = v3
+                terms[0, k] = (1.0 - w2) * v3
+                terms[1, k] = w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            mask = x_k == top1
-            v = x_k - top1
-            w = 0.0 if mask else v
-            v2 = _add_low(x_k, t4)
-            e = _exp(w)
-            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-            v4 = t20 - v3
-            w2 = t19 if (1.0 if mask else 0.0) > 0.5 else v4
-            out_at[k] = -(v3 * (v3 - w2) * w2 / t20 / t20 / t20)
+        t12_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t12 = t12_kept[k]
+            v = t20 - t12
+            w = t19 if (1.0 if x_k == top1 else 0.0) > 0.5 else v
+            out_at[base + k] = -(t12 * (t12 - w) * w / t20 / t20 / t20)
+
+
+@_loop
+def _second_derivative_narrow_loop(like, rows, out, x, n):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((2, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                mask = x_k == top1
+                v = x_k - top1
+                v2 = _exp_near(0.0 if mask else v)
+                w = 1.0 if mask else 0.0
+                t4_kept[k] = v2
+                terms[0, k] = (1.0 - w) * v2
+                terms[1, k] = w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+        t10 = sum2 - 1.0
+        t11 = sum1 + t10
+        t12 = t11 + 1.0
+        inverse_t12 = 1.0 / t12
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t4 = t4_kept[k]
+            v = t12 - t4
+            w = t11 if (1.0 if x_k == top1 else 0.0) > 0.5 else v
+            out_at[base + k] = -(t4 * (t4 - w) * w * inverse_t12 * inverse_t12 * inverse_t12)
 
 
 @_loop
@@ -471,78 +595,125 @@ def _vjp_loop(like, rows, out, x, dy, n):
     x_at = _pointer(x, like)
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((3, _TERMS))
+    lanes = np.empty((3, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        _clear(lanes[2])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
+                dy_k = float64(dy_at[base + first + k])
                 mask = x_k == top1
                 v = x_k - top1
                 w = 0.0 if mask else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t12_kept[k] = v3
+                terms[0, k] = (1.0 - w2) * v3
+                terms[1, k] = w2
+                terms[2, k] = dy_k * w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+            _sum(terms[2], count, lanes[2])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
+        sum3 = _total(lanes[2])
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 < 1.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dy_k = float64(dy_at[first + k])
-                terms[k] = dy_k * (1.0 if x_k == top1 else 0.0)
-            _sum(terms, count, lanes)
-        sum3 = _total(lanes)
         t23 = sum3 / sum2
         t24 = t23 if t20 else 0.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dy_k = float64(dy_at[first + k])
-                v = x_k - top1
-                w = 0.0 if x_k == top1 else v
-                v2 = _add_low(x_k, t4)
-                e = _exp(w)
-                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (dy_k - t24) * v3
-            _sum(terms, count, lanes)
-        sum4 = _total(lanes)
         t28 = t19 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            dy_k = float64(dy_at[k])
-            v = x_k - top1
-            w = 0.0 if x_k == top1 else v
-            v2 = _add_low(x_k, t4)
-            e = _exp(w)
-            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-            out_at[k] = -((sum4 - t28 * (dy_k - t24)) * v3 / t28 / t28)
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
+            for k in range(count):
+                dy_k = float64(dy_at[base + first + k])
+                t12 = t12_kept[k]
+                terms[0, k] = (dy_k - t24) * t12
+            _sum(terms[0], count, lanes[0])
+        sum4 = _total(lanes[0])
+        t12_kept = kept[0]
+        for k in range(n):
+            dy_k = float64(dy_at[base + k])
+            t12 = t12_kept[k]
+            out_at[base + k] = -((sum4 - t28 * (dy_k - t24)) * t12 / t28 / t28)
+
+
+@_loop
+def _vjp_narrow_loop(like, rows, out, x, dy, n):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((3, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        sum3 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                dy_k = float64(dy_at[base + first + k])
+                mask = x_k == top1
+                v = x_k - top1
+                v2 = _exp_near(0.0 if mask else v)
+                w = 1.0 if mask else 0.0
+                t4_kept[k] = v2
+                terms[0, k] = (1.0 - w) * v2
+                terms[1, k] = w
+                terms[2, k] = dy_k * w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+            sum3 += _plain_sum(terms[2], count)
+        t10 = sum2 - 1.0
+        t11 = sum1 + t10
+        t12 = t11 < 1.0
+        t15 = sum3 / sum2
+        t16 = t15 if t12 else 0.0
+        t20 = t11 + 1.0
+        inverse_t20 = 1.0 / t20
+        sum4 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                dy_k = float64(dy_at[base + first + k])
+                t4 = t4_kept[k]
+                terms[0, k] = (dy_k - t16) * t4
+            sum4 += _plain_sum(terms[0], count)
+        t4_kept = kept[0]
+        for k in range(n):
+            dy_k = float64(dy_at[base + k])
+            t4 = t4_kept[k]
+            out_at[base + k] = -((sum4 - t20 * (dy_k - t16)) * t4 * inverse_t20 * inverse_t20)
 
 
 @_loop
@@ -550,78 +721,135 @@ def _jvp_loop(like, rows, out, x, dx, n):
     x_at = _pointer(x, like)
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((3, _TERMS))
+    lanes = np.empty((3, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t4 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        _clear(lanes[2])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
+                dx_k = float64(dx_at[base + first + k])
                 mask = x_k == top1
                 v = x_k - top1
                 w = 0.0 if mask else v
                 v2 = _add_low(x_k, t4)
                 e = _exp(w)
                 v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v3
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t12_kept[k] = v3
+                terms[0, k] = (1.0 - w2) * v3
+                terms[1, k] = w2
+                terms[2, k] = dx_k * w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+            _sum(terms[2], count, lanes[2])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
+        sum3 = _total(lanes[2])
         t18 = sum2 - 1.0
         t19 = sum1 + t18
         t20 = t19 < 1.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dx_k = float64(dx_at[first + k])
-                terms[k] = dx_k * (1.0 if x_k == top1 else 0.0)
-            _sum(terms, count, lanes)
-        sum3 = _total(lanes)
         t23 = sum3 / sum2
         t24 = t23 if t20 else 0.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dx_k = float64(dx_at[first + k])
-                v = x_k - top1
-                w = 0.0 if x_k == top1 else v
-                v2 = _add_low(x_k, t4)
-                e = _exp(w)
-                v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-                terms[k] = (dx_k - t24) * v3
-            _sum(terms, count, lanes)
-        sum4 = _total(lanes)
         t28 = t19 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            dx_k = float64(dx_at[k])
-            v = x_k - top1
-            w = 0.0 if x_k == top1 else v
-            v2 = _add_low(x_k, t4)
-            e = _exp(w)
-            v3 = e + e * (v2 if (w > -2000.0) & (x_k != top1) else 0.0)
-            out_at[k] = -((sum4 - t28 * (dx_k - t24)) * v3 / t28 / t28)
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t12_kept = kept[0, first : first + count]
+            for k in range(count):
+                dx_k = float64(dx_at[base + first + k])
+                t12 = t12_kept[k]
+                terms[0, k] = (dx_k - t24) * t12
+            _sum(terms[0], count, lanes[0])
+        sum4 = _total(lanes[0])
+        t12_kept = kept[0]
+        for k in range(n):
+            dx_k = float64(dx_at[base + k])
+            t12 = t12_kept[k]
+            out_at[base + k] = -((sum4 - t28 * (dx_k - t24)) * t12 / t28 / t28)
+
+
+@_loop
+def _jvp_narrow_loop(like, rows, out, x, dx, n):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((3, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        sum3 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                dx_k = float64(dx_at[base + first + k])
+                mask = x_k == top1
+                v = x_k - top1
+                v2 = _exp_near(0.0 if mask else v)
+                w = 1.0 if mask else 0.0
+                t4_kept[k] = v2
+                terms[0, k] = (1.0 - w) * v2
+                terms[1, k] = w
+                terms[2, k] = dx_k * w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+            sum3 += _plain_sum(terms[2], count)
+        t10 = sum2 - 1.0
+        t11 = sum1 + t10
+        t12 = t11 < 1.0
+        t15 = sum3 / sum2
+        t16 = t15 if t12 else 0.0
+        t20 = t11 + 1.0
+        inverse_t20 = 1.0 / t20
+        sum4 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t4_kept = kept[0, first : first + count]
+            for k in range(count):
+                dx_k = float64(dx_at[base + first + k])
+                t4 = t4_kept[k]
+                terms[0, k] = (dx_k - t16) * t4
+            sum4 += _plain_sum(terms[0], count)
+        t4_kept = kept[0]
+        for k in range(n):
+            dx_k = float64(dx_at[base + k])
+            t4 = t4_kept[k]
+            out_at[base + k] = -((sum4 - t20 * (dx_k - t16)) * t4 * inverse_t20 * inverse_t20)
+
+
+# What rounds to float32 has its own.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+}
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -669,6 +897,7 @@ def _map(
         into = result.reshape(-1, result.shape[-1])
         native = dtype in _NATIVE
         wide = dtype if native else np.dtype(np.float64)
+        loop = _NARROW.get(loop, loop) if dtype == np.float32 else loop
         # The dtypes that loops do not read are converted, so many rows at a time.
         step = len(into) if native else max(1, _BLOCK // n)
         for i in range(0, len(into), step):

@@ -206,6 +206,26 @@ def _exp(x):
     return y * _power_of_2(half) * _power_of_2(whole - half)
 
 
+@_fused
+def _exp_near(x):
+    """Within 2**-32 of it, where it is a normal float; 0 below."""
+    c = 709.8 if x > 709.8 else x
+    c = -745.2 if c < -745.2 else c
+    moved = c * 1.4426950408889634 + _MAGIC
+    k = moved - _MAGIC
+    r = c - k * 0.6931471805599453
+    p = 2.48015873015873e-05 * r + 0.0001984126984126984
+    p = p * r + 0.001388888888888889
+    p = p * r + 0.008333333333333333
+    p = p * r + 0.041666666666666664
+    p = p * r + 0.16666666666666666
+    p = p * r + 0.5
+    p = p * r + 1.0
+    p = p * r + 1.0
+    whole = _bits(moved) - _bits(_MAGIC)
+    return p * _power_of_2(whole if whole > np.int64(-1023) else np.int64(-1023))
+
+
 @_inline
 def _mul_low(a, b):
     """The rounding error of a * b (Dekker)."""
@@ -250,21 +270,15 @@ def _at(array: Array) -> int:
 _TERMS, _LANES = 256, 32
 
 
-@njit(error_model="numpy", fastmath={"nnan", "nsz"})
-def _top_number(terms, count):
-    top = -math.inf
-    for k in range(count):
-        top = terms[k] if terms[k] > top else top
-    return top
-
-
 @_inline
 def _top(terms, count):
-    """The greatest; NaN where one is."""
-    missing = 0
+    """The greatest; NaN where one is. Of integers in the same order, which vectors have."""
+    most = np.int64(0x7FFFFFFFFFFFFFFF)
+    top, size, bits = -most, np.int64(0), terms.view(np.int64)
     for k in range(count):
-        missing += terms[k] != terms[k]
-    return math.nan if missing else _top_number(terms, count)
+        size = max(size, bits[k] & most)
+        top = max(top, bits[k] ^ ((bits[k] >> 63) & most))
+    return _float(top ^ ((top >> 63) & most)) if size <= _bits(math.inf) else math.nan
 
 
 @_inline
@@ -278,6 +292,14 @@ def _plus(total, low, term):
     result = total + term
     part = result - total
     return result, low + ((total - (result - part)) + (term - part))
+
+
+@njit(error_model="numpy", fastmath={"nsz", "reassoc"})
+def _plain_sum(terms, count):
+    total = 0.0
+    for k in range(count):
+        total += terms[k]
+    return total
 
 
 @_inline
@@ -313,75 +335,99 @@ def _total(lanes):
 def _forward_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((1, _TERMS))
+    lanes = np.empty((1, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = -x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t5 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t13_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
                 v = -x_k
-                mask = v == top1
                 v2 = v - top1
-                w = 0.0 if mask else v2
+                w = 0.0 if v == top1 else v2
                 v3 = _add_low(v, t5)
                 e = _exp(w)
                 v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+                t13_kept[k] = v4
+                terms[0, k] = v4
+            _sum(terms[0], count, lanes[0])
+        sum1 = _total(lanes[0])
+        t13_kept = kept[0]
+        for k in range(n):
+            t13 = t13_kept[k]
+            out_at[base + k] = t13 / sum1
+
+
+@_loop
+def _forward_narrow_loop(like, rows, out, x, n):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((1, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if -x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
-        t19 = sum2 - 1.0
-        t20 = sum1 + t19
-        t21 = t20 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            v = -x_k
-            v2 = v - top1
-            w = 0.0 if v == top1 else v2
-            v3 = _add_low(v, t5)
-            e = _exp(w)
-            out_at[k] = (e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)) / t21
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t5_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                v = -x_k
+                v2 = v - top1
+                v3 = _exp_near(0.0 if v == top1 else v2)
+                t5_kept[k] = v3
+                terms[0, k] = v3
+            sum1 += _plain_sum(terms[0], count)
+        inverse_t6 = 1.0 / sum1
+        t5_kept = kept[0]
+        for k in range(n):
+            t5 = t5_kept[k]
+            out_at[base + k] = t5 * inverse_t6
 
 
 @_loop
 def _derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((2, _TERMS))
+    lanes = np.empty((2, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = -x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t5 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t13_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
                 v = -x_k
                 mask = v == top1
                 v2 = v - top1
@@ -389,54 +435,95 @@ def _derivative_loop(like, rows, out, x, n):
                 v3 = _add_low(v, t5)
                 e = _exp(w)
                 v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if -x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t13_kept[k] = v4
+                terms[0, k] = (1.0 - w2) * v4
+                terms[1, k] = w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
         t19 = sum2 - 1.0
         t20 = sum1 + t19
         t21 = t20 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            v = -x_k
-            mask = v == top1
-            v2 = v - top1
-            w = 0.0 if mask else v2
-            v3 = _add_low(v, t5)
-            e = _exp(w)
-            v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-            v5 = t21 - v4
-            out_at[k] = -((t20 if (1.0 if mask else 0.0) > 0.5 else v5) * v4 / t21 / t21)
+        t13_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t13 = t13_kept[k]
+            v = t21 - t13
+            v2 = (t20 if (1.0 if -x_k == top1 else 0.0) > 0.5 else v) * t13 / t21
+            out_at[base + k] = -(v2 / t21)
+
+
+@_loop
+def _derivative_narrow_loop(like, rows, out, x, n):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((2, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t5_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                v = -x_k
+                mask = v == top1
+                v2 = v - top1
+                v3 = _exp_near(0.0 if mask else v2)
+                w = 1.0 if mask else 0.0
+                t5_kept[k] = v3
+                terms[0, k] = (1.0 - w) * v3
+                terms[1, k] = w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+        t11 = sum2 - 1.0
+        t12 = sum1 + t11
+        t13 = t12 + 1.0
+        inverse_t13 = 1.0 / t13
+        t5_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t5 = t5_kept[k]
+            v = t13 - t5
+            v2 = (t12 if (1.0 if -x_k == top1 else 0.0) > 0.5 else v) * t5
+            out_at[base + k] = -(v2 * inverse_t13 * inverse_t13)
 
 
 @_loop
 def _second_derivative_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((2, _TERMS))
+    lanes = np.empty((2, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = -x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t5 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t13_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
                 v = -x_k
                 mask = v == top1
                 v2 = v - top1
@@ -444,32 +531,69 @@ def _second_derivative_loop(like, rows, out, x, n):
                 v3 = _add_low(v, t5)
                 e = _exp(w)
                 v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if -x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t13_kept[k] = v4
+                terms[0, k] = (1.0 - w2) * v4
+                terms[1, k] = w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
         t19 = sum2 - 1.0
         t20 = sum1 + t19
         t21 = t20 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            v = -x_k
-            mask = v == top1
-            v2 = v - top1
-            w = 0.0 if mask else v2
-            v3 = _add_low(v, t5)
-            e = _exp(w)
-            v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-            v5 = t21 - v4
-            w2 = t20 if (1.0 if mask else 0.0) > 0.5 else v5
-            out_at[k] = -(v4 * (v4 - w2) * w2 / t21 / t21 / t21)
+        t13_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t13 = t13_kept[k]
+            v = t21 - t13
+            w = t20 if (1.0 if -x_k == top1 else 0.0) > 0.5 else v
+            out_at[base + k] = -(t13 * (t13 - w) * w / t21 / t21 / t21)
+
+
+@_loop
+def _second_derivative_narrow_loop(like, rows, out, x, n):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((2, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t5_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                v = -x_k
+                mask = v == top1
+                v2 = v - top1
+                v3 = _exp_near(0.0 if mask else v2)
+                w = 1.0 if mask else 0.0
+                t5_kept[k] = v3
+                terms[0, k] = (1.0 - w) * v3
+                terms[1, k] = w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+        t11 = sum2 - 1.0
+        t12 = sum1 + t11
+        t13 = t12 + 1.0
+        inverse_t13 = 1.0 / t13
+        t5_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            t5 = t5_kept[k]
+            v = t13 - t5
+            w = t12 if (1.0 if -x_k == top1 else 0.0) > 0.5 else v
+            out_at[base + k] = -(t5 * (t5 - w) * w * inverse_t13 * inverse_t13 * inverse_t13)
 
 
 @_loop
@@ -477,23 +601,28 @@ def _vjp_loop(like, rows, out, x, dy, n):
     x_at = _pointer(x, like)
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((3, _TERMS))
+    lanes = np.empty((3, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = -x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t5 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        _clear(lanes[2])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t13_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
+                dy_k = float64(dy_at[base + first + k])
                 v = -x_k
                 mask = v == top1
                 v2 = v - top1
@@ -501,57 +630,98 @@ def _vjp_loop(like, rows, out, x, dy, n):
                 v3 = _add_low(v, t5)
                 e = _exp(w)
                 v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if -x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t13_kept[k] = v4
+                terms[0, k] = (1.0 - w2) * v4
+                terms[1, k] = w2
+                terms[2, k] = dy_k * w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+            _sum(terms[2], count, lanes[2])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
+        sum3 = _total(lanes[2])
         t19 = sum2 - 1.0
         t20 = sum1 + t19
         t21 = t20 < 1.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dy_k = float64(dy_at[first + k])
-                terms[k] = dy_k * (1.0 if -x_k == top1 else 0.0)
-            _sum(terms, count, lanes)
-        sum3 = _total(lanes)
         t24 = sum3 / sum2
         t25 = t24 if t21 else 0.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dy_k = float64(dy_at[first + k])
-                v = -x_k
-                v2 = v - top1
-                w = 0.0 if v == top1 else v2
-                v3 = _add_low(v, t5)
-                e = _exp(w)
-                v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (dy_k - t25) * v4
-            _sum(terms, count, lanes)
-        sum4 = _total(lanes)
         t29 = t20 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            dy_k = float64(dy_at[k])
-            v = -x_k
-            v2 = v - top1
-            w = 0.0 if v == top1 else v2
-            v3 = _add_low(v, t5)
-            e = _exp(w)
-            v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-            out_at[k] = (sum4 - t29 * (dy_k - t25)) * v4 / t29 / t29
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t13_kept = kept[0, first : first + count]
+            for k in range(count):
+                dy_k = float64(dy_at[base + first + k])
+                t13 = t13_kept[k]
+                terms[0, k] = (dy_k - t25) * t13
+            _sum(terms[0], count, lanes[0])
+        sum4 = _total(lanes[0])
+        t13_kept = kept[0]
+        for k in range(n):
+            dy_k = float64(dy_at[base + k])
+            t13 = t13_kept[k]
+            out_at[base + k] = (sum4 - t29 * (dy_k - t25)) * t13 / t29 / t29
+
+
+@_loop
+def _vjp_narrow_loop(like, rows, out, x, dy, n):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((3, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        sum3 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t5_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                dy_k = float64(dy_at[base + first + k])
+                v = -x_k
+                mask = v == top1
+                v2 = v - top1
+                v3 = _exp_near(0.0 if mask else v2)
+                w = 1.0 if mask else 0.0
+                t5_kept[k] = v3
+                terms[0, k] = (1.0 - w) * v3
+                terms[1, k] = w
+                terms[2, k] = dy_k * w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+            sum3 += _plain_sum(terms[2], count)
+        t11 = sum2 - 1.0
+        t12 = sum1 + t11
+        t13 = t12 < 1.0
+        t16 = sum3 / sum2
+        t17 = t16 if t13 else 0.0
+        t21 = t12 + 1.0
+        inverse_t21 = 1.0 / t21
+        sum4 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t5_kept = kept[0, first : first + count]
+            for k in range(count):
+                dy_k = float64(dy_at[base + first + k])
+                t5 = t5_kept[k]
+                terms[0, k] = (dy_k - t17) * t5
+            sum4 += _plain_sum(terms[0], count)
+        t5_kept = kept[0]
+        for k in range(n):
+            dy_k = float64(dy_at[base + k])
+            t5 = t5_kept[k]
+            out_at[base + k] = (sum4 - t21 * (dy_k - t17)) * t5 * inverse_t21 * inverse_t21
 
 
 @_loop
@@ -559,23 +729,28 @@ def _jvp_loop(like, rows, out, x, dx, n):
     x_at = _pointer(x, like)
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
-    terms = np.empty(_TERMS)
-    lanes = np.empty((2, _LANES))
+    terms = np.empty((3, _TERMS))
+    lanes = np.empty((3, 2, _LANES))
+    kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
         top1 = -math.inf
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
             for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = -x_k
-            top1 = _greater(top1, _top(terms, count))
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
         t5 = -top1
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
+        _clear(lanes[0])
+        _clear(lanes[1])
+        _clear(lanes[2])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t13_kept = kept[0, first : first + count]
             for k in range(count):
-                x_k = float64(x_at[first + k])
+                x_k = float64(x_at[base + first + k])
+                dx_k = float64(dx_at[base + first + k])
                 v = -x_k
                 mask = v == top1
                 v2 = v - top1
@@ -583,57 +758,108 @@ def _jvp_loop(like, rows, out, x, dx, n):
                 v3 = _add_low(v, t5)
                 e = _exp(w)
                 v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (1.0 - (1.0 if mask else 0.0)) * v4
-            _sum(terms, count, lanes)
-        sum1 = _total(lanes)
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                terms[k] = 1.0 if -x_k == top1 else 0.0
-            _sum(terms, count, lanes)
-        sum2 = _total(lanes)
+                w2 = 1.0 if mask else 0.0
+                t13_kept[k] = v4
+                terms[0, k] = (1.0 - w2) * v4
+                terms[1, k] = w2
+                terms[2, k] = dx_k * w2
+            _sum(terms[0], count, lanes[0])
+            _sum(terms[1], count, lanes[1])
+            _sum(terms[2], count, lanes[2])
+        sum1 = _total(lanes[0])
+        sum2 = _total(lanes[1])
+        sum3 = _total(lanes[2])
         t19 = sum2 - 1.0
         t20 = sum1 + t19
         t21 = t20 < 1.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dx_k = float64(dx_at[first + k])
-                terms[k] = dx_k * (1.0 if -x_k == top1 else 0.0)
-            _sum(terms, count, lanes)
-        sum3 = _total(lanes)
         t24 = sum3 / sum2
         t25 = t24 if t21 else 0.0
-        _clear(lanes)
-        for first in range(base, base + n, _TERMS):
-            count = min(_TERMS, base + n - first)
-            for k in range(count):
-                x_k = float64(x_at[first + k])
-                dx_k = float64(dx_at[first + k])
-                v = -x_k
-                v2 = v - top1
-                w = 0.0 if v == top1 else v2
-                v3 = _add_low(v, t5)
-                e = _exp(w)
-                v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-                terms[k] = (dx_k - t25) * v4
-            _sum(terms, count, lanes)
-        sum4 = _total(lanes)
         t29 = t20 + 1.0
-        for k in range(base, base + n):
-            x_k = float64(x_at[k])
-            dx_k = float64(dx_at[k])
-            v = -x_k
-            v2 = v - top1
-            w = 0.0 if v == top1 else v2
-            v3 = _add_low(v, t5)
-            e = _exp(w)
-            v4 = e + e * (v3 if (w > -2000.0) & (v != top1) else 0.0)
-            out_at[k] = (sum4 - t29 * (dx_k - t25)) * v4 / t29 / t29
+        _clear(lanes[0])
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t13_kept = kept[0, first : first + count]
+            for k in range(count):
+                dx_k = float64(dx_at[base + first + k])
+                t13 = t13_kept[k]
+                terms[0, k] = (dx_k - t25) * t13
+            _sum(terms[0], count, lanes[0])
+        sum4 = _total(lanes[0])
+        t13_kept = kept[0]
+        for k in range(n):
+            dx_k = float64(dx_at[base + k])
+            t13 = t13_kept[k]
+            out_at[base + k] = (sum4 - t29 * (dx_k - t25)) * t13 / t29 / t29
+
+
+@_loop
+def _jvp_narrow_loop(like, rows, out, x, dx, n):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    terms = np.empty((3, _TERMS))
+    kept = np.empty((1, n))
+    for row in range(rows):
+        base = row * n
+        top1 = -math.inf
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                terms[0, k] = -x_k
+            top1 = _greater(top1, _top(terms[0], count))
+        sum1 = 0.0
+        sum2 = 0.0
+        sum3 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t5_kept = kept[0, first : first + count]
+            for k in range(count):
+                x_k = float64(x_at[base + first + k])
+                dx_k = float64(dx_at[base + first + k])
+                v = -x_k
+                mask = v == top1
+                v2 = v - top1
+                v3 = _exp_near(0.0 if mask else v2)
+                w = 1.0 if mask else 0.0
+                t5_kept[k] = v3
+                terms[0, k] = (1.0 - w) * v3
+                terms[1, k] = w
+                terms[2, k] = dx_k * w
+            sum1 += _plain_sum(terms[0], count)
+            sum2 += _plain_sum(terms[1], count)
+            sum3 += _plain_sum(terms[2], count)
+        t11 = sum2 - 1.0
+        t12 = sum1 + t11
+        t13 = t12 < 1.0
+        t16 = sum3 / sum2
+        t17 = t16 if t13 else 0.0
+        t21 = t12 + 1.0
+        inverse_t21 = 1.0 / t21
+        sum4 = 0.0
+        for first in range(0, n, _TERMS):
+            count = min(_TERMS, n - first)
+            t5_kept = kept[0, first : first + count]
+            for k in range(count):
+                dx_k = float64(dx_at[base + first + k])
+                t5 = t5_kept[k]
+                terms[0, k] = (dx_k - t17) * t5
+            sum4 += _plain_sum(terms[0], count)
+        t5_kept = kept[0]
+        for k in range(n):
+            dx_k = float64(dx_at[base + k])
+            t5 = t5_kept[k]
+            out_at[base + k] = (sum4 - t21 * (dx_k - t17)) * t5 * inverse_t21 * inverse_t21
+
+
+# What rounds to float32 has its own.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+}
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -681,6 +907,7 @@ def _map(
         into = result.reshape(-1, result.shape[-1])
         native = dtype in _NATIVE
         wide = dtype if native else np.dtype(np.float64)
+        loop = _NARROW.get(loop, loop) if dtype == np.float32 else loop
         # The dtypes that loops do not read are converted, so many rows at a time.
         step = len(into) if native else max(1, _BLOCK // n)
         for i in range(0, len(into), step):

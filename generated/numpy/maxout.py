@@ -100,6 +100,9 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+# What rounds to float32 has its own.
+_NARROW = {
+}
 _BLOCK = 1 << 15
 
 
@@ -134,6 +137,7 @@ def _map(
     if result.size:
         flat = [a.reshape(-1, a.shape[-1]) for a in rows]
         into = result.reshape(-1, result.shape[-1])
+        kernel = _NARROW.get(kernel, kernel) if dtype == np.float32 else kernel
         step = max(1, _BLOCK // n)
         # What overflows or underflows is the result itself; infinite entries make NaN only in
         # what is not selected.

@@ -85,13 +85,16 @@ def softmax_jvp(x: ArrayLike, dx: ArrayLike, axis: int = -1) -> Array:
 
 def _forward(x: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
-    mask = x == top
-    w = np.where(mask, 0.0, x - top)
+    w = np.where(x == top, 0.0, x - top)
     e = np.exp(w)
     v = e + e * np.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
-    w2 = np.where(mask, 1.0, 0.0)
-    s = np.sum((1.0 - w2) * v, axis=-1, keepdims=True)
-    return v / (s + (np.sum(w2, axis=-1, keepdims=True) - 1.0) + 1.0)
+    return v / np.sum(v, axis=-1, keepdims=True)
+
+
+def _forward_narrow(x: Array) -> Array:
+    top = np.max(x, axis=-1, keepdims=True)
+    e = np.exp(np.where(x == top, 0.0, x - top))
+    return e / np.sum(e, axis=-1, keepdims=True)
 
 
 def _derivative(x: Array) -> Array:
@@ -107,6 +110,17 @@ def _derivative(x: Array) -> Array:
     return np.where(w2 > 0.5, v2, v3 - v) * v / v3 / v3
 
 
+def _derivative_narrow(x: Array) -> Array:
+    top = np.max(x, axis=-1, keepdims=True)
+    mask = x == top
+    e = np.exp(np.where(mask, 0.0, x - top))
+    w = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w) * e, axis=-1, keepdims=True)
+    v = s + (np.sum(w, axis=-1, keepdims=True) - 1.0)
+    v2 = v + 1.0
+    return np.where(w > 0.5, v, v2 - e) * e / v2 / v2
+
+
 def _second_derivative(x: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
     mask = x == top
@@ -119,6 +133,18 @@ def _second_derivative(x: Array) -> Array:
     v3 = v2 + 1.0
     w3 = np.where(w2 > 0.5, v2, v3 - v)
     return -(v * (v - w3) * w3 / v3 / v3 / v3)
+
+
+def _second_derivative_narrow(x: Array) -> Array:
+    top = np.max(x, axis=-1, keepdims=True)
+    mask = x == top
+    e = np.exp(np.where(mask, 0.0, x - top))
+    w = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w) * e, axis=-1, keepdims=True)
+    v = s + (np.sum(w, axis=-1, keepdims=True) - 1.0)
+    v2 = v + 1.0
+    w2 = np.where(w > 0.5, v, v2 - e)
+    return -(e * (e - w2) * w2 / v2 / v2 / v2)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
@@ -136,6 +162,19 @@ def _vjp(x: Array, dy: Array) -> Array:
     return -((np.sum(v3 * v, axis=-1, keepdims=True) - v4 * v3) * v / v4 / v4)
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    top = np.max(x, axis=-1, keepdims=True)
+    mask = x == top
+    e = np.exp(np.where(mask, 0.0, x - top))
+    w = np.where(mask, 1.0, 0.0)
+    s = np.sum(w, axis=-1, keepdims=True)
+    v = np.sum((1.0 - w) * e, axis=-1, keepdims=True) + (s - 1.0)
+    w2 = np.where(v < 1.0, np.sum(dy * w, axis=-1, keepdims=True) / s, 0.0)
+    v2 = dy - w2
+    v3 = v + 1.0
+    return -((np.sum(v2 * e, axis=-1, keepdims=True) - v3 * v2) * e / v3 / v3)
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
     mask = x == top
@@ -149,6 +188,19 @@ def _jvp(x: Array, dx: Array) -> Array:
     v3 = dx - w3
     v4 = v2 + 1.0
     return -((np.sum(v3 * v, axis=-1, keepdims=True) - v4 * v3) * v / v4 / v4)
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    top = np.max(x, axis=-1, keepdims=True)
+    mask = x == top
+    e = np.exp(np.where(mask, 0.0, x - top))
+    w = np.where(mask, 1.0, 0.0)
+    s = np.sum(w, axis=-1, keepdims=True)
+    v = np.sum((1.0 - w) * e, axis=-1, keepdims=True) + (s - 1.0)
+    w2 = np.where(v < 1.0, np.sum(dx * w, axis=-1, keepdims=True) / s, 0.0)
+    v2 = dx - w2
+    v3 = v + 1.0
+    return -((np.sum(v2 * e, axis=-1, keepdims=True) - v3 * v2) * e / v3 / v3)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -175,6 +227,14 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+# What rounds to float32 has its own.
+_NARROW = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 15
 
 
@@ -209,6 +269,7 @@ def _map(
     if result.size:
         flat = [a.reshape(-1, a.shape[-1]) for a in rows]
         into = result.reshape(-1, result.shape[-1])
+        kernel = _NARROW.get(kernel, kernel) if dtype == np.float32 else kernel
         step = max(1, _BLOCK // n)
         # What overflows or underflows is the result itself; infinite entries make NaN only in
         # what is not selected.

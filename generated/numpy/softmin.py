@@ -86,13 +86,17 @@ def softmin_jvp(x: ArrayLike, dx: ArrayLike, axis: int = -1) -> Array:
 def _forward(x: Array) -> Array:
     v = -x
     top = np.max(v, axis=-1, keepdims=True)
-    mask = v == top
-    w = np.where(mask, 0.0, v - top)
+    w = np.where(v == top, 0.0, v - top)
     e = np.exp(w)
     v2 = e + e * np.where((w > -2000.0) & (v != top), _add_low(v, -top), 0.0)
-    w2 = np.where(mask, 1.0, 0.0)
-    s = np.sum((1.0 - w2) * v2, axis=-1, keepdims=True)
-    return v2 / (s + (np.sum(w2, axis=-1, keepdims=True) - 1.0) + 1.0)
+    return v2 / np.sum(v2, axis=-1, keepdims=True)
+
+
+def _forward_narrow(x: Array) -> Array:
+    v = -x
+    top = np.max(v, axis=-1, keepdims=True)
+    e = np.exp(np.where(v == top, 0.0, v - top))
+    return e / np.sum(e, axis=-1, keepdims=True)
 
 
 def _derivative(x: Array) -> Array:
@@ -109,6 +113,18 @@ def _derivative(x: Array) -> Array:
     return -(np.where(w2 > 0.5, v3, v4 - v2) * v2 / v4 / v4)
 
 
+def _derivative_narrow(x: Array) -> Array:
+    v = -x
+    top = np.max(v, axis=-1, keepdims=True)
+    mask = v == top
+    e = np.exp(np.where(mask, 0.0, v - top))
+    w = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w) * e, axis=-1, keepdims=True)
+    v2 = s + (np.sum(w, axis=-1, keepdims=True) - 1.0)
+    v3 = v2 + 1.0
+    return -(np.where(w > 0.5, v2, v3 - e) * e / v3 / v3)
+
+
 def _second_derivative(x: Array) -> Array:
     v = -x
     top = np.max(v, axis=-1, keepdims=True)
@@ -122,6 +138,19 @@ def _second_derivative(x: Array) -> Array:
     v4 = v3 + 1.0
     w3 = np.where(w2 > 0.5, v3, v4 - v2)
     return -(v2 * (v2 - w3) * w3 / v4 / v4 / v4)
+
+
+def _second_derivative_narrow(x: Array) -> Array:
+    v = -x
+    top = np.max(v, axis=-1, keepdims=True)
+    mask = v == top
+    e = np.exp(np.where(mask, 0.0, v - top))
+    w = np.where(mask, 1.0, 0.0)
+    s = np.sum((1.0 - w) * e, axis=-1, keepdims=True)
+    v2 = s + (np.sum(w, axis=-1, keepdims=True) - 1.0)
+    v3 = v2 + 1.0
+    w2 = np.where(w > 0.5, v2, v3 - e)
+    return -(e * (e - w2) * w2 / v3 / v3 / v3)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
@@ -140,6 +169,20 @@ def _vjp(x: Array, dy: Array) -> Array:
     return (np.sum(v4 * v2, axis=-1, keepdims=True) - v5 * v4) * v2 / v5 / v5
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    v = -x
+    top = np.max(v, axis=-1, keepdims=True)
+    mask = v == top
+    e = np.exp(np.where(mask, 0.0, v - top))
+    w = np.where(mask, 1.0, 0.0)
+    s = np.sum(w, axis=-1, keepdims=True)
+    v2 = np.sum((1.0 - w) * e, axis=-1, keepdims=True) + (s - 1.0)
+    w2 = np.where(v2 < 1.0, np.sum(dy * w, axis=-1, keepdims=True) / s, 0.0)
+    v3 = dy - w2
+    v4 = v2 + 1.0
+    return (np.sum(v3 * e, axis=-1, keepdims=True) - v4 * v3) * e / v4 / v4
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     v = -x
     top = np.max(v, axis=-1, keepdims=True)
@@ -154,6 +197,20 @@ def _jvp(x: Array, dx: Array) -> Array:
     v4 = dx - w3
     v5 = v3 + 1.0
     return (np.sum(v4 * v2, axis=-1, keepdims=True) - v5 * v4) * v2 / v5 / v5
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    v = -x
+    top = np.max(v, axis=-1, keepdims=True)
+    mask = v == top
+    e = np.exp(np.where(mask, 0.0, v - top))
+    w = np.where(mask, 1.0, 0.0)
+    s = np.sum(w, axis=-1, keepdims=True)
+    v2 = np.sum((1.0 - w) * e, axis=-1, keepdims=True) + (s - 1.0)
+    w2 = np.where(v2 < 1.0, np.sum(dx * w, axis=-1, keepdims=True) / s, 0.0)
+    v3 = dx - w2
+    v4 = v2 + 1.0
+    return (np.sum(v3 * e, axis=-1, keepdims=True) - v4 * v3) * e / v4 / v4
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -180,6 +237,14 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+# What rounds to float32 has its own.
+_NARROW = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 15
 
 
@@ -214,6 +279,7 @@ def _map(
     if result.size:
         flat = [a.reshape(-1, a.shape[-1]) for a in rows]
         into = result.reshape(-1, result.shape[-1])
+        kernel = _NARROW.get(kernel, kernel) if dtype == np.float32 else kernel
         step = max(1, _BLOCK // n)
         # What overflows or underflows is the result itself; infinite entries make NaN only in
         # what is not selected.

@@ -300,7 +300,11 @@ def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
     loops = {name: getattr(beside, f"_{name}_loop", None) for name in names}
     numbers = dict(zip((torch.float32, torch.float64), beside._NATIVE.values()))
     return {
-        (name, dtype): (loop, number, beside)
+        (name, dtype): (
+            beside._NARROW.get(loop, loop) if dtype == torch.float32 else loop,
+            number,
+            beside,
+        )
         for name, loop in loops.items()
         for dtype, number in numbers.items()
         if loop is not None

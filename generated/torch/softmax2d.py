@@ -144,13 +144,11 @@ def _add_low(a: Any, b: Any) -> Tensor:
 
 def _forward(x: Tensor) -> Tensor:
     top = torch.amax(x, -1, keepdim=True)
-    mask = x == top
-    w = torch.where(mask, 0.0, x - top)
+    w = torch.where(x == top, 0.0, x - top)
     e = torch.exp(w)
     v = e * torch.where((w > -2000.0) & (x != top), _add_low(x, -top), 0.0)
     v2 = e + v
-    w2 = torch.where(mask, 1.0 * torch.ones_like(x), 0.0)
-    return v2 / (_row_sum((1.0 - w2) * v2) + (_row_sum(w2) - 1.0) + 1.0)
+    return v2 / _row_sum(v2)
 
 
 def _derivative(x: Tensor) -> Tensor:
@@ -309,7 +307,11 @@ def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
     loops = {name: getattr(beside, f"_{name}_loop", None) for name in names}
     numbers = dict(zip((torch.float32, torch.float64), beside._NATIVE.values()))
     return {
-        (name, dtype): (loop, number, beside)
+        (name, dtype): (
+            beside._NARROW.get(loop, loop) if dtype == torch.float32 else loop,
+            number,
+            beside,
+        )
         for name, loop in loops.items()
         for dtype, number in numbers.items()
         if loop is not None

@@ -145,13 +145,11 @@ def _add_low(a: Any, b: Any) -> Tensor:
 def _forward(x: Tensor) -> Tensor:
     v = -x
     top = torch.amax(v, -1, keepdim=True)
-    mask = v == top
-    w = torch.where(mask, 0.0, v - top)
+    w = torch.where(v == top, 0.0, v - top)
     e = torch.exp(w)
     v2 = e * torch.where((w > -2000.0) & (v != top), _add_low(v, -top), 0.0)
     v3 = e + v2
-    w2 = torch.where(mask, 1.0 * torch.ones_like(x), 0.0)
-    return v3 / (_row_sum((1.0 - w2) * v3) + (_row_sum(w2) - 1.0) + 1.0)
+    return v3 / _row_sum(v3)
 
 
 def _derivative(x: Tensor) -> Tensor:
@@ -314,7 +312,11 @@ def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
     loops = {name: getattr(beside, f"_{name}_loop", None) for name in names}
     numbers = dict(zip((torch.float32, torch.float64), beside._NATIVE.values()))
     return {
-        (name, dtype): (loop, number, beside)
+        (name, dtype): (
+            beside._NARROW.get(loop, loop) if dtype == torch.float32 else loop,
+            number,
+            beside,
+        )
         for name, loop in loops.items()
         for dtype, number in numbers.items()
         if loop is not None
