@@ -101,20 +101,22 @@ def _compile(act: Activation) -> Compiled:
             inputs = [act.inputs[0], *map(symbol, extra)]
             expr = lift_rows(truth, set(inputs))
             # Rounding errors of float64 arguments are nothing to float32.
-            program, narrow = (lower(expr, inputs, (), wide=wide) for wide in (True, False))
+            program, short = (lower(expr, inputs, (), wide=wide) for wide in (True, False))
             if not isinstance(program.outputs[0], str):  # a constant: give it the row's shape
-                program = narrow = guards.propagate_nan(program, [program.inputs[0]])
-            shorter = narrow if narrow != program else None
-            functions[name] = Function(name, truth, expr, program, narrow=shorter)
+                program = short = guards.propagate_nan(program, [program.inputs[0]])
+            other = short if short != program else None
+            functions[name] = Function(name, truth, expr, program, narrow=other)
     else:
         symbols = [p.symbol for p in act.parameters]
         every = list(derived(act))
         bench = benches(act, {name: (truth, expr) for name, expr, truth in every})
         for name, expr, truth in every:
-            choice = stabilise(expr, act, bench[name])
+            choice = stabilise(expr, truth, act, bench[name])
             side = leaning(truth, act.inputs)
             lean = None if side is None else lower(side, act.inputs, symbols)
-            functions[name] = Function(name, truth, expr, choice.program, choice, lean)
+            narrow = choice.narrow and choice.narrow.program
+            narrow = None if choice.narrow is None else choice.narrow.program
+            functions[name] = Function(name, truth, expr, choice.program, choice, lean, narrow)
     return Compiled(act, functions)
 
 

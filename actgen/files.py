@@ -158,9 +158,10 @@ def _programs(compiled: Compiled, backend: Backend) -> Iterator[tuple[str, Funct
             yield f"_{f.name}_narrow", f, f.narrow
 
 
-def _narrowed(compiled: Compiled, backend: Backend) -> list[str]:
+def _narrowed(kernels: list[dict[str, Any]]) -> list[str]:
     """The kernels that have a second program, for what is rounded to float32."""
-    return [name for name, f, program in _programs(compiled, backend) if program is f.narrow]
+    names = [k["name"] for k in kernels]
+    return [name for name in names if f"{name}_narrow" in names]
 
 
 def _kernel(
@@ -249,10 +250,18 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             "arguments": ", ".join([*arrays, *parameters]),
         }
 
-    def product(name: str, cotangent: str, of: str) -> dict[str, Any]:
-        """A kernel that multiplies a cotangent or tangent by a derivative."""
-        lines = [f"return {cotangent} * {of}({', '.join([*inputs, *parameters])})"]
-        return _kernel(name, [*inputs, cotangent], parameters, backend, lines, of)
+    def product(name: str, *terms: tuple[str, str]) -> None:
+        """A kernel that sums products of a cotangent or tangent with a derivative."""
+        known = {k["name"] for k in kernels}
+        several = {name: terms}
+        if any(f"{of}_narrow" in known for _, of in terms):
+            short = [(by, f"{of}_narrow" if f"{of}_narrow" in known else of) for by, of in terms]
+            several[f"{name}_narrow"] = tuple(short)
+        for name, terms in several.items():
+            called = [f"{by} * {of}({', '.join([*inputs, *parameters])})" for by, of in terms]
+            arrays, lines = [*inputs, *(by for by, _ in terms)], [f"return {' + '.join(called)}"]
+            of = terms[0][1] if len(terms) == 1 else ""
+            kernels.append(_kernel(name, arrays, parameters, backend, lines, of))
 
     form = outputs.output_form(compiled) if backend.compiles else outputs.NONE
     if form.program is not None and form.dtypes:  # for the backward passes that save the output
@@ -275,18 +284,12 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         for name in seconds:
             functions.append(public(f"_{name}", f"_{name}", doc=f"{_label(name, act)}."))
         for v in inputs:
-            kernels.append(product(f"_vjp_{v}", cotangent, f"_derivative_{v}"))
+            product(f"_vjp_{v}", (cotangent, f"_derivative_{v}"))
             functions.append(
                 public(f"_vjp_{v}", f"_vjp_{v}", (cotangent,), f"The cotangent of {v}.")
             )
         tangents = [f"d{v}" for v in inputs]
-        called = ", ".join([*inputs, *parameters])
-        terms = (f"{t} * _derivative_{v}({called})" for v, t in zip(inputs, tangents, strict=True))
-        kernels.append(
-            _kernel(
-                "_jvp", [*inputs, *tangents], parameters, backend, [f"return {' + '.join(terms)}"]
-            )
-        )
+        product("_jvp", *((t, f"_derivative_{t[1:]}") for t in tangents))
         functions.append(public("_jvp", "_jvp", tuple(tangents), "The tangent of f."))
         for suffix, members, extra, doc in (
             (
@@ -319,11 +322,11 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             public("_second_derivative", "_second_derivative"),
         ]
         for suffix, tangent in (("_vjp", "dy"), ("_jvp", "dx")):
-            kernels.append(product(suffix, tangent, "_derivative"))
+            product(suffix, (tangent, "_derivative"))
             functions.append(public(suffix, suffix, (tangent,)))
     for index, p in enumerate(parameters):
         functions.append(public(f"_grad_{p}", f"_grad_{p}", doc=f"df/d{p}, elementwise."))
-        kernels.append(product(f"_vjp_{p}", cotangent, f"_grad_{p}"))
+        product(f"_vjp_{p}", (cotangent, f"_grad_{p}"))
         doc = f"The cotangent of {p}, summed to its shape."
         sums.append(
             {**public(f"_vjp_{p}", f"_vjp_{p}", (cotangent,), doc), "index": index, "wrt": p}
@@ -359,6 +362,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "helpers": emit.helpers(ops, backend),
         "inputs": inputs,
         "gated": act.is_gated,
+        "narrowed": _narrowed(kernels),
         "leans": bool(leaning),
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
         "parameter_names": parameters,
@@ -435,7 +439,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "parameter_names": [],
         "sums": [],
         "module": modules.class_name(act),
-        "narrowed": _narrowed(compiled, backend),
+        "narrowed": _narrowed(kernels),
         "uses_math": _uses(kernels, "math."),
         **own,
     }

@@ -39,7 +39,9 @@ COSTS = {
 #: What reading takes from rows, for each zero of them, and from cells where the CPU permutes 32
 #: numbers at once, for each degree of their polynomials and for a zero.
 ROW_COST, ZERO_COST = 14.0, 2.0
-CELL_COST, DEGREE_COST, DIVIDED_COST, FINE_COST = 3.5, 0.6, 1.5, 3.5
+CELL_COST, DEGREE_COST, FINE_COST = 3.5, 0.6, 3.5
+#: The same where cells are divided by x - zero, by how many of the 32 are: none, all, some.
+DIVIDED_COST, SOME_DIVIDED = {0: 0.0, 32: 1.05}, 1.5
 #: A number that no table holds is computed alone.
 SCALAR = 8.0
 STEPS = tuple(2.0**-k for k in (7, 8, 9, 10))
@@ -105,7 +107,7 @@ def plans(compiled: Compiled) -> dict[str, Plan]:
 def planned(function: Function, act: Activation) -> Plan:
     """A table for the function where one holds and costs less than its program."""
     program, variable = function.program, _variable(act)
-    cost = float(sum(COSTS.get(i.op, 1) for i in program.body))
+    cost = float(sum(COSTS.get(i.op, 1) for i in (function.narrow or program).body))
     if cost <= ROW_COST:
         return Plan(None, "the program costs no more than reading a row", cost)
     numbers = {p.name: model.constant(p.value) for p in act.parameters}
@@ -124,11 +126,8 @@ def planned(function: Function, act: Activation) -> Plan:
     step = next((s for s in STEPS if shares[s] < FEW), min(STEPS, key=lambda s: (shares[s], -s)))
     share = shares[step]
     rows = ROW_COST + ZERO_COST * len(zeros) + _missed(share) + share * SCALAR * cost
-    cells, chosen = min(
-        _cells(f, zeros, rows, left, multiplied), key=lambda c: c[0], default=(rows, NO_CELLS)
-    )
-    if cells > rows:
-        cells, chosen = rows, NO_CELLS
+    found = _cells(f, zeros, rows, left, multiplied)
+    cells, chosen = min([(rows, NO_CELLS), *found], key=lambda c: c[0])
     if rows > cost:
         return Plan(None, "the program costs less", cost, (cells, rows), share)
     layout = {"zeros": zeros, "step": step, "left": left, **chosen}
@@ -263,7 +262,7 @@ def _cells(
             for tried in (TRIED // 32, TRIED):  # most are worse than the best by a few already
                 holds = _cell_errors(f, *points(cell, tried), layout, multiplied) <= CELL_ULP
                 missed = _missed(float(1.0 - weights[holds].sum()))
-                total = cost + DIVIDED_COST * {0: 0.0, 32: 0.7}.get(divided[1], 1.0) + missed * rows
+                total = cost + DIVIDED_COST.get(divided[1], SOME_DIVIDED) + missed * rows
                 if total >= best:
                     break
             else:
@@ -393,6 +392,7 @@ def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -
     known = {entry["name"]: entry for entry in layouts}
     gates = _gates(act) if act.is_gated else {}
     readers = []
+    short = {k["name"] for k in kernels if k["name"].endswith("_narrow")}
     for kernel in kernels if layouts else ():
         name, arrays = kernel["name"], kernel["arrays"]
         of, x, factors = kernel["of"] or name, arrays[0], arrays[1:]
@@ -415,16 +415,18 @@ def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -
                 "rest": ", ".join(["out", *arrays, "table"]),
                 "given": ", ".join([*given, "None", "None"][:3]),
                 "few": ", ".join([*few, "None", "None"][:3]),
-                "left_lines": emit.call("y = ", name, [*kept, *numbers], 92),
+                "left_lines": emit.call(
+                    "y = ",
+                    f"{name}_narrow" if f"{name}_narrow" in short else name,
+                    [*kept, *numbers],
+                    92,
+                ),
             }
         )
     defaults = f"({', '.join(numbers)}{',' if len(numbers) == 1 else ''})"
     return {
         "layouts": layouts,
         "readers": readers,
-        "multiplied": []
-        if act.is_gated
-        else [(k["name"], k["of"]) for k in kernels if k.get("of")],
         "defaults": defaults,
         # What f does not depend on may be anything.
         "table_inputs": ", ".join(["_at(x)"] * len(act.inputs)),

@@ -18,6 +18,8 @@ Treatment = tuple[str, Callable[[], Expr | None]]
 #: Beyond it the algebraic form of a tail takes over, tried from the greatest: cubes of the first
 #: still fit float32, exponentials of the last but one do.
 BORDERS = tuple(sympy.Integer(2) ** power for power in (60, 40, 30, 20, 10, 6, 5))
+#: The same where numbers of float32 are computed with in float64: squares of exponentials fit.
+NARROW = tuple(sympy.Integer(2) ** power for power in (60, 9, 8))
 
 
 def signs(act: Activation) -> dict[Symbol, int]:
@@ -32,7 +34,10 @@ def signs(act: Activation) -> dict[Symbol, int]:
 
 
 def treatments(
-    expr: Expr, act: Activation, wrong: Sequence[tuple[float, ...]]
+    expr: Expr,
+    act: Activation,
+    wrong: Sequence[tuple[float, ...]],
+    borders: Sequence[Expr] = BORDERS,
 ) -> Iterator[Treatment]:
     """Ways to make the tails right where `wrong` says that they are not, cheapest first.
 
@@ -44,10 +49,12 @@ def treatments(
     # A gated function may need a guard on one input only.
     alone = [[row for row in sides if row[0] == x] for x in reversed(act.inputs)]
     for chosen in [*(a for a in alone if a and a != sides), sides] if sides else []:
-        yield from _treat(expr, act, chosen)
+        yield from _treat(expr, act, chosen, borders)
 
 
-def _treat(expr: Expr, act: Activation, sides: list[tuple[Symbol, int]]) -> Iterator[Treatment]:
+def _treat(
+    expr: Expr, act: Activation, sides: list[tuple[Symbol, int]], borders: Sequence[Expr]
+) -> Iterator[Treatment]:
     known = signs(act)
     values = {**act.defaults, **{s: sympy.Integer(1) for s in act.inputs[1:]}}
     rows: list[tuple[Symbol, int, Expr]] = []
@@ -61,7 +68,8 @@ def _treat(expr: Expr, act: Activation, sides: list[tuple[Symbol, int]]) -> Iter
     # that the branches of the others see the true x.
     rows.sort(key=lambda row: not _is_flat(row[2], row[0]))
     guarded = guards.guard_branches(expr, act.inputs[0])
-    for near, far in _borders(len({side for _, side, _ in rows}) > 1) if rows else ():
+    two_sided = len({side for _, side, _ in rows}) > 1
+    for near, far in _borders(borders, two_sided) if rows else ():
         powers = "/".join(str(int(sympy.log(b, 2))) for b in dict.fromkeys((near, far)))
         yield f"tails beyond 2**{powers}", functools.partial(_beyond, guarded, rows, near, far)
     yield from _limits(expr, act, sides)
@@ -102,12 +110,12 @@ def _at_infinity(expr: Expr, act: Activation, sides: list[tuple[Symbol, int]]) -
     return result if result != guarded else None
 
 
-def _borders(two_sided: bool) -> Iterator[tuple[Expr, Expr]]:
+def _borders(borders: Sequence[Expr], two_sided: bool) -> Iterator[tuple[Expr, Expr]]:
     """(border at +, border at -), the greatest first; one side alone may need a smaller one."""
-    for border in BORDERS:
-        if two_sided and border != BORDERS[0]:
-            yield border, BORDERS[0]
-            yield BORDERS[0], border
+    for border in borders:
+        if two_sided and border != borders[0]:
+            yield border, borders[0]
+            yield borders[0], border
         yield border, border
 
 

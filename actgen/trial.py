@@ -28,6 +28,8 @@ MIXED = 3.1
 REACH = 0.75
 #: And in float32 when computed in float64 and rounded once.
 ROUNDED = 0.75
+#: What a program for float32 results alone may err by, in ulp.
+NARROW = 0.51
 #: Every so many of the points are looked at first, at (the defaults, other parameters); the rest
 #: where the candidate's worst error is no more than this.
 THIN, PROMISING = {"float32": (16, 8), "float64": (2, 4)}, 1.6
@@ -153,6 +155,12 @@ class Bench:
         parts = [np.concatenate(p) for p in (wrong, failing)]
         rates = len(parts[0]) / count, len(parts[1]) / count
         return Score(_few(parts[0]), _few(parts[1]), rates, *worst)
+
+    def unrounded(self, program: Program, every: bool = True) -> tuple[tuple[float, ...], ...]:
+        """Points of float32 where the program in float64, rounded once, is off by over NARROW."""
+        [points] = [p for p in self.stages[every] if p.fmt.name == "float32"]
+        y = self._run(program, points, FORMATS["float64"])
+        return _few(points.table[errors(y, points.truth, points.fmt) > NARROW])
 
     def _run(self, program: Program, points: Points, work: Format) -> Floats:
         values: dict[str, Any] = {s.name: points.table[:, i] for i, s in enumerate(self.act.inputs)}

@@ -54,7 +54,7 @@ BACKEND = Backend(
         },
         **{name: Op(f"np.arc{name[1:]}({{0}})") for name in _ARC},
         "pow": Op("np.power({0}, {1})"),
-        "where": Op("np.where({0}, {1}, {2})"),
+        "where": Op("_where({0}, {1}, {2})"),
         "and": Op("{0} & {1}", BIT_AND, (UNARY, UNARY)),
         "or": Op("{0} | {1}", BIT_OR, (UNARY, UNARY)),
         "not": Op("~{0}", UNARY, (UNARY,)),
@@ -67,7 +67,8 @@ BACKEND = Backend(
         "row_max": Op("np.max({0}, axis=-1, keepdims=True)"),
     },
     helpers={
-        **dict.fromkeys(("erf", "erfc"), ("erf",)),
+        "where": ("where",),
+        **dict.fromkeys(("erf", "erfc"), ("erf", "where")),
         **dict.fromkeys(("mul_low", "add_low"), ("wide",)),
     },
     signatures=Signatures(

@@ -330,6 +330,20 @@ def _forward_lean_loop(like, n, out, x, alpha):
 
 
 @_inline
+def _forward_narrow(x, alpha):
+    v = _expm1(_minimum(x, 0.0) / alpha) * alpha
+    return x if x > 0.0 else v
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x, alpha):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]), _each(alpha, i))
+
+
+@_inline
 def _derivative(x, alpha):
     xc = _maximum(x, -1.152921504606847e18)
     v = _minimum(xc, 0.0)
@@ -345,6 +359,20 @@ def _derivative_loop(like, n, out, x, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative(float64(x_at[i]), _each(alpha, i))
+
+
+@_inline
+def _derivative_narrow(x, alpha):
+    e = _exp(x / alpha)
+    return 1.0 if x > 0.0 else e
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out, x, alpha):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_narrow(float64(x_at[i]), _each(alpha, i))
 
 
 @_inline
@@ -370,6 +398,20 @@ def _second_derivative_loop(like, n, out, x, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative(float64(x_at[i]), _each(alpha, i))
+
+
+@_inline
+def _second_derivative_narrow(x, alpha):
+    v = _exp(x / alpha) / alpha
+    return 0.0 if x > 0.0 else v
+
+
+@_loop
+def _second_derivative_narrow_loop(like, n, out, x, alpha):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_narrow(float64(x_at[i]), _each(alpha, i))
 
 
 @_inline
@@ -428,6 +470,20 @@ def _vjp_loop(like, n, out, x, dy, alpha):
 
 
 @_inline
+def _vjp_narrow(x, dy, alpha):
+    return dy * _derivative_narrow(x, alpha)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out, x, dy, alpha):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]), _each(alpha, i))
+
+
+@_inline
 def _jvp(x, dx, alpha):
     return dx * _derivative(x, alpha)
 
@@ -439,6 +495,20 @@ def _jvp_loop(like, n, out, x, dx, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]), _each(alpha, i))
+
+
+@_inline
+def _jvp_narrow(x, dx, alpha):
+    return dx * _derivative_narrow(x, alpha)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, dx, alpha):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]), _each(alpha, i))
 
 
 @_inline
@@ -846,7 +916,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[0 + i]), 1.0)
+        y = _forward_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -890,7 +960,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative(float64(kept_at[0 + i]), 1.0)
+        y = _derivative_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -934,7 +1004,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative(float64(kept_at[0 + i]), 1.0)
+        y = _second_derivative_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1022,7 +1092,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1068,7 +1138,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1167,20 +1237,32 @@ _TABLED = {
 }
 
 
+_DEFAULTS = (1.0,)
+
+
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+}
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
 ) -> tuple[Any, tuple[Any, ...]]:
     """The loop for a dtype and parameters, and what it takes after the arrays."""
-    name = loop.__name__.removesuffix("_loop")
-    if kind != np.float32 or name not in _TABLED or numbers != _DEFAULTS:
+    if kind != np.float32:
         return loop, numbers
-    here, of = globals(), _TABLED[name]
-    table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
-    return here[f"{name}_tabled"], (table,)
-
-
-_DEFAULTS = (1.0,)
+    name = loop.__name__.removesuffix("_loop")
+    if name in _TABLED and numbers == _DEFAULTS:
+        here, of = globals(), _TABLED[name]
+        table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
+        return here[f"{name}_tabled"], (table,)
+    return _NARROW.get(loop, loop), numbers
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -1359,14 +1441,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -323,6 +323,11 @@ def _exp(x):
 
 
 @_inline
+def _maximum(a, b):
+    return b if a < b else a  # NaN in a stays
+
+
+@_inline
 def _minimum(a, b):
     return b if a > b else a  # NaN in a stays
 
@@ -484,6 +489,21 @@ def _forward_lean_loop(like, n, out, x, y):
 
 
 @_inline
+def _forward_narrow(x, y):
+    yc = _maximum(y, -1.152921504606847e18)
+    return _erfc(yc * -0.7071067811865476) * 0.5 * yc * x
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]), float64(y_at[i]))
+
+
+@_inline
 def _derivative_x(x, y):
     yc = _minimum(y, 1.152921504606847e18)
     v = yc * yc * -0.5
@@ -553,6 +573,22 @@ def _derivative_x_lean_loop(like, n, out, x, y):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative_x_lean(float64(x_at[i]), float64(y_at[i]))
+
+
+@_inline
+def _derivative_x_narrow(x, y):
+    yc = _maximum(y, -1.152921504606847e18)
+    v = yc * (_erfc(yc * -0.7071067811865476) * 0.5)
+    return x if math.isnan(x) else v
+
+
+@_loop
+def _derivative_x_narrow_loop(like, n, out, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_x_narrow(float64(x_at[i]), float64(y_at[i]))
 
 
 @_inline
@@ -636,6 +672,24 @@ def _derivative_y_lean_loop(like, n, out, x, y):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative_y_lean(float64(x_at[i]), float64(y_at[i]))
+
+
+@_inline
+def _derivative_y_narrow(x, y):
+    v = _minimum(_maximum(y, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = _minimum(abs(v * 0.7071067811865476), 40.0)
+    v3 = _erfc(v * -0.7071067811865476) * 1.772453850905516
+    v4 = (v3 + v * (_exp(-(v2 * v2)) * 1.4142135623730951)) * 0.28209479177387814
+    return x * v4
+
+
+@_loop
+def _derivative_y_narrow_loop(like, n, out, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_y_narrow(float64(x_at[i]), float64(y_at[i]))
 
 
 @_inline
@@ -735,6 +789,24 @@ def _second_derivative_xy_loop(like, n, out, x, y):
 
 
 @_inline
+def _second_derivative_xy_narrow(x, y):
+    v = _minimum(_maximum(y, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = _minimum(abs(v * 0.7071067811865476), 40.0)
+    v3 = _erfc(v * -0.7071067811865476) * 1.772453850905516
+    v4 = (v3 + v * (_exp(-(v2 * v2)) * 1.4142135623730951)) * 0.28209479177387814
+    return x if math.isnan(x) else v4
+
+
+@_loop
+def _second_derivative_xy_narrow_loop(like, n, out, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_xy_narrow(float64(x_at[i]), float64(y_at[i]))
+
+
+@_inline
 def _second_derivative_yy(x, y):
     v = y * y * -0.5
     v2 = _mul_low(y, y) * -0.5
@@ -784,6 +856,22 @@ def _second_derivative_yy_lean_loop(like, n, out, x, y):
 
 
 @_inline
+def _second_derivative_yy_narrow(x, y):
+    v = _minimum(_maximum(y, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * v
+    return _exp(v2 * -0.5) * 0.3989422804014327 * (2.0 - v2) * x
+
+
+@_loop
+def _second_derivative_yy_narrow_loop(like, n, out, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_yy_narrow(float64(x_at[i]), float64(y_at[i]))
+
+
+@_inline
 def _vjp_x(x, y, dout):
     return dout * _derivative_x(x, y)
 
@@ -796,6 +884,21 @@ def _vjp_x_loop(like, n, out, x, y, dout):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp_x(float64(x_at[i]), float64(y_at[i]), float64(dout_at[i]))
+
+
+@_inline
+def _vjp_x_narrow(x, y, dout):
+    return dout * _derivative_x_narrow(x, y)
+
+
+@_loop
+def _vjp_x_narrow_loop(like, n, out, x, y, dout):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_x_narrow(float64(x_at[i]), float64(y_at[i]), float64(dout_at[i]))
 
 
 @_inline
@@ -814,6 +917,21 @@ def _vjp_y_loop(like, n, out, x, y, dout):
 
 
 @_inline
+def _vjp_y_narrow(x, y, dout):
+    return dout * _derivative_y_narrow(x, y)
+
+
+@_loop
+def _vjp_y_narrow_loop(like, n, out, x, y, dout):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_y_narrow(float64(x_at[i]), float64(y_at[i]), float64(dout_at[i]))
+
+
+@_inline
 def _jvp(x, y, dx, dy):
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
@@ -827,6 +945,24 @@ def _jvp_loop(like, n, out, x, y, dx, dy):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(float64(x_at[i]), float64(y_at[i]), float64(dx_at[i]), float64(dy_at[i]))
+
+
+@_inline
+def _jvp_narrow(x, y, dx, dy):
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, y, dx, dy):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dx_at = _pointer(dx, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(
+            float64(x_at[i]), float64(y_at[i]), float64(dx_at[i]), float64(dy_at[i])
+        )
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1199,7 +1335,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
+        y = _forward_narrow(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1245,7 +1381,7 @@ def _derivative_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
+        y = _derivative_y_narrow(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1291,7 +1427,9 @@ def _vjp_x_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_x(float64(kept_at[0 + i]), float64(kept_at[0 + i]), float64(kept_at[16 + i]))
+        y = _vjp_x_narrow(
+            float64(kept_at[0 + i]), float64(kept_at[0 + i]), float64(kept_at[16 + i])
+        )
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1337,7 +1475,9 @@ def _vjp_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i]))
+        y = _vjp_y_narrow(
+            float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i])
+        )
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1389,20 +1529,35 @@ _TABLED = {
 }
 
 
+_DEFAULTS = ()
+
+
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_x_loop: _derivative_x_narrow_loop,
+    _derivative_y_loop: _derivative_y_narrow_loop,
+    _second_derivative_xy_loop: _second_derivative_xy_narrow_loop,
+    _second_derivative_yy_loop: _second_derivative_yy_narrow_loop,
+    _vjp_x_loop: _vjp_x_narrow_loop,
+    _vjp_y_loop: _vjp_y_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+}
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
 ) -> tuple[Any, tuple[Any, ...]]:
     """The loop for a dtype and parameters, and what it takes after the arrays."""
-    name = loop.__name__.removesuffix("_loop")
-    if kind != np.float32 or name not in _TABLED or numbers != _DEFAULTS:
+    if kind != np.float32:
         return loop, numbers
-    here, of = globals(), _TABLED[name]
-    table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
-    return here[f"{name}_tabled"], (table,)
-
-
-_DEFAULTS = ()
+    name = loop.__name__.removesuffix("_loop")
+    if name in _TABLED and numbers == _DEFAULTS:
+        here, of = globals(), _TABLED[name]
+        table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
+        return here[f"{name}_tabled"], (table,)
+    return _NARROW.get(loop, loop), numbers
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -1533,14 +1688,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

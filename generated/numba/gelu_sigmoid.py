@@ -194,6 +194,52 @@ def _exp(x):
     return y * _power_of_2(half) * _power_of_2(whole - half)
 
 
+@_fused
+def _expm1(x):
+    """Within 2 ulp."""
+    c = 709.8 if x > 709.8 else x
+    c = -40.0 if c < -40.0 else c
+    _, whole, t, low, p = _reduced(c)
+    m = t + (t * t * p + low)
+    half = _power_of_2(whole - np.int64(1))
+    y = 2.0 * (half * m + (half - 0.5))
+    return x if abs(x) < 1e-17 else y
+
+
+@_fused
+def _tanh(x):
+    """Within 3 ulp."""
+    a = abs(x)
+    m = _expm1(2.0 * (20.0 if a > 20.0 else a))
+    y = m / (m + 2.0)
+    return (-y if x < 0.0 else y) if x != 0.0 else x
+
+
+@_fused
+def _sinh(x):
+    """Within 3 ulp."""
+    a = abs(x)
+    m = _expm1(22.0 if a > 22.0 else a)
+    near = 0.5 * (m + m / (m + 1.0))
+    w = _exp(0.5 * a)
+    far = 0.5 * w * w
+    y = near if a < 22.0 else far
+    y = -y if x < 0.0 else y
+    return x if (x == 0.0) | (x != x) else y
+
+
+@_fused
+def _cosh(x):
+    """Within 3 ulp."""
+    a = abs(x)
+    e = _exp(700.0 if a > 700.0 else a)
+    near = 0.5 * e + 0.5 / e
+    w = _exp(0.5 * a)
+    far = 0.5 * w * w
+    y = near if a < 700.0 else far
+    return x if x != x else y
+
+
 @_inline
 def _maximum(a, b):
     return b if a < b else a  # NaN in a stays
@@ -292,6 +338,20 @@ def _forward_lean_loop(like, n, out, x):
 
 
 @_inline
+def _forward_narrow(x):
+    xc = _maximum(x, -1.152921504606847e18)
+    return xc / (1.0 + _exp(xc * -1.702))
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]))
+
+
+@_inline
 def _derivative(x):
     xc = _minimum(x, 1.152921504606847e18)
     v = _minimum(xc, 0.0)
@@ -353,6 +413,22 @@ def _derivative_loop(like, n, out, x):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative(float64(x_at[i]))
+
+
+@_inline
+def _derivative_narrow(x):
+    v = _minimum(_maximum(x, -256.0), 1.152921504606847e18)
+    e = _exp(v * -1.702)
+    v2 = 1.0 + e
+    return 1.0 / v2 + v * (e * 1.702) / v2 / v2
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_narrow(float64(x_at[i]))
 
 
 @_inline
@@ -455,6 +531,26 @@ def _second_derivative_loop(like, n, out, x):
 
 
 @_inline
+def _second_derivative_narrow(x):
+    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * -1.702
+    e = _exp(-abs(v2))
+    v3 = v * 1.702
+    e2 = _exp(-abs(v3))
+    v4 = (1.0 if v2 >= 0.0 else e) / (1.0 + e) * 0.003404
+    v5 = v4 * ((1.0 if v3 >= 0.0 else e2) / (1.0 + e2))
+    return v5 * (1000.0 - v * (_tanh(v * 0.851) * 851.0))
+
+
+@_loop
+def _second_derivative_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_narrow(float64(x_at[i]))
+
+
+@_inline
 def _vjp(x, dy):
     return dy * _derivative(x)
 
@@ -469,6 +565,20 @@ def _vjp_loop(like, n, out, x, dy):
 
 
 @_inline
+def _vjp_narrow(x, dy):
+    return dy * _derivative_narrow(x)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out, x, dy):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]))
+
+
+@_inline
 def _jvp(x, dx):
     return dx * _derivative(x)
 
@@ -480,6 +590,20 @@ def _jvp_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_inline
+def _jvp_narrow(x, dx):
+    return dx * _derivative_narrow(x)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, dx):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -860,7 +984,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[0 + i]))
+        y = _forward_narrow(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -904,7 +1028,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative(float64(kept_at[0 + i]))
+        y = _derivative_narrow(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -948,7 +1072,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative(float64(kept_at[0 + i]))
+        y = _second_derivative_narrow(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -992,7 +1116,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
+        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1038,7 +1162,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
+        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1089,20 +1213,32 @@ _TABLED = {
 }
 
 
+_DEFAULTS = ()
+
+
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+}
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
 ) -> tuple[Any, tuple[Any, ...]]:
     """The loop for a dtype and parameters, and what it takes after the arrays."""
-    name = loop.__name__.removesuffix("_loop")
-    if kind != np.float32 or name not in _TABLED or numbers != _DEFAULTS:
+    if kind != np.float32:
         return loop, numbers
-    here, of = globals(), _TABLED[name]
-    table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
-    return here[f"{name}_tabled"], (table,)
-
-
-_DEFAULTS = ()
+    name = loop.__name__.removesuffix("_loop")
+    if name in _TABLED and numbers == _DEFAULTS:
+        here, of = globals(), _TABLED[name]
+        table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
+        return here[f"{name}_tabled"], (table,)
+    return _NARROW.get(loop, loop), numbers
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -1280,14 +1416,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

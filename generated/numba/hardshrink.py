@@ -290,6 +290,21 @@ def _vjp_lambd_loop(like, n, out, x, dy, lambd):
         out_at[i] = _vjp_lambd(float64(x_at[i]), float64(dy_at[i]), _each(lambd, i))
 
 
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+}
+
+
+@functools.cache
+def _fastest(
+    loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
+) -> tuple[Any, tuple[Any, ...]]:
+    """The loop for a dtype and parameters, and what it takes after the arrays."""
+    if kind != np.float32:
+        return loop, numbers
+    return _NARROW.get(loop, loop), numbers
+
+
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
     if dtype.kind != "V":
@@ -370,11 +385,6 @@ def _apart(out: Array, places: Sequence[int]) -> bool:
     return all(place == first or abs(place - first) >= size for place in places)
 
 
-def _fastest(loop: Any, kind: Any, numbers: tuple[float, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """The loop for a dtype and parameters, and what it takes after the arrays."""
-    return loop, numbers
-
-
 _HALF = np.uint16(0)
 
 
@@ -452,14 +462,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

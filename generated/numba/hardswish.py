@@ -231,6 +231,21 @@ def _derivative_loop(like, n, out, x):
 
 
 @_inline
+def _derivative_narrow(x):
+    v = x / 3.0 + 0.5
+    w = 1.0 if x >= 3.0 else v
+    return 0.0 if x <= -3.0 else w
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_narrow(float64(x_at[i]))
+
+
+@_inline
 def _second_derivative(x):
     w = 0.0 if (x >= 3.0) | (x <= -3.0) else 0.3333333333333333
     return x if math.isnan(x) else w
@@ -259,6 +274,20 @@ def _vjp_loop(like, n, out, x, dy):
 
 
 @_inline
+def _vjp_narrow(x, dy):
+    return dy * _derivative_narrow(x)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out, x, dy):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]))
+
+
+@_inline
 def _jvp(x, dx):
     return dx * _derivative(x)
 
@@ -270,6 +299,38 @@ def _jvp_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_inline
+def _jvp_narrow(x, dx):
+    return dx * _derivative_narrow(x)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, dx):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]))
+
+
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+    _derivative_loop: _derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+}
+
+
+@functools.cache
+def _fastest(
+    loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
+) -> tuple[Any, tuple[Any, ...]]:
+    """The loop for a dtype and parameters, and what it takes after the arrays."""
+    if kind != np.float32:
+        return loop, numbers
+    return _NARROW.get(loop, loop), numbers
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -370,11 +431,6 @@ def _apart(out: Array, places: Sequence[int]) -> bool:
     return all(place == first or abs(place - first) >= size for place in places)
 
 
-def _fastest(loop: Any, kind: Any, numbers: tuple[float, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """The loop for a dtype and parameters, and what it takes after the arrays."""
-    return loop, numbers
-
-
 _HALF = np.uint16(0)
 
 
@@ -452,14 +508,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -397,7 +397,7 @@ def _jvp_loop(like, rows, out, x, dx, n):
         out_at[row] = sum2
 
 
-# What rounds to float32 has its own.
+#: The loops of what is rounded to float32, where they are cheaper.
 _NARROW = {
 }
 

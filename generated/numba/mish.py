@@ -358,6 +358,20 @@ def _forward_lean_loop(like, n, out, x):
 
 
 @_inline
+def _forward_narrow(x):
+    xc = _maximum(x, -1.152921504606847e18)
+    return xc * _tanh(_log1p(_exp(-abs(xc))) + _maximum(xc, 0.0))
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]))
+
+
+@_inline
 def _derivative(x):
     xc = _minimum(x, 1.152921504606847e18)
     v = _minimum(xc, 0.0)
@@ -399,6 +413,30 @@ def _derivative_loop(like, n, out, x):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative(float64(x_at[i]))
+
+
+@_inline
+def _derivative_narrow(x):
+    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = _minimum(v, 0.0)
+    e = _exp(-abs(v2))
+    v3 = (4.0 + e) * e
+    v4 = v2 * 4.0
+    v5 = ((v3 + v4 + 6.0) * e + v4 + 4.0) * e / (((v3 + 8.0) * e + 8.0) * e + 4.0)
+    v6 = _maximum(v, 0.0)
+    e2 = _exp(-abs(v6))
+    v7 = v6 * 4.0
+    v8 = (((8.0 + e2 * 4.0) * e2 + 8.0) * e2 + 4.0) * e2 + 1.0
+    v9 = ((((v7 + 4.0) * e2 + v7 + 6.0) * e2 + 4.0) * e2 + 1.0) / v8
+    return v9 if v >= 0.0 else v5
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_narrow(float64(x_at[i]))
 
 
 @_inline
@@ -474,6 +512,27 @@ def _second_derivative_loop(like, n, out, x):
 
 
 @_inline
+def _second_derivative_narrow(x):
+    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    e = _exp(-abs(v))
+    v2 = _log1p(e) + _maximum(v, 0.0)
+    e2 = _exp(abs(v2) * -2.0)
+    v3 = 1.0 + e2
+    v4 = 1.0 + e
+    v5 = (1.0 if v >= 0.0 else e) / v4
+    v6 = v * ((1.0 if -v >= 0.0 else e) / v4) + 2.0 - v5 * 2.0 * _tanh(v2) * v
+    return e2 * 4.0 / v3 / v3 * v5 * v6
+
+
+@_loop
+def _second_derivative_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_narrow(float64(x_at[i]))
+
+
+@_inline
 def _vjp(x, dy):
     return dy * _derivative(x)
 
@@ -488,6 +547,20 @@ def _vjp_loop(like, n, out, x, dy):
 
 
 @_inline
+def _vjp_narrow(x, dy):
+    return dy * _derivative_narrow(x)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out, x, dy):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]))
+
+
+@_inline
 def _jvp(x, dx):
     return dx * _derivative(x)
 
@@ -499,6 +572,20 @@ def _jvp_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_inline
+def _jvp_narrow(x, dx):
+    return dx * _derivative_narrow(x)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, dx):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -879,7 +966,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[0 + i]))
+        y = _forward_narrow(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -923,7 +1010,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative(float64(kept_at[0 + i]))
+        y = _derivative_narrow(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -967,7 +1054,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative(float64(kept_at[0 + i]))
+        y = _second_derivative_narrow(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1011,7 +1098,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
+        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1057,7 +1144,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
+        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1108,20 +1195,32 @@ _TABLED = {
 }
 
 
+_DEFAULTS = ()
+
+
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+}
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
 ) -> tuple[Any, tuple[Any, ...]]:
     """The loop for a dtype and parameters, and what it takes after the arrays."""
-    name = loop.__name__.removesuffix("_loop")
-    if kind != np.float32 or name not in _TABLED or numbers != _DEFAULTS:
+    if kind != np.float32:
         return loop, numbers
-    here, of = globals(), _TABLED[name]
-    table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
-    return here[f"{name}_tabled"], (table,)
-
-
-_DEFAULTS = ()
+    name = loop.__name__.removesuffix("_loop")
+    if name in _TABLED and numbers == _DEFAULTS:
+        here, of = globals(), _TABLED[name]
+        table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
+        return here[f"{name}_tabled"], (table,)
+    return _NARROW.get(loop, loop), numbers
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -1299,14 +1398,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -265,6 +265,20 @@ def _forward_lean_loop(like, n, out, x):
 
 
 @_inline
+def _forward_narrow(x):
+    xc = _maximum(x, -1.152921504606847e18)
+    return xc / (1.0 + _exp(-xc))
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]))
+
+
+@_inline
 def _derivative(x):
     mask = x == math.inf
     w = 1.0 if mask else x
@@ -289,6 +303,22 @@ def _derivative_loop(like, n, out, x):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative(float64(x_at[i]))
+
+
+@_inline
+def _derivative_narrow(x):
+    v = _minimum(_maximum(x, -1.152921504606847e18), 256.0)
+    e = _exp(v)
+    v2 = e + 1.0
+    return (e + v + 1.0) * e / v2 / v2
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_narrow(float64(x_at[i]))
 
 
 @_inline
@@ -355,6 +385,22 @@ def _second_derivative_loop(like, n, out, x):
 
 
 @_inline
+def _second_derivative_narrow(x):
+    v = _minimum(_maximum(x, -1.152921504606847e18), 256.0)
+    e = _exp(v)
+    v2 = e + 1.0
+    return (e * 2.0 + v * 2.0 + 2.0 - v * v2) * e / v2 / v2 / v2
+
+
+@_loop
+def _second_derivative_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_narrow(float64(x_at[i]))
+
+
+@_inline
 def _vjp(x, dy):
     return dy * _derivative(x)
 
@@ -369,6 +415,20 @@ def _vjp_loop(like, n, out, x, dy):
 
 
 @_inline
+def _vjp_narrow(x, dy):
+    return dy * _derivative_narrow(x)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out, x, dy):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]))
+
+
+@_inline
 def _jvp(x, dx):
     return dx * _derivative(x)
 
@@ -380,6 +440,20 @@ def _jvp_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_inline
+def _jvp_narrow(x, dx):
+    return dx * _derivative_narrow(x)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, dx):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -760,7 +834,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[0 + i]))
+        y = _forward_narrow(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -804,7 +878,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative(float64(kept_at[0 + i]))
+        y = _derivative_narrow(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -848,7 +922,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative(float64(kept_at[0 + i]))
+        y = _second_derivative_narrow(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -892,7 +966,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
+        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -938,7 +1012,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
+        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -989,20 +1063,32 @@ _TABLED = {
 }
 
 
+_DEFAULTS = ()
+
+
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+}
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
 ) -> tuple[Any, tuple[Any, ...]]:
     """The loop for a dtype and parameters, and what it takes after the arrays."""
-    name = loop.__name__.removesuffix("_loop")
-    if kind != np.float32 or name not in _TABLED or numbers != _DEFAULTS:
+    if kind != np.float32:
         return loop, numbers
-    here, of = globals(), _TABLED[name]
-    table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
-    return here[f"{name}_tabled"], (table,)
-
-
-_DEFAULTS = ()
+    name = loop.__name__.removesuffix("_loop")
+    if name in _TABLED and numbers == _DEFAULTS:
+        here, of = globals(), _TABLED[name]
+        table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
+        return here[f"{name}_tabled"], (table,)
+    return _NARROW.get(loop, loop), numbers
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -1180,14 +1266,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -842,7 +842,7 @@ def _jvp_narrow_loop(like, rows, out, x, dx, n):
             out_at[base + k] = -((sum4 - t20 * (dx_k - t16)) * t4 * inverse_t20 * inverse_t20)
 
 
-# What rounds to float32 has its own.
+#: The loops of what is rounded to float32, where they are cheaper.
 _NARROW = {
     _forward_loop: _forward_narrow_loop,
     _derivative_loop: _derivative_narrow_loop,

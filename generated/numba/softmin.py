@@ -852,7 +852,7 @@ def _jvp_narrow_loop(like, rows, out, x, dx, n):
             out_at[base + k] = (sum4 - t21 * (dx_k - t17)) * t5 * inverse_t21 * inverse_t21
 
 
-# What rounds to float32 has its own.
+#: The loops of what is rounded to float32, where they are cheaper.
 _NARROW = {
     _forward_loop: _forward_narrow_loop,
     _derivative_loop: _derivative_narrow_loop,

@@ -347,6 +347,20 @@ def _forward_loop(like, n, out, x, beta):
 
 
 @_inline
+def _forward_narrow(x, beta):
+    v = x * beta
+    return (_log1p(_exp(-abs(v))) + _maximum(v, 0.0)) / beta
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x, beta):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]), _each(beta, i))
+
+
+@_inline
 def _derivative(x, beta):
     xc = _maximum(x, -1.152921504606847e18)
     v = _minimum(xc, 1.152921504606847e18)
@@ -369,6 +383,27 @@ def _derivative_loop(like, n, out, x, beta):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative(float64(x_at[i]), _each(beta, i))
+
+
+@_inline
+def _derivative_narrow(x, beta):
+    xc = _maximum(x, -1.152921504606847e18)
+    v = _minimum(xc, 1.152921504606847e18) * beta
+    e = _exp(-abs(v))
+    mask = beta > 0.0
+    w = 1.0 if mask else 0.5
+    v2 = (1.0 if v >= 0.0 else e) / (1.0 + e)
+    w2 = 0.0 if mask else 0.5
+    w3 = w if xc > 1.152921504606847e18 else v2
+    return w2 if x < -1.152921504606847e18 else w3
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out, x, beta):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_narrow(float64(x_at[i]), _each(beta, i))
 
 
 @_inline
@@ -404,6 +439,21 @@ def _second_derivative_loop(like, n, out, x, beta):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative(float64(x_at[i]), _each(beta, i))
+
+
+@_inline
+def _second_derivative_narrow(x, beta):
+    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    e = _exp(-abs(v * beta))
+    return beta * e / ((2.0 + e) * e + 1.0)
+
+
+@_loop
+def _second_derivative_narrow_loop(like, n, out, x, beta):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_narrow(float64(x_at[i]), _each(beta, i))
 
 
 @_inline
@@ -456,6 +506,34 @@ def _grad_beta_loop(like, n, out, x, beta):
 
 
 @_inline
+def _grad_beta_narrow(x, beta):
+    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * beta
+    w = v if v2 < 0.0 else 1.0
+    v3 = w * beta
+    e = _exp(-abs(v3))
+    v4 = w * ((1.0 if v3 >= 0.0 else e) / (1.0 + e)) - (_log1p(e) + _maximum(v3, 0.0)) / beta
+    mask = v2 >= 0.0
+    w2 = v if mask else 1.0
+    v5 = w2 * beta
+    v6 = -v5
+    e2 = _exp(-abs(v5))
+    v7 = w2 * ((1.0 if v6 >= 0.0 else e2) / (1.0 + e2))
+    v8 = -((v7 + (_log1p(e2) + _maximum(v6, 0.0)) / beta) / beta)
+    v9 = v4 / beta
+    w3 = v8 if mask else v9
+    return x if math.isnan(x) else w3
+
+
+@_loop
+def _grad_beta_narrow_loop(like, n, out, x, beta):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _grad_beta_narrow(float64(x_at[i]), _each(beta, i))
+
+
+@_inline
 def _vjp(x, dy, beta):
     return dy * _derivative(x, beta)
 
@@ -467,6 +545,20 @@ def _vjp_loop(like, n, out, x, dy, beta):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp(float64(x_at[i]), float64(dy_at[i]), _each(beta, i))
+
+
+@_inline
+def _vjp_narrow(x, dy, beta):
+    return dy * _derivative_narrow(x, beta)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out, x, dy, beta):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]), _each(beta, i))
 
 
 @_inline
@@ -484,6 +576,20 @@ def _jvp_loop(like, n, out, x, dx, beta):
 
 
 @_inline
+def _jvp_narrow(x, dx, beta):
+    return dx * _derivative_narrow(x, beta)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, dx, beta):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]), _each(beta, i))
+
+
+@_inline
 def _vjp_beta(x, dy, beta):
     return dy * _grad_beta(x, beta)
 
@@ -495,6 +601,20 @@ def _vjp_beta_loop(like, n, out, x, dy, beta):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp_beta(float64(x_at[i]), float64(dy_at[i]), _each(beta, i))
+
+
+@_inline
+def _vjp_beta_narrow(x, dy, beta):
+    return dy * _grad_beta_narrow(x, beta)
+
+
+@_loop
+def _vjp_beta_narrow_loop(like, n, out, x, dy, beta):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_beta_narrow(float64(x_at[i]), float64(dy_at[i]), _each(beta, i))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -893,7 +1013,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[0 + i]), 1.0)
+        y = _forward_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -937,7 +1057,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative(float64(kept_at[0 + i]), 1.0)
+        y = _derivative_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -981,7 +1101,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative(float64(kept_at[0 + i]), 1.0)
+        y = _second_derivative_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1025,7 +1145,7 @@ def _grad_beta_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _grad_beta(float64(kept_at[0 + i]), 1.0)
+        y = _grad_beta_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1069,7 +1189,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1115,7 +1235,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1161,7 +1281,7 @@ def _vjp_beta_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_beta(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _vjp_beta_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1214,20 +1334,34 @@ _TABLED = {
 }
 
 
+_DEFAULTS = (1.0,)
+
+
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _grad_beta_loop: _grad_beta_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+    _vjp_beta_loop: _vjp_beta_narrow_loop,
+}
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
 ) -> tuple[Any, tuple[Any, ...]]:
     """The loop for a dtype and parameters, and what it takes after the arrays."""
-    name = loop.__name__.removesuffix("_loop")
-    if kind != np.float32 or name not in _TABLED or numbers != _DEFAULTS:
+    if kind != np.float32:
         return loop, numbers
-    here, of = globals(), _TABLED[name]
-    table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
-    return here[f"{name}_tabled"], (table,)
-
-
-_DEFAULTS = (1.0,)
+    name = loop.__name__.removesuffix("_loop")
+    if name in _TABLED and numbers == _DEFAULTS:
+        here, of = globals(), _TABLED[name]
+        table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
+        return here[f"{name}_tabled"], (table,)
+    return _NARROW.get(loop, loop), numbers
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -1387,14 +1521,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -388,6 +388,25 @@ def _forward_loop(like, n, out, x, beta, threshold):
 
 
 @_inline
+def _forward_narrow(x, beta, threshold):
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    mask = v2 == threshold
+    v3 = (x if (v2 < threshold) | (mask & (v <= 0.0)) else 1.0) * beta
+    v4 = (_log1p(_exp(-abs(v3))) + _maximum(v3, 0.0)) / beta
+    w = x if (v2 > threshold) | (mask & (v > 0.0)) else v4
+    return x if math.isnan(x) else w
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x, beta, threshold):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]), _each(beta, i), _each(threshold, i))
+
+
+@_inline
 def _derivative(x, beta, threshold):
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = _mul_low(beta, v)
@@ -407,6 +426,27 @@ def _derivative_loop(like, n, out, x, beta, threshold):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative(float64(x_at[i]), _each(beta, i), _each(threshold, i))
+
+
+@_inline
+def _derivative_narrow(x, beta, threshold):
+    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * beta
+    e = _exp(-abs(v2))
+    v3 = beta * v
+    mask = (v3 > threshold) | ((v3 == threshold) & (_mul_low(beta, v) > 0.0))
+    v4 = (1.0 if v2 >= 0.0 else e) / (1.0 + e)
+    w = 0.0 if beta > 0.0 else 0.5
+    w2 = 1.0 if mask else v4
+    return w if x < -1.152921504606847e18 else w2
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out, x, beta, threshold):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_narrow(float64(x_at[i]), _each(beta, i), _each(threshold, i))
 
 
 @_inline
@@ -453,6 +493,26 @@ def _second_derivative_loop(like, n, out, x, beta, threshold):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative(float64(x_at[i]), _each(beta, i), _each(threshold, i))
+
+
+@_inline
+def _second_derivative_narrow(x, beta, threshold):
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    mask = v2 == threshold
+    v3 = abs((x if (v2 < threshold) | (mask & (v <= 0.0)) else 1.0) * beta)
+    e = _exp(-v3)
+    v4 = beta * e / ((2.0 + e) * e + 1.0)
+    w = 0.0 if (v2 > threshold) | (mask & (v > 0.0)) else v4
+    return x if math.isnan(x) else w
+
+
+@_loop
+def _second_derivative_narrow_loop(like, n, out, x, beta, threshold):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_narrow(float64(x_at[i]), _each(beta, i), _each(threshold, i))
 
 
 @_inline
@@ -506,6 +566,37 @@ def _grad_beta_loop(like, n, out, x, beta, threshold):
 
 
 @_inline
+def _grad_beta_narrow(x, beta, threshold):
+    xc = _maximum(x, -1.152921504606847e18)
+    v = xc * beta
+    w = xc if v < 0.0 else 1.0
+    v2 = w * beta
+    e = _exp(-abs(v2))
+    v3 = w * ((1.0 if v2 >= 0.0 else e) / (1.0 + e)) - (_log1p(e) + _maximum(v2, 0.0)) / beta
+    mask = v >= 0.0
+    w2 = xc if mask else 1.0
+    v4 = w2 * beta
+    v5 = -v4
+    e2 = _exp(-abs(v4))
+    v6 = w2 * ((1.0 if v5 >= 0.0 else e2) / (1.0 + e2))
+    v7 = -((v6 + (_log1p(e2) + _maximum(v5, 0.0)) / beta) / beta)
+    v8 = v3 / beta
+    v9 = beta * xc
+    mask2 = (v9 > threshold) | ((v9 == threshold) & (_mul_low(beta, xc) > 0.0))
+    w3 = v7 if mask else v8
+    w4 = 0.0 if mask2 else w3
+    return x if math.isnan(x) else w4
+
+
+@_loop
+def _grad_beta_narrow_loop(like, n, out, x, beta, threshold):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _grad_beta_narrow(float64(x_at[i]), _each(beta, i), _each(threshold, i))
+
+
+@_inline
 def _grad_threshold(x, beta, threshold):
     return x if math.isnan(x) else 0.0
 
@@ -533,6 +624,22 @@ def _vjp_loop(like, n, out, x, dy, beta, threshold):
 
 
 @_inline
+def _vjp_narrow(x, dy, beta, threshold):
+    return dy * _derivative_narrow(x, beta, threshold)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out, x, dy, beta, threshold):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_narrow(
+            float64(x_at[i]), float64(dy_at[i]), _each(beta, i), _each(threshold, i)
+        )
+
+
+@_inline
 def _jvp(x, dx, beta, threshold):
     return dx * _derivative(x, beta, threshold)
 
@@ -547,6 +654,22 @@ def _jvp_loop(like, n, out, x, dx, beta, threshold):
 
 
 @_inline
+def _jvp_narrow(x, dx, beta, threshold):
+    return dx * _derivative_narrow(x, beta, threshold)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, dx, beta, threshold):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(
+            float64(x_at[i]), float64(dx_at[i]), _each(beta, i), _each(threshold, i)
+        )
+
+
+@_inline
 def _vjp_beta(x, dy, beta, threshold):
     return dy * _grad_beta(x, beta, threshold)
 
@@ -558,6 +681,22 @@ def _vjp_beta_loop(like, n, out, x, dy, beta, threshold):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp_beta(
+            float64(x_at[i]), float64(dy_at[i]), _each(beta, i), _each(threshold, i)
+        )
+
+
+@_inline
+def _vjp_beta_narrow(x, dy, beta, threshold):
+    return dy * _grad_beta_narrow(x, beta, threshold)
+
+
+@_loop
+def _vjp_beta_narrow_loop(like, n, out, x, dy, beta, threshold):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_beta_narrow(
             float64(x_at[i]), float64(dy_at[i]), _each(beta, i), _each(threshold, i)
         )
 
@@ -974,7 +1113,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[0 + i]), 1.0, 20.0)
+        y = _forward_narrow(float64(kept_at[0 + i]), 1.0, 20.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1018,7 +1157,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative(float64(kept_at[0 + i]), 1.0, 20.0)
+        y = _derivative_narrow(float64(kept_at[0 + i]), 1.0, 20.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1062,7 +1201,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative(float64(kept_at[0 + i]), 1.0, 20.0)
+        y = _second_derivative_narrow(float64(kept_at[0 + i]), 1.0, 20.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1106,7 +1245,7 @@ def _grad_beta_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _grad_beta(float64(kept_at[0 + i]), 1.0, 20.0)
+        y = _grad_beta_narrow(float64(kept_at[0 + i]), 1.0, 20.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1150,7 +1289,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0, 20.0)
+        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0, 20.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1196,7 +1335,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0, 20.0)
+        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0, 20.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1242,7 +1381,7 @@ def _vjp_beta_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_beta(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0, 20.0)
+        y = _vjp_beta_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0, 20.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1295,20 +1434,34 @@ _TABLED = {
 }
 
 
+_DEFAULTS = (1.0, 20.0)
+
+
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _grad_beta_loop: _grad_beta_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+    _vjp_beta_loop: _vjp_beta_narrow_loop,
+}
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
 ) -> tuple[Any, tuple[Any, ...]]:
     """The loop for a dtype and parameters, and what it takes after the arrays."""
-    name = loop.__name__.removesuffix("_loop")
-    if kind != np.float32 or name not in _TABLED or numbers != _DEFAULTS:
+    if kind != np.float32:
         return loop, numbers
-    here, of = globals(), _TABLED[name]
-    table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
-    return here[f"{name}_tabled"], (table,)
-
-
-_DEFAULTS = (1.0, 20.0)
+    name = loop.__name__.removesuffix("_loop")
+    if name in _TABLED and numbers == _DEFAULTS:
+        here, of = globals(), _TABLED[name]
+        table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
+        return here[f"{name}_tabled"], (table,)
+    return _NARROW.get(loop, loop), numbers
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -1469,14 +1622,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

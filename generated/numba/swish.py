@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -259,6 +260,16 @@ def _cosh(x):
 
 
 @_inline
+def _maximum(a, b):
+    return b if a < b else a  # NaN in a stays
+
+
+@_inline
+def _minimum(a, b):
+    return b if a > b else a  # NaN in a stays
+
+
+@_inline
 def _sign(a):
     return 1.0 if a > 0.0 else -1.0 if a < 0.0 else a
 
@@ -355,6 +366,26 @@ def _forward_lean_loop(like, n, out, x, beta):
 
 
 @_inline
+def _forward_narrow(x, beta):
+    w = 1.0 if abs(x) == math.inf else x
+    mask = beta > 0.0
+    w2 = 0.0 if mask else -math.inf
+    v = w / (1.0 + _exp(-(w * beta)))
+    w3 = 0.0 if beta < 0.0 else math.inf
+    w4 = math.inf if mask else w3
+    w5 = w2 if x == -math.inf else v
+    return w4 if x == math.inf else w5
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x, beta):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]), _each(beta, i))
+
+
+@_inline
 def _derivative(x, beta):
     v = _mul_low(beta, x)
     v2 = beta * x
@@ -404,6 +435,33 @@ def _derivative_loop(like, n, out, x, beta):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative(float64(x_at[i]), _each(beta, i))
+
+
+@_inline
+def _derivative_narrow(x, beta):
+    xc = _maximum(x, -1.152921504606847e18)
+    v = _minimum(xc, 1.152921504606847e18)
+    v2 = v * beta
+    e = _exp(-abs(v2))
+    v3 = 1.0 + e
+    v4 = (1.0 if -v2 >= 0.0 else e) / v3 * beta * v + 1.0
+    mask = beta < 0.0
+    mask2 = beta > 0.0
+    w = 0.0 if mask else 0.5
+    w2 = 1.0 if mask2 else w
+    v5 = v4 * ((1.0 if v2 >= 0.0 else e) / v3)
+    w3 = 1.0 if mask else 0.5
+    w4 = 0.0 if mask2 else w3
+    w5 = w2 if xc > 1.152921504606847e18 else v5
+    return w4 if x < -1.152921504606847e18 else w5
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out, x, beta):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_narrow(float64(x_at[i]), _each(beta, i))
 
 
 @_inline
@@ -493,6 +551,26 @@ def _second_derivative_loop(like, n, out, x, beta):
 
 
 @_inline
+def _second_derivative_narrow(x, beta):
+    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * beta
+    e = _exp(-abs(v2))
+    v3 = 1.0 + e
+    v4 = (1.0 if -v2 >= 0.0 else e) / v3
+    v5 = (1.0 if v2 >= 0.0 else e) / v3
+    v6 = v4 * v4 * v5 * beta * beta * v + v5 * 2.0 * v4 * beta
+    return v6 - v5 * v5 * v4 * beta * beta * v
+
+
+@_loop
+def _second_derivative_narrow_loop(like, n, out, x, beta):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_narrow(float64(x_at[i]), _each(beta, i))
+
+
+@_inline
 def _grad_beta(x, beta):
     v = _mul_low(beta, x)
     v2 = beta * x
@@ -552,6 +630,22 @@ def _grad_beta_lean_loop(like, n, out, x, beta):
 
 
 @_inline
+def _grad_beta_narrow(x, beta):
+    w = 1.0 if abs(x) == math.inf else x
+    e = _exp(-abs(w * beta))
+    v = e * w * w / ((2.0 + e) * e + 1.0)
+    return 0.0 if (x == -math.inf) | (x == math.inf) else v
+
+
+@_loop
+def _grad_beta_narrow_loop(like, n, out, x, beta):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _grad_beta_narrow(float64(x_at[i]), _each(beta, i))
+
+
+@_inline
 def _vjp(x, dy, beta):
     return dy * _derivative(x, beta)
 
@@ -563,6 +657,20 @@ def _vjp_loop(like, n, out, x, dy, beta):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp(float64(x_at[i]), float64(dy_at[i]), _each(beta, i))
+
+
+@_inline
+def _vjp_narrow(x, dy, beta):
+    return dy * _derivative_narrow(x, beta)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out, x, dy, beta):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]), _each(beta, i))
 
 
 @_inline
@@ -580,6 +688,20 @@ def _jvp_loop(like, n, out, x, dx, beta):
 
 
 @_inline
+def _jvp_narrow(x, dx, beta):
+    return dx * _derivative_narrow(x, beta)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, dx, beta):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]), _each(beta, i))
+
+
+@_inline
 def _vjp_beta(x, dy, beta):
     return dy * _grad_beta(x, beta)
 
@@ -591,6 +713,20 @@ def _vjp_beta_loop(like, n, out, x, dy, beta):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp_beta(float64(x_at[i]), float64(dy_at[i]), _each(beta, i))
+
+
+@_inline
+def _vjp_beta_narrow(x, dy, beta):
+    return dy * _grad_beta_narrow(x, beta)
+
+
+@_loop
+def _vjp_beta_narrow_loop(like, n, out, x, dy, beta):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_beta_narrow(float64(x_at[i]), float64(dy_at[i]), _each(beta, i))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -979,7 +1115,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[0 + i]), 1.0)
+        y = _forward_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1023,7 +1159,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative(float64(kept_at[0 + i]), 1.0)
+        y = _derivative_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1067,7 +1203,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative(float64(kept_at[0 + i]), 1.0)
+        y = _second_derivative_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1111,7 +1247,7 @@ def _grad_beta_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _grad_beta(float64(kept_at[0 + i]), 1.0)
+        y = _grad_beta_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1155,7 +1291,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1201,7 +1337,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1247,7 +1383,7 @@ def _vjp_beta_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_beta(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _vjp_beta_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1300,20 +1436,34 @@ _TABLED = {
 }
 
 
+_DEFAULTS = (1.0,)
+
+
+#: The loops of what is rounded to float32, where they are cheaper.
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _grad_beta_loop: _grad_beta_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+    _vjp_beta_loop: _vjp_beta_narrow_loop,
+}
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
 ) -> tuple[Any, tuple[Any, ...]]:
     """The loop for a dtype and parameters, and what it takes after the arrays."""
-    name = loop.__name__.removesuffix("_loop")
-    if kind != np.float32 or name not in _TABLED or numbers != _DEFAULTS:
+    if kind != np.float32:
         return loop, numbers
-    here, of = globals(), _TABLED[name]
-    table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
-    return here[f"{name}_tabled"], (table,)
-
-
-_DEFAULTS = (1.0,)
+    name = loop.__name__.removesuffix("_loop")
+    if name in _TABLED and numbers == _DEFAULTS:
+        here, of = globals(), _TABLED[name]
+        table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
+        return here[f"{name}_tabled"], (table,)
+    return _NARROW.get(loop, loop), numbers
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -1492,14 +1642,17 @@ def _broadcast(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        loop = _NARROW.get(loop, loop)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly", "contig", "aligned"]] * len(operands)
         + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -92,13 +92,16 @@ def _forward(x: Array, alpha: Any) -> Array:
     v5 = ((v4 + 2.48015872203759e-05) * v + 0.00019841269840183528) * v
     v6 = ((v5 + 0.0013888888889056479) * v + 0.008333333333335203) * v + 0.04166666666666515
     v7 = (((v6 * v + 0.16666666666666655) * v + 0.5) * v + 1.0) * xc
-    return np.where(x > 0.0, x, np.where(np.abs(v) < 1.0, v7, np.expm1(v) * alpha))
+    return _where(x > 0.0, x, _where(np.abs(v) < 1.0, v7, np.expm1(v) * alpha))
 
 
 def _forward_lean(x: Array, alpha: Any) -> Array:
     mask = np.abs(x / alpha) < 1.4551915228366852e-11
-    w = np.where(mask, np.abs(np.sign(x)) * np.sign(1.0 / alpha), 0.0)
-    return np.where(x > 0.0, 0.0, w)
+    return _where(x > 0.0, 0.0, _where(mask, np.abs(np.sign(x)) * np.sign(1.0 / alpha), 0.0))
+
+
+def _forward_narrow(x: Array, alpha: Any) -> Array:
+    return _where(x > 0.0, x, np.expm1(np.minimum(x, 0.0) / alpha) * alpha)
 
 
 def _derivative(x: Array, alpha: Any) -> Array:
@@ -106,20 +109,28 @@ def _derivative(x: Array, alpha: Any) -> Array:
     v = np.minimum(xc, 0.0)
     v2 = v / alpha
     e = np.exp(v2)
-    return np.where(xc > 0.0, 1.0, e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha))
+    return _where(xc > 0.0, 1.0, e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha))
+
+
+def _derivative_narrow(x: Array, alpha: Any) -> Array:
+    return _where(x > 0.0, 1.0, np.exp(x / alpha))
 
 
 def _second_derivative(x: Array, alpha: Any) -> Array:
     xc = np.minimum(x, 0.0)
     v = xc / alpha
-    w = np.where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
+    w = _where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
     v2 = w / alpha
     e = np.exp(v2)
     v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha
     e2 = np.exp(v * 0.5)
     v4 = e2 + e2 * ((xc - v * alpha - _mul_low(v, alpha)) / alpha * 0.5)
-    w2 = np.where(v < -2000.0, 0.0, np.where(v < -64.0, v4 * (1.0 / alpha) * v4, v3))
-    return np.where(np.isnan(x), x, np.where(x > 0.0, 0.0, w2))
+    w2 = _where(v < -2000.0, 0.0, _where(v < -64.0, v4 * (1.0 / alpha) * v4, v3))
+    return _where(np.isnan(x), x, _where(x > 0.0, 0.0, w2))
+
+
+def _second_derivative_narrow(x: Array, alpha: Any) -> Array:
+    return _where(x > 0.0, 0.0, np.exp(x / alpha) / alpha)
 
 
 def _grad_alpha(x: Array, alpha: Any) -> Array:
@@ -133,25 +144,40 @@ def _grad_alpha(x: Array, alpha: Any) -> Array:
     v7 = ((v6 + -0.00017361111109686695) * v2 + -0.001190476190491298) * v2
     v8 = ((v7 + -0.006944444444446858) * v2 + -0.03333333333333199) * v2
     v9 = ((v8 + -0.12499999999999985) * v2 + -0.33333333333333337) * v2 + -0.5
-    w = np.where(np.abs(v2) < 1.0, v9 * v2 * v2, np.expm1(v2) - v * np.exp(v2) / alpha)
-    return np.where(xc > 0.0, 0.0, w)
+    w = _where(np.abs(v2) < 1.0, v9 * v2 * v2, np.expm1(v2) - v * np.exp(v2) / alpha)
+    return _where(xc > 0.0, 0.0, w)
 
 
 def _grad_alpha_lean(x: Array, alpha: Any) -> Array:
     v = -(np.sign(1.0 / (alpha * alpha) / alpha) * np.sign(x))
-    return np.where(x > 0.0, 0.0, np.where(np.abs(x / alpha) < 7.275957614183426e-12, v, 0.0))
+    return _where(x > 0.0, 0.0, _where(np.abs(x / alpha) < 7.275957614183426e-12, v, 0.0))
 
 
 def _vjp(x: Array, dy: Array, alpha: Any) -> Array:
     return dy * _derivative(x, alpha)
 
 
+def _vjp_narrow(x: Array, dy: Array, alpha: Any) -> Array:
+    return dy * _derivative_narrow(x, alpha)
+
+
 def _jvp(x: Array, dx: Array, alpha: Any) -> Array:
     return dx * _derivative(x, alpha)
 
 
+def _jvp_narrow(x: Array, dx: Array, alpha: Any) -> Array:
+    return dx * _derivative_narrow(x, alpha)
+
+
 def _vjp_alpha(x: Array, dy: Array, alpha: Any) -> Array:
     return dy * _grad_alpha(x, alpha)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -195,6 +221,14 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -225,13 +259,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -85,49 +85,72 @@ def elu_vjp_alpha(x: ArrayLike, dy: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
 
 
 def _forward(x: Array, alpha: Any) -> Array:
-    return np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0)) * alpha)
+    return _where(x > 0.0, x, np.expm1(np.minimum(x, 0.0)) * alpha)
 
 
 def _forward_lean(x: Array, alpha: Any) -> Array:
-    v = np.abs(np.sign(x)) * np.sign(alpha)
-    return np.where(x > 0.0, 0.0, np.where(np.abs(x) < 1.4551915228366852e-11, v, 0.0))
+    w = _where(np.abs(x) < 1.4551915228366852e-11, np.abs(np.sign(x)) * np.sign(alpha), 0.0)
+    return _where(x > 0.0, 0.0, w)
 
 
 def _derivative(x: Array, alpha: Any) -> Array:
     xc = np.minimum(x, 0.0)
     e = np.exp(xc * 0.5)
     v = alpha * np.exp(np.maximum(np.maximum(xc, -2000.0), -64.0))
-    w = np.where(xc < -2000.0, 0.0, np.where(xc < -64.0, e * alpha * e, v))
-    return np.where(x > 0.0, 1.0, w)
+    w = _where(xc < -2000.0, 0.0, _where(xc < -64.0, e * alpha * e, v))
+    return _where(x > 0.0, 1.0, w)
+
+
+def _derivative_narrow(x: Array, alpha: Any) -> Array:
+    return _where(x > 0.0, 1.0, alpha * np.exp(x))
 
 
 def _second_derivative(x: Array, alpha: Any) -> Array:
     xc = np.minimum(x, 0.0)
     e = np.exp(xc * 0.5)
     v = alpha * np.exp(np.maximum(np.maximum(xc, -2000.0), -64.0))
-    w = np.where(xc < -2000.0, 0.0, np.where(xc < -64.0, e * alpha * e, v))
-    return np.where(x > 0.0, 0.0, w)
+    w = _where(xc < -2000.0, 0.0, _where(xc < -64.0, e * alpha * e, v))
+    return _where(x > 0.0, 0.0, w)
+
+
+def _second_derivative_narrow(x: Array, alpha: Any) -> Array:
+    return _where(x > 0.0, 0.0, alpha * np.exp(x))
 
 
 def _grad_alpha(x: Array, alpha: Any) -> Array:
-    return np.where(x > 0.0, 0.0, np.expm1(np.minimum(x, 0.0)))
+    return _where(x > 0.0, 0.0, np.expm1(np.minimum(x, 0.0)))
 
 
 def _grad_alpha_lean(x: Array, alpha: Any) -> Array:
-    w = np.where(np.abs(x) < 1.4551915228366852e-11, np.abs(np.sign(x)), 0.0)
-    return np.where(x > 0.0, 0.0, w)
+    w = _where(np.abs(x) < 1.4551915228366852e-11, np.abs(np.sign(x)), 0.0)
+    return _where(x > 0.0, 0.0, w)
 
 
 def _vjp(x: Array, dy: Array, alpha: Any) -> Array:
     return dy * _derivative(x, alpha)
 
 
+def _vjp_narrow(x: Array, dy: Array, alpha: Any) -> Array:
+    return dy * _derivative_narrow(x, alpha)
+
+
 def _jvp(x: Array, dx: Array, alpha: Any) -> Array:
     return dx * _derivative(x, alpha)
 
 
+def _jvp_narrow(x: Array, dx: Array, alpha: Any) -> Array:
+    return dx * _derivative_narrow(x, alpha)
+
+
 def _vjp_alpha(x: Array, dy: Array, alpha: Any) -> Array:
     return dy * _grad_alpha(x, alpha)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -156,6 +179,13 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -186,13 +216,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

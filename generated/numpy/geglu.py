@@ -174,9 +174,9 @@ def _forward(x: Array, y: Array) -> Array:
     e2 = np.exp(v * 0.25)
     v51 = e2 + e2 * (v2 * 0.25)
     v52 = v42 * 0.5
-    w = np.where(mask, v50, v3 * 0.5 * v42 * yc * x)
+    w = _where(mask, v50, v3 * 0.5 * v42 * yc * x)
     v53 = np.abs(x)
-    w2 = np.where(mask2, v51 * v52 * (v51 * x) * (v51 * yc) * v51, w)
+    w2 = _where(mask2, v51 * v52 * (v51 * x) * (v51 * yc) * v51, w)
     v54 = (1.413199508420267e-08 * yc + 1.7474958732804825e-07) * yc + 1.1315284405291859e-06
     v55 = (v54 * yc + 5.3191636720424814e-06) * yc + 2.1093911576183576e-05
     v56 = ((v55 * yc + 7.628294525951556e-05) * yc + 0.00026013781123959906) * yc
@@ -184,17 +184,20 @@ def _forward(x: Array, y: Array) -> Array:
     v58 = ((v57 + 0.0075988904611437305) * yc + 0.020833331544605985) * yc
     v59 = ((v58 + 0.05319230383412483) * yc + 0.12499999998236933) * yc + 0.2659615202667756
     v60 = ((v59 * yc + 0.49999999999997946) * yc + 0.7978845608028652) * yc
-    w3 = np.where(mask, (v60 + 1.0) * v49, v52 * yc * x)
-    w4 = np.where(yc < -63.25, np.minimum(v53, 0.0), w2)
-    w5 = np.where(mask, v27, (2.0 - v17 * v3) * 0.5 * yc * x)
-    w6 = np.where(yc < 0.0, np.where((v53 == np.inf) & mask2, w3, w4), w5)
-    return np.where(y > 1.152921504606847e18, x * y, w6)
+    w3 = _where(mask, (v60 + 1.0) * v49, v52 * yc * x)
+    w4 = _where((v53 == np.inf) & mask2, w3, _where(yc < -63.25, np.minimum(v53, 0.0), w2))
+    w5 = _where(yc < 0.0, w4, _where(mask, v27, (2.0 - v17 * v3) * 0.5 * yc * x))
+    return _where(y > 1.152921504606847e18, x * y, w5)
 
 
 def _forward_lean(x: Array, y: Array) -> Array:
     mask = np.abs(y) * 0.7978845608028654 < 7.275957614183426e-12
-    w = np.where(y > 7.5, -np.sign(x * y), 0.0)
-    return np.where(mask, np.abs(np.sign(y)) * np.sign(x), w)
+    return _where(mask, np.abs(np.sign(y)) * np.sign(x), _where(y > 7.5, -np.sign(x * y), 0.0))
+
+
+def _forward_narrow(x: Array, y: Array) -> Array:
+    yc = np.maximum(y, -1.152921504606847e18)
+    return _erfc(yc * -0.7071067811865476) * 0.5 * yc * x
 
 
 def _derivative_x(x: Array, y: Array) -> Array:
@@ -235,14 +238,19 @@ def _derivative_x(x: Array, y: Array) -> Array:
     e2 = np.exp(v * 0.25)
     v33 = e2 + e2 * (v2 * 0.25)
     v34 = v33 * (v32 * 0.5) * (v33 * yc) * v33 * v33
-    w = np.where(yc < -63.25, 0.0, np.where(yc < -11.3125, v34, v3 * 0.5 * v32 * yc))
-    w2 = np.where(yc < 0.0, w, yc * ((2.0 - v17 * v3) * 0.5))
-    return np.where(np.isnan(x), x, np.where(y > 1.152921504606847e18, y, w2))
+    w = _where(yc < -63.25, 0.0, _where(yc < -11.3125, v34, v3 * 0.5 * v32 * yc))
+    w2 = _where(yc < 0.0, w, yc * ((2.0 - v17 * v3) * 0.5))
+    return _where(np.isnan(x), x, _where(y > 1.152921504606847e18, y, w2))
 
 
 def _derivative_x_lean(x: Array, y: Array) -> Array:
     mask = np.abs(y) * 0.7978845608028654 < 7.275957614183426e-12
-    return np.where(mask, np.abs(np.sign(y)), 0.0)
+    return _where(mask, np.abs(np.sign(y)), 0.0)
+
+
+def _derivative_x_narrow(x: Array, y: Array) -> Array:
+    yc = np.maximum(y, -1.152921504606847e18)
+    return _where(np.isnan(x), x, yc * (_erfc(yc * -0.7071067811865476) * 0.5))
 
 
 def _derivative_y(x: Array, y: Array) -> Array:
@@ -282,8 +290,8 @@ def _derivative_y(x: Array, y: Array) -> Array:
     v29 = ((v28 + -0.023803913108728765) * v18 + -0.010235388899009622) * v18
     v30 = ((v29 + 0.09902075367944134) * v18 + -0.2309273330838092) * v18 + 0.7160046047255598
     v31 = v30 / (v + 1.0) * 1.772453850905516 + yc * 1.4142135623730951
-    w = np.where(mask, (v15 * v6 + 0.8629879846280939) * v16 * v6, v4)
-    w2 = np.where(mask2, v17 * 0.28209479177387814 * (v17 * x) * (v17 * v31) * v17, w)
+    w = _where(mask, (v15 * v6 + 0.8629879846280939) * v16 * v6, v4)
+    w2 = _where(mask2, v17 * 0.28209479177387814 * (v17 * x) * (v17 * v31) * v17, w)
     v32 = np.abs(x)
     v33 = (6.138229318074179e-11 * v6 + 2.9691558222245843e-10) * v6 + 1.1175095497700155e-09
     v34 = ((v33 * v6 + 5.11485916004444e-09) * v6 + 2.3348002256904857e-08) * v6
@@ -294,18 +302,25 @@ def _derivative_y(x: Array, y: Array) -> Array:
     v39 = ((v38 + 0.0034771008705897356) * v6 + 0.010328281345963183) * v6
     v40 = ((v39 + 0.028627319598453375) * v6 + 0.07316318297876025) * v6 + 0.16951273927706206
     v41 = (v40 * v6 + 1.1448123504552292) * v16 * v6
-    w3 = np.where(mask, v41, v31 * x * 0.28209479177387814)
-    w4 = np.where(yc < -63.25, np.minimum(v32, 0.0), w2)
-    return np.where((v32 == np.inf) & mask2, w3, w4)
+    w3 = _where(mask, v41, v31 * x * 0.28209479177387814)
+    return _where((v32 == np.inf) & mask2, w3, _where(yc < -63.25, np.minimum(v32, 0.0), w2))
 
 
 def _derivative_y_lean(x: Array, y: Array) -> Array:
     mask = np.abs(y) * 0.7978845608028654 < 7.275957614183426e-12
-    return np.where(mask, np.sign(y) * np.sign(x), 0.0)
+    return _where(mask, np.sign(y) * np.sign(x), 0.0)
+
+
+def _derivative_y_narrow(x: Array, y: Array) -> Array:
+    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = np.minimum(np.abs(v * 0.7071067811865476), 40.0)
+    v3 = _erfc(v * -0.7071067811865476) * 1.772453850905516
+    v4 = (v3 + v * (np.exp(-(v2 * v2)) * 1.4142135623730951)) * 0.28209479177387814
+    return x * v4
 
 
 def _second_derivative_xx(x: Array, y: Array) -> Array:
-    return np.where(np.isnan(y), y, np.where(np.isnan(x), x, 0.0))
+    return _where(np.isnan(y), y, _where(np.isnan(x), x, 0.0))
 
 
 def _second_derivative_xy(x: Array, y: Array) -> Array:
@@ -372,9 +387,17 @@ def _second_derivative_xy(x: Array, y: Array) -> Array:
     v57 = v55 * 1.7724539041519165
     v58 = v57 + v56
     v59 = v34 + v58 + (_add_low(v33, v32) + _add_low(v57, v56) + _add_low(v34, v58))
-    w = np.where(mask, (v28 + 0.43149399757385254 + v29) * v12, v30)
-    w2 = np.where(yc < -11.3125, v31 * 0.28209479177387814 * (v31 * v59) * v31 * v31, w)
-    return np.where(np.isnan(x), x, np.where(yc < -63.25, 0.0, w2))
+    w = _where(mask, (v28 + 0.43149399757385254 + v29) * v12, v30)
+    w2 = _where(yc < -11.3125, v31 * 0.28209479177387814 * (v31 * v59) * v31 * v31, w)
+    return _where(np.isnan(x), x, _where(yc < -63.25, 0.0, w2))
+
+
+def _second_derivative_xy_narrow(x: Array, y: Array) -> Array:
+    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = np.minimum(np.abs(v * 0.7071067811865476), 40.0)
+    v3 = _erfc(v * -0.7071067811865476) * 1.772453850905516
+    v4 = (v3 + v * (np.exp(-(v2 * v2)) * 1.4142135623730951)) * 0.28209479177387814
+    return _where(np.isnan(x), x, v4)
 
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
@@ -387,30 +410,48 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
     v4 = e2 + e2 * (v2 * 0.25)
     v5 = 2.0 - v3
     v6 = v4 * 0.3989422804014327 * (v4 * x) * (v4 * v5) * v4
-    w = np.where(mask, v6, (e + e * v2) * 0.7978845608028654 * (1.0 - v3 * 0.5) * x)
+    w = _where(mask, v6, (e + e * v2) * 0.7978845608028654 * (1.0 - v3 * 0.5) * x)
     v7 = np.abs(x)
     v8 = np.minimum(v7, 0.0)
     mask2 = v7 == np.inf
     v9 = v5 * x * 0.3989422804014327
     mask3 = y < -11.3125
-    w2 = np.where(mask3, v6, np.where(mask & mask2, v9, np.where(y > 63.25, v8, w)))
-    return np.where(mask3 & mask2, v9, np.where(y < -63.25, v8, w2))
+    w2 = _where(mask3, v6, _where(mask & mask2, v9, _where(y > 63.25, v8, w)))
+    return _where(mask3 & mask2, v9, _where(y < -63.25, v8, w2))
 
 
 def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
-    return np.where(y * y < 7.275957614183426e-12, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
+    return _where(y * y < 7.275957614183426e-12, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
+
+
+def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
+    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * v
+    return np.exp(v2 * -0.5) * 0.3989422804014327 * (2.0 - v2) * x
 
 
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_x(x, y)
 
 
+def _vjp_x_narrow(x: Array, y: Array, dout: Array) -> Array:
+    return dout * _derivative_x_narrow(x, y)
+
+
 def _vjp_y(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_y(x, y)
 
 
+def _vjp_y_narrow(x: Array, y: Array, dout: Array) -> Array:
+    return dout * _derivative_y_narrow(x, y)
+
+
 def _jvp(x: Array, y: Array, dx: Array, dy: Array) -> Array:
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
+
+
+def _jvp_narrow(x: Array, y: Array, dx: Array, dy: Array) -> Array:
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
 
 
 # erf(x) = x P(x²) for |x| <= 1; erfc(x) = exp(-x²) Q(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75).
@@ -462,7 +503,8 @@ _Q = (
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
     y = np.full_like(x, coefficients[0])
     for c in coefficients[1:]:
-        y = y * x + c
+        y *= x
+        y += c
     return y
 
 
@@ -475,14 +517,21 @@ def _erfc(x: Array) -> Array:
     tail = _polynomial(_Q, (a - 3.75) / (a + 3.75)) / (1.0 + 2.0 * a)
     tail = tail * (np.exp(-(h * h)) * np.exp((h - a) * (h + a)))
     centre = 1.0 - np.sign(x) * near * _polynomial(_P, near * near)
-    return np.where(a < 0.5, centre, np.where(x < 0, 2.0 - tail, tail))
+    return _where(a < 0.5, centre, _where(x < 0, 2.0 - tail, tail))
 
 
 def _erf(x: Array) -> Array:
     """The error function, within 3 ulp of float64."""
     near = np.minimum(np.abs(x), 1.0)
     inner = near * _polynomial(_P, near * near)
-    return np.copysign(np.where(np.abs(x) <= 1.0, inner, 1.0 - _erfc(np.abs(x))), x)
+    return np.copysign(_where(np.abs(x) <= 1.0, inner, 1.0 - _erfc(np.abs(x))), x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -526,6 +575,17 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative_x: _derivative_x_narrow,
+    _derivative_y: _derivative_y_narrow,
+    _second_derivative_xy: _second_derivative_xy_narrow,
+    _second_derivative_yy: _second_derivative_yy_narrow,
+    _vjp_x: _vjp_x_narrow,
+    _vjp_y: _vjp_y_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -556,13 +616,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

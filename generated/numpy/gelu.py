@@ -96,14 +96,20 @@ def _forward(x: Array) -> Array:
     v32 = v31 / (v18 + 1.0)
     e2 = np.exp(v * 0.5)
     v33 = e2 + e2 * (v2 * 0.5)
-    w = np.where(xc < -11.3125, v33 * (v32 * 0.5) * (v33 * xc), v3 * 0.5 * v32 * xc)
-    w2 = np.where(xc < 0.0, np.where(xc < -63.25, 0.0, w), xc * ((2.0 - v17 * v3) * 0.5))
-    return np.where(x > 1.152921504606847e18, x, w2)
+    w = _where(xc < -11.3125, v33 * (v32 * 0.5) * (v33 * xc), v3 * 0.5 * v32 * xc)
+    w2 = _where(xc < 0.0, _where(xc < -63.25, 0.0, w), xc * ((2.0 - v17 * v3) * 0.5))
+    return _where(x > 1.152921504606847e18, x, w2)
 
 
 def _forward_lean(x: Array) -> Array:
     mask = np.abs(x) * 0.7978845608028654 < 7.275957614183426e-12
-    return np.where(mask, np.abs(np.sign(x)), 0.0)
+    return _where(mask, np.abs(np.sign(x)), 0.0)
+
+
+def _forward_narrow(x: Array) -> Array:
+    mask = x == -np.inf
+    w = _where(mask, 1.0, x)
+    return _where(mask, 0.0, w * (_erfc(w * -0.7071067811865476) * 0.5))
 
 
 def _derivative(x: Array) -> Array:
@@ -170,9 +176,17 @@ def _derivative(x: Array) -> Array:
     v57 = v55 * 1.7724539041519165
     v58 = v57 + v56
     v59 = v34 + v58 + (_add_low(v33, v32) + _add_low(v57, v56) + _add_low(v34, v58))
-    w = np.where(mask, (v28 + 0.43149399757385254 + v29) * v12, v30)
-    w2 = np.where(xc < -11.3125, v31 * 0.28209479177387814 * (v31 * v59), w)
-    return np.where(xc < -63.25, 0.0, w2)
+    w = _where(mask, (v28 + 0.43149399757385254 + v29) * v12, v30)
+    w2 = _where(xc < -11.3125, v31 * 0.28209479177387814 * (v31 * v59), w)
+    return _where(xc < -63.25, 0.0, w2)
+
+
+def _derivative_narrow(x: Array) -> Array:
+    w = _where(np.abs(x) == np.inf, 1.0, x)
+    v = np.minimum(np.abs(w * 0.7071067811865476), 40.0)
+    v2 = _erfc(w * -0.7071067811865476) * 1.772453850905516
+    v3 = (v2 + w * (np.exp(-(v * v)) * 1.4142135623730951)) * 0.28209479177387814
+    return _where(x == np.inf, 1.0, _where(x == -np.inf, 0.0, v3))
 
 
 def _second_derivative(x: Array) -> Array:
@@ -183,16 +197,30 @@ def _second_derivative(x: Array) -> Array:
     e2 = np.exp(v * 0.5)
     v4 = e2 + e2 * (v2 * 0.5)
     v5 = v4 * 0.3989422804014327 * (v4 * (2.0 - v3))
-    w = np.where(x > 11.3125, v5, (1.0 - v3 * 0.5) * ((e + e * v2) * 0.7978845608028654))
-    return np.where(x < -63.25, 0.0, np.where(x < -11.3125, v5, np.where(x > 63.25, 0.0, w)))
+    w = _where(x > 11.3125, v5, (1.0 - v3 * 0.5) * ((e + e * v2) * 0.7978845608028654))
+    return _where(x < -63.25, 0.0, _where(x < -11.3125, v5, _where(x > 63.25, 0.0, w)))
+
+
+def _second_derivative_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * v
+    return (2.0 - v2) * (np.exp(v2 * -0.5) * 0.3989422804014327)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     return dy * _derivative(x)
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    return dy * _derivative_narrow(x)
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    return dx * _derivative_narrow(x)
 
 
 # erf(x) = x P(x²) for |x| <= 1; erfc(x) = exp(-x²) Q(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75).
@@ -244,7 +272,8 @@ _Q = (
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
     y = np.full_like(x, coefficients[0])
     for c in coefficients[1:]:
-        y = y * x + c
+        y *= x
+        y += c
     return y
 
 
@@ -257,14 +286,21 @@ def _erfc(x: Array) -> Array:
     tail = _polynomial(_Q, (a - 3.75) / (a + 3.75)) / (1.0 + 2.0 * a)
     tail = tail * (np.exp(-(h * h)) * np.exp((h - a) * (h + a)))
     centre = 1.0 - np.sign(x) * near * _polynomial(_P, near * near)
-    return np.where(a < 0.5, centre, np.where(x < 0, 2.0 - tail, tail))
+    return _where(a < 0.5, centre, _where(x < 0, 2.0 - tail, tail))
 
 
 def _erf(x: Array) -> Array:
     """The error function, within 3 ulp of float64."""
     near = np.minimum(np.abs(x), 1.0)
     inner = near * _polynomial(_P, near * near)
-    return np.copysign(np.where(np.abs(x) <= 1.0, inner, 1.0 - _erfc(np.abs(x))), x)
+    return np.copysign(_where(np.abs(x) <= 1.0, inner, 1.0 - _erfc(np.abs(x))), x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -308,6 +344,14 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -338,13 +382,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -73,16 +73,21 @@ def _forward(x: Array) -> Array:
     v3 = v2 + v
     v4 = _add_low(v2, v)
     e = np.exp(-np.abs(v3))
-    v5 = e + e * -np.where(v3 < 0.0, -v4, v4)
+    v5 = e + e * -_where(v3 < 0.0, -v4, v4)
     e2 = np.exp(v3 * 0.5)
     v6 = e2 + e2 * (v4 * 0.5)
-    v7 = xc * (np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5))
-    w = np.where(xc < -1175.25, 0.0, np.where(xc < -37.61538461538461, v6 * xc * v6, v7))
-    return np.where(x > 1.152921504606847e18, x, w)
+    v7 = xc * (_where(v3 >= 0.0, 1.0, v5) / (1.0 + v5))
+    w = _where(xc < -1175.25, 0.0, _where(xc < -37.61538461538461, v6 * xc * v6, v7))
+    return _where(x > 1.152921504606847e18, x, w)
 
 
 def _forward_lean(x: Array) -> Array:
-    return np.where(np.abs(x) < 8.549891438523414e-12, np.abs(np.sign(x)), 0.0)
+    return _where(np.abs(x) < 8.549891438523414e-12, np.abs(np.sign(x)), 0.0)
+
+
+def _forward_narrow(x: Array) -> Array:
+    xc = np.maximum(x, -1.152921504606847e18)
+    return xc / (1.0 + np.exp(xc * -1.702))
 
 
 def _derivative(x: Array) -> Array:
@@ -90,11 +95,11 @@ def _derivative(x: Array) -> Array:
     v = np.minimum(xc, 0.0)
     v2 = np.maximum(v, -1175.25)
     mask = v2 < -37.61538314819336
-    w = np.where(mask, -37.61538314819336, v2)
-    w2 = np.where(mask, -1.4671912560096155e-06, 0.0)
+    w = _where(mask, -37.61538314819336, v2)
+    w2 = _where(mask, -1.4671912560096155e-06, 0.0)
     v3 = np.abs(w)
     v4 = _mul_low(v3, -1.7020000219345093) + v3 * 2.193450927734375e-08
-    v5 = v4 + -1.7020000219345093 * np.where(w < 0.0, -w2, w2)
+    v5 = v4 + -1.7020000219345093 * _where(w < 0.0, -w2, w2)
     v6 = v3 * -1.7020000219345093
     e = np.exp(v6 + v5)
     v7 = e + e * _add_low(v6, v5)
@@ -115,7 +120,7 @@ def _derivative(x: Array) -> Array:
     v21 = e2 + e2 * (_add_low(v20, v19) * 0.5)
     v22 = v * 851.0
     v23 = v21 * (v22 + 500.0 + (_mul_low(v, 851.0) + _add_low(v22, 500.0)))
-    w3 = np.where(v < -37.61538461538461, v21 * 0.002 * v23, v18 / 500.0)
+    w3 = _where(v < -37.61538461538461, v21 * 0.002 * v23, v18 / 500.0)
     v24 = np.maximum(xc, 0.0)
     v25 = v24 * 851.0
     v26 = v25 + 500.0
@@ -133,18 +138,25 @@ def _derivative(x: Array) -> Array:
     v37 = v36 + v35
     v38 = v33 + 500.0 + (_add_low(v32, v31) + _add_low(v33, 500.0))
     v39 = v38 / (v37 + 1.0 + (_add_low(v36, v35) + _add_low(v37, 1.0))) / 500.0
-    return np.where(xc >= 0.0, v39, np.where(v < -1175.25, 0.0, w3))
+    return _where(xc >= 0.0, v39, _where(v < -1175.25, 0.0, w3))
+
+
+def _derivative_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -256.0), 1.152921504606847e18)
+    e = np.exp(v * -1.702)
+    v2 = 1.0 + e
+    return 1.0 / v2 + v * (e * 1.702) / v2 / v2
 
 
 def _second_derivative(x: Array) -> Array:
     xc = np.minimum(x, 0.0)
     v = np.maximum(xc, -1175.25)
     mask = v < -37.61538314819336
-    w = np.where(mask, -37.61538314819336, v)
-    w2 = np.where(mask, -1.4671912560096155e-06, 0.0)
+    w = _where(mask, -37.61538314819336, v)
+    w2 = _where(mask, -1.4671912560096155e-06, 0.0)
     v2 = np.abs(w)
     v3 = _mul_low(v2, -1.7020000219345093) + v2 * 2.193450927734375e-08
-    v4 = v3 + -1.7020000219345093 * np.where(w < 0.0, -w2, w2)
+    v4 = v3 + -1.7020000219345093 * _where(w < 0.0, -w2, w2)
     v5 = v2 * -1.7020000219345093
     e = np.exp(v5 + v4)
     v6 = e + e * _add_low(v5, v4)
@@ -176,15 +188,15 @@ def _second_derivative(x: Array) -> Array:
     v31 = xc * 851.0
     v32 = v30 * (v31 + 1000.0 + (_mul_low(xc, 851.0) + _add_low(v31, 1000.0)))
     v33 = (v17 + 851000.0 + v18) * v6 / v27 / 250000.0
-    w3 = np.where(xc < -37.61538461538461, v30 * 0.003404 * v32, v33)
+    w3 = _where(xc < -37.61538461538461, v30 * 0.003404 * v32, v33)
     xc2 = np.maximum(x, 0.0)
     v34 = np.minimum(xc2, 1175.25)
     mask2 = v34 > 37.61538314819336
-    w4 = np.where(mask2, 37.61538314819336, v34)
-    w5 = np.where(mask2, 1.4671912560096155e-06, 0.0)
+    w4 = _where(mask2, 37.61538314819336, v34)
+    w5 = _where(mask2, 1.4671912560096155e-06, 0.0)
     v35 = np.abs(w4)
     v36 = _mul_low(v35, -1.7020000219345093) + v35 * 2.193450927734375e-08
-    v37 = v36 + -1.7020000219345093 * np.where(w4 < 0.0, -w5, w5)
+    v37 = v36 + -1.7020000219345093 * _where(w4 < 0.0, -w5, w5)
     v38 = v35 * -1.7020000219345093
     e3 = np.exp(v38 + v37)
     v39 = e3 + e3 * _add_low(v38, v37)
@@ -216,17 +228,42 @@ def _second_derivative(x: Array) -> Array:
     v64 = e4 + e4 * (_add_low(v63, v62) * 0.5)
     v65 = xc2 * -851.0
     v66 = v64 * (v65 + 1000.0 + (_mul_low(xc2, -851.0) + _add_low(v65, 1000.0)))
-    w6 = np.where(xc2 > 37.61538461538461, v64 * 0.003404 * v66, v61)
-    w7 = np.where(xc2 > 1175.25, 0.0, w6)
-    return np.where(x >= 0.0, w7, np.where(xc < -1175.25, 0.0, w3))
+    w6 = _where(xc2 > 37.61538461538461, v64 * 0.003404 * v66, v61)
+    return _where(x >= 0.0, _where(xc2 > 1175.25, 0.0, w6), _where(xc < -1175.25, 0.0, w3))
+
+
+def _second_derivative_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * -1.702
+    e = np.exp(-np.abs(v2))
+    v3 = v * 1.702
+    e2 = np.exp(-np.abs(v3))
+    v4 = _where(v2 >= 0.0, 1.0, e) / (1.0 + e) * 0.003404
+    v5 = v4 * (_where(v3 >= 0.0, 1.0, e2) / (1.0 + e2))
+    return v5 * (1000.0 - v * (np.tanh(v * 0.851) * 851.0))
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     return dy * _derivative(x)
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    return dy * _derivative_narrow(x)
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    return dx * _derivative_narrow(x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -270,6 +307,14 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -300,13 +345,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

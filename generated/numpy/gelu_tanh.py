@@ -92,7 +92,7 @@ def _forward(x: Array) -> Array:
     v14 = v13 + v12
     v15 = _add_low(v13, v12)
     e = np.exp(-np.abs(v14))
-    v16 = e + e * -np.where(v14 < 0.0, -v15, v15)
+    v16 = e + e * -_where(v14 < 0.0, -v15, v15)
     v17 = _mul_low(xc, 1.5957691669464111) + xc * -4.534068042105272e-08
     v18 = xc * 1.5957691669464111
     v19 = v18 + v17
@@ -103,14 +103,22 @@ def _forward(x: Array) -> Array:
     v24 = (_add_low(v18, v17) + _add_low(v22, v21) + _add_low(v19, v23)) * 0.5
     e2 = np.exp((v19 + v23) * 0.5)
     v25 = e2 + e2 * v24
-    v26 = xc * (np.where(v14 >= 0.0, 1.0, v16) / (1.0 + v16))
-    w = np.where(xc < -30.133333333333333, 0.0, np.where(xc < -8.875, v25 * xc * v25, v26))
-    return np.where(x > 1073741824.0, x, w)
+    v26 = xc * (_where(v14 >= 0.0, 1.0, v16) / (1.0 + v16))
+    w = _where(xc < -30.133333333333333, 0.0, _where(xc < -8.875, v25 * xc * v25, v26))
+    return _where(x > 1073741824.0, x, w)
 
 
 def _forward_lean(x: Array) -> Array:
     mask = np.abs(x) * 0.7978845608028654 < 7.275957614183426e-12
-    return np.where(mask, np.abs(np.sign(x)), 0.0)
+    return _where(mask, np.abs(np.sign(x)), 0.0)
+
+
+def _forward_narrow(x: Array) -> Array:
+    mask = x == -np.inf
+    w = _where(mask, 1.0, x)
+    v = (w * w * w * 0.044715 + w) * 1.5957691216057308
+    e = np.exp(-np.abs(v))
+    return _where(mask, 0.0, w * (_where(v >= 0.0, 1.0, e) / (1.0 + e)))
 
 
 def _derivative(x: Array) -> Array:
@@ -130,8 +138,8 @@ def _derivative(x: Array) -> Array:
     v13 = _add_low(v2, v) + _add_low(v11, v10) + _add_low(v3, v12)
     v14 = v3 + v12
     e = np.exp(-np.abs(v14))
-    v15 = e + e * -np.where(v14 < 0.0, -v13, v13)
-    v16 = np.where(v14 >= 0.0, 1.0, v15) / (v15 + 1.0 + _add_low(v15, 1.0))
+    v15 = e + e * -_where(v14 < 0.0, -v13, v13)
+    v16 = _where(v14 >= 0.0, 1.0, v15) / (v15 + 1.0 + _add_low(v15, 1.0))
     v17 = _mul_low(xc, -1.5957691669464111) + xc * 4.534068042105272e-08
     v18 = xc * -1.5957691669464111
     v19 = v18 + v17
@@ -142,8 +150,8 @@ def _derivative(x: Array) -> Array:
     v24 = _add_low(v18, v17) + _add_low(v22, v21) + _add_low(v19, v23)
     v25 = v19 + v23
     e2 = np.exp(-np.abs(v25))
-    v26 = e2 + e2 * -np.where(v25 < 0.0, -v24, v24)
-    v27 = np.where(v25 >= 0.0, 1.0, v26) / (v26 + 1.0 + _add_low(v26, 1.0))
+    v26 = e2 + e2 * -_where(v25 < 0.0, -v24, v24)
+    v27 = _where(v25 >= 0.0, 1.0, v26) / (v26 + 1.0 + _add_low(v26, 1.0))
     v28 = xc * v27
     v29 = _mul_low(v28, 1.5957691669464111) + v28 * -4.534068042105272e-08
     v30 = v29 + 1.5957691669464111 * _mul_low(xc, v27)
@@ -207,8 +215,8 @@ def _derivative(x: Array) -> Array:
     v85 = v81 + v84
     v86 = _add_low(v80, v79) + _add_low(v83, v82) + _add_low(v81, v84) + -0.005534448397270183
     v87 = v78 * (v85 + 177245.390625 + (v86 + _add_low(v85, 177245.390625)))
-    w = np.where(mask2, v77, np.where(mask, v59, v43 * v16))
-    w2 = np.where(xc < -8.875, v78 * 5.641895835477563e-06 * v87, w)
+    w = _where(mask2, v77, _where(mask, v59, v43 * v16))
+    w2 = _where(xc < -8.875, v78 * 5.641895835477563e-06 * v87, w)
     v88 = _mul_low(v7, 0.044714998453855515) + v7 * 1.5461444854736329e-09
     v89 = v88 + 0.044714998453855515 * v8
     v90 = v7 * 0.044714998453855515
@@ -235,8 +243,21 @@ def _derivative(x: Array) -> Array:
     v111 = v109 + v108
     v112 = v111 + v40
     v113 = v110 + _add_low(v109, v108) + v41 + _add_low(v111, v40) + _add_low(v112, v16)
-    w3 = np.where(mask2, v77, np.where(mask, v59, v112 + v16 + v113))
-    return np.where(v92 >= 0.0, w3, np.where(xc < -30.133333333333333, 0.0, w2))
+    w3 = _where(mask2, v77, _where(mask, v59, v112 + v16 + v113))
+    return _where(v92 >= 0.0, w3, _where(xc < -30.133333333333333, 0.0, w2))
+
+
+def _derivative_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * v
+    v3 = v2 * v * 0.044715 + v
+    v4 = v3 * -1.5957691216057308
+    e = np.exp(-np.abs(v4))
+    v5 = v3 * 1.5957691216057308
+    e2 = np.exp(-np.abs(v5))
+    v6 = _where(v5 >= 0.0, 1.0, e2) / (1.0 + e2)
+    v7 = _where(v4 >= 0.0, 1.0, e) / (1.0 + e) * 1.5957691216057308 * v6
+    return v7 * (v2 * 0.134145 + 1.0) * v + v6
 
 
 def _second_derivative(x: Array) -> Array:
@@ -257,21 +278,21 @@ def _second_derivative(x: Array) -> Array:
     v15 = v14 + v13
     v16 = _add_low(v14, v13)
     e = np.exp(-np.abs(v15))
-    v17 = e + e * -np.where(v15 < 0.0, -v16, v16)
+    v17 = e + e * -_where(v15 < 0.0, -v16, v16)
     v18 = _mul_low(v11, 1.5957691669464111) + v11 * -4.534068042105272e-08
     v19 = v18 + 1.5957691669464111 * v10
     v20 = v11 * 1.5957691669464111
     v21 = v20 + v19
     v22 = _add_low(v20, v19)
     e2 = np.exp(-np.abs(v21))
-    v23 = e2 + e2 * -np.where(v21 < 0.0, -v22, v22)
+    v23 = e2 + e2 * -_where(v21 < 0.0, -v22, v22)
     v24 = x * x
     v25 = v24 * 26829.0 + 200000.0
     v26 = v24 * x
     v27 = np.tanh((v26 * 0.044715 + x) * 0.7978845608028654) * 0.3183098861837907
     v28 = v24 * 2140644488.1780074 + v25 * 79788.45608028653 - v27 * v25 * v25 * x
-    v29 = np.where(v15 >= 0.0, 1.0, v17) / (1.0 + v17)
-    v30 = v29 * (np.where(v21 >= 0.0, 1.0, v23) / (1.0 + v23)) * v28 / 5000000000.0
+    v29 = _where(v15 >= 0.0, 1.0, v17) / (1.0 + v17)
+    v30 = v29 * (_where(v21 >= 0.0, 1.0, v23) / (1.0 + v23)) * v28 / 5000000000.0
     v31 = (-1.5771935337098445e-09 * v24 + 2.7623829212360727e-08) * v24
     v32 = ((v31 + -2.667716554000564e-07) * v24 + 1.887053718054865e-06) * v24
     v33 = ((v32 + -1.037941275114439e-05) * v24 + 4.062352176259507e-05) * v24
@@ -291,58 +312,87 @@ def _second_derivative(x: Array) -> Array:
     v47 = ((v46 + -0.016711507565433756) * v38 + 0.02003536116232984) * v38
     v48 = ((v47 + 0.05675054097540951) * v38 + -0.16109481693212538) * v38
     v49 = ((v48 + -0.00816895188395005) * v38 + 0.43208111159384793) * v38
-    w = np.where(np.abs(x) < 1.0, v36, v30)
-    w2 = np.where(np.abs(v37) < 1.0, (v49 + -0.40954881741241905) * v38, w)
-    v50 = x + 1.418503999710083
-    v51 = v50 - -9.080745347735533e-09
-    v52 = (-8.94738983090815e-10 * v51 + -2.346283759123786e-09) * v51 + 8.163657829844087e-09
-    v53 = (v52 * v51 + 3.418351140159773e-08) * v51 + -2.0194910895409796e-08
-    v54 = (v53 * v51 + -2.7490040884974314e-07) * v51 + -2.3547598733471424e-07
-    v55 = (v54 * v51 + 1.498633136941218e-06) * v51 + 3.5714629377754935e-06
-    v56 = (v55 * v51 + -4.882314934953865e-06) * v51 + -2.918764639012361e-05
-    v57 = (v56 * v51 + -6.139751240010483e-06) * v51 + 0.0001761997339858533
-    v58 = (v57 * v51 + 0.00026173781400637376) * v51 + -0.0007514201346911107
-    v59 = (v58 * v51 + -0.002643461190382502) * v51 + 0.0007632001199798463
-    v60 = ((v59 * v51 + 0.016711507565433756) * v51 + 0.02003536116232984) * v51
-    v61 = ((v60 + -0.05675054097540951) * v51 + -0.16109481693212538) * v51
-    v62 = ((v61 + 0.00816895188395005) * v51 + 0.43208111159384793) * v51
-    w3 = np.where(np.abs(v50) < 1.0, (v62 + 0.40954881741241905) * v51, w2)
-    v63 = _mul_low(x, -1.5957691669464111) + x * 4.534068042105272e-08
-    v64 = x * -1.5957691669464111
-    v65 = v64 + v63
-    v66 = _mul_low(v4, -0.07135481387376785) + v4 * -2.3988323959931355e-09
-    v67 = v66 + -0.07135481387376785 * v5
-    v68 = v4 * -0.07135481387376785
-    v69 = v68 + v67
-    v70 = (_add_low(v64, v63) + _add_low(v68, v67) + _add_low(v65, v69)) * 0.5
-    e3 = np.exp((v65 + v69) * 0.5)
-    v71 = e3 + e3 * v70
-    v72 = v24 * 23839621269.57016
-    v73 = v24 * v24 * x * 1275803846.7739139
-    v74 = v26 * 19021265746.377636
-    v75 = x * 70898154036.22064
-    v76 = v71 * 3.591742442503331e-11 * (v71 * (v72 + 88857658763.16733 - v73 - v74 - v75))
-    w4 = np.where(x > 30.133333333333333, 0.0, np.where(x > 8.875, v76, w3))
-    v77 = _mul_low(x, 1.5957691669464111) + x * -4.534068042105272e-08
-    v78 = x * 1.5957691669464111
-    v79 = v78 + v77
-    v80 = _mul_low(v4, 0.07135481387376785) + v4 * 2.3988323959931355e-09
-    v81 = v80 + 0.07135481387376785 * v5
-    v82 = v4 * 0.07135481387376785
-    v83 = v82 + v81
-    v84 = (_add_low(v78, v77) + _add_low(v82, v81) + _add_low(v79, v83)) * 0.5
-    e4 = np.exp((v79 + v83) * 0.5)
-    v85 = e4 + e4 * v84
-    v86 = v85 * 3.591742442503331e-11 * (v85 * (v73 + v74 + v72 + v75 + 88857658763.16733))
-    return np.where(x < -30.133333333333333, 0.0, np.where(x < -8.875, v86, w4))
+    v50 = (v49 + -0.40954881741241905) * v38
+    w = _where(np.abs(v37) < 1.0, v50, _where(np.abs(x) < 1.0, v36, v30))
+    v51 = x + 1.418503999710083
+    v52 = v51 - -9.080745347735533e-09
+    v53 = (-8.94738983090815e-10 * v52 + -2.346283759123786e-09) * v52 + 8.163657829844087e-09
+    v54 = (v53 * v52 + 3.418351140159773e-08) * v52 + -2.0194910895409796e-08
+    v55 = (v54 * v52 + -2.7490040884974314e-07) * v52 + -2.3547598733471424e-07
+    v56 = (v55 * v52 + 1.498633136941218e-06) * v52 + 3.5714629377754935e-06
+    v57 = (v56 * v52 + -4.882314934953865e-06) * v52 + -2.918764639012361e-05
+    v58 = (v57 * v52 + -6.139751240010483e-06) * v52 + 0.0001761997339858533
+    v59 = (v58 * v52 + 0.00026173781400637376) * v52 + -0.0007514201346911107
+    v60 = (v59 * v52 + -0.002643461190382502) * v52 + 0.0007632001199798463
+    v61 = ((v60 * v52 + 0.016711507565433756) * v52 + 0.02003536116232984) * v52
+    v62 = ((v61 + -0.05675054097540951) * v52 + -0.16109481693212538) * v52
+    v63 = ((v62 + 0.00816895188395005) * v52 + 0.43208111159384793) * v52
+    v64 = _mul_low(x, -1.5957691669464111) + x * 4.534068042105272e-08
+    v65 = x * -1.5957691669464111
+    v66 = v65 + v64
+    v67 = _mul_low(v4, -0.07135481387376785) + v4 * -2.3988323959931355e-09
+    v68 = v67 + -0.07135481387376785 * v5
+    v69 = v4 * -0.07135481387376785
+    v70 = v69 + v68
+    v71 = (_add_low(v65, v64) + _add_low(v69, v68) + _add_low(v66, v70)) * 0.5
+    e3 = np.exp((v66 + v70) * 0.5)
+    v72 = e3 + e3 * v71
+    v73 = v24 * 23839621269.57016
+    v74 = v24 * v24 * x * 1275803846.7739139
+    v75 = v26 * 19021265746.377636
+    v76 = x * 70898154036.22064
+    v77 = v72 * 3.591742442503331e-11 * (v72 * (v73 + 88857658763.16733 - v74 - v75 - v76))
+    w2 = _where(np.abs(v51) < 1.0, (v63 + 0.40954881741241905) * v52, w)
+    v78 = _mul_low(x, 1.5957691669464111) + x * -4.534068042105272e-08
+    v79 = x * 1.5957691669464111
+    v80 = v79 + v78
+    v81 = _mul_low(v4, 0.07135481387376785) + v4 * 2.3988323959931355e-09
+    v82 = v81 + 0.07135481387376785 * v5
+    v83 = v4 * 0.07135481387376785
+    v84 = v83 + v82
+    v85 = (_add_low(v79, v78) + _add_low(v83, v82) + _add_low(v80, v84)) * 0.5
+    e4 = np.exp((v80 + v84) * 0.5)
+    v86 = e4 + e4 * v85
+    v87 = v86 * 3.591742442503331e-11 * (v86 * (v74 + v75 + v73 + v76 + 88857658763.16733))
+    w3 = _where(x > 30.133333333333333, 0.0, _where(x > 8.875, v77, w2))
+    return _where(x < -30.133333333333333, 0.0, _where(x < -8.875, v87, w3))
+
+
+def _second_derivative_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -1099511627776.0), 1099511627776.0)
+    v2 = v * v
+    v3 = v2 * v * 0.044715 + v
+    v4 = v3 * -1.5957691216057308
+    e = np.exp(-np.abs(v4))
+    v5 = v3 * 1.5957691216057308
+    e2 = np.exp(-np.abs(v5))
+    v6 = v2 * 26829.0 + 200000.0
+    v7 = np.tanh(v3 * 0.7978845608028654) * 0.3183098861837907 * v6 * v6 * v
+    v8 = _where(v4 >= 0.0, 1.0, e) / (1.0 + e) * (_where(v5 >= 0.0, 1.0, e2) / (1.0 + e2))
+    return v8 * (v6 * 79788.45608028653 + v2 * 2140644488.1780074 - v7) / 5000000000.0
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     return dy * _derivative(x)
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    return dy * _derivative_narrow(x)
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    return dx * _derivative_narrow(x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -386,6 +436,14 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -416,13 +474,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -118,48 +118,61 @@ def _forward(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
     mask = y < -64.0
     e2 = np.exp(y * 0.25)
-    w = np.where(mask, e2 * x * e2 * e2 * e2, x * (np.where(y >= 0.0, 1.0, e) / (1.0 + e)))
+    w = _where(mask, e2 * x * e2 * e2 * e2, x * (_where(y >= 0.0, 1.0, e) / (1.0 + e)))
     v = np.abs(x)
-    return np.where(mask & (v == np.inf), x, np.where(y < -2000.0, np.minimum(v, 0.0), w))
+    return _where(mask & (v == np.inf), x, _where(y < -2000.0, np.minimum(v, 0.0), w))
 
 
 def _forward_lean(x: Array, y: Array) -> Array:
-    return np.where(np.abs(y) < 2.9103830456733704e-11, np.sign(y) * np.sign(x), 0.0)
+    return _where(np.abs(y) < 2.9103830456733704e-11, np.sign(y) * np.sign(x), 0.0)
+
+
+def _forward_narrow(x: Array, y: Array) -> Array:
+    return x / (1.0 + np.exp(-y))
 
 
 def _derivative_x(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
-    return np.where(np.isnan(x), x, np.where(y >= 0.0, 1.0, e) / (1.0 + e))
+    return _where(np.isnan(x), x, _where(y >= 0.0, 1.0, e) / (1.0 + e))
+
+
+def _derivative_x_narrow(x: Array, y: Array) -> Array:
+    return _where(np.isnan(x), x, 1.0 / (1.0 + np.exp(-y)))
 
 
 def _derivative_y(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
     v = 1.0 + e
     v2 = -y
-    v3 = np.where(y >= 0.0, 1.0, e) / v * (np.where(v2 >= 0.0, 1.0, e) / v)
+    v3 = _where(y >= 0.0, 1.0, e) / v * (_where(v2 >= 0.0, 1.0, e) / v) * x
     mask = y > 64.0
     e2 = np.exp(v2 * 0.25)
     v4 = np.abs(x)
     v5 = np.minimum(v4, 0.0)
-    w = np.where(y > 2000.0, v5, np.where(mask, e2 * x * e2 * e2 * e2, v3 * x))
     mask2 = v4 == np.inf
+    w = _where(y > 2000.0, v5, _where(mask, e2 * x * e2 * e2 * e2, v3))
     mask3 = y < -64.0
     e3 = np.exp(y * 0.25)
-    w2 = np.where(mask3, e3 * x * e3 * e3 * e3, np.where(mask & mask2, x, w))
-    return np.where(mask3 & mask2, x, np.where(y < -2000.0, v5, w2))
+    w2 = _where(mask3, e3 * x * e3 * e3 * e3, _where(mask & mask2, x, w))
+    return _where(mask3 & mask2, x, _where(y < -2000.0, v5, w2))
 
 
 def _derivative_y_lean(x: Array, y: Array) -> Array:
-    return np.where(y * y < 2.9103830456733704e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
+    return _where(y * y < 2.9103830456733704e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
+
+
+def _derivative_y_narrow(x: Array, y: Array) -> Array:
+    e = np.exp(-np.abs(y))
+    return x * e / ((2.0 + e) * e + 1.0)
 
 
 def _second_derivative_xx(x: Array, y: Array) -> Array:
-    return np.where(np.isnan(y), y, np.where(np.isnan(x), x, 0.0))
+    return _where(np.isnan(y), y, _where(np.isnan(x), x, 0.0))
 
 
 def _second_derivative_xy(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
-    return np.where(np.isnan(x), x, e / ((2.0 + e) * e + 1.0))
+    return _where(np.isnan(x), x, e / ((2.0 + e) * e + 1.0))
 
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
@@ -170,28 +183,54 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
     e2 = np.exp(y * 0.25)
     v3 = np.abs(x)
     v4 = np.minimum(v3, 0.0)
-    w = np.where(y < -2000.0, v4, np.where(mask, e2 * x * e2 * e2 * e2, -v2))
+    w = _where(y < -2000.0, v4, _where(mask, e2 * x * e2 * e2 * e2, -v2))
     mask2 = v3 == np.inf
     mask3 = y > 64.0
     e3 = np.exp(-y * 0.25)
-    w2 = np.where(y > 2000.0, v4, np.where(mask3, e3 * -1.0 * (e3 * x) * e3 * e3, v2))
-    return np.where(y >= 0.0, np.where(mask3 & mask2, -x, w2), np.where(mask & mask2, x, w))
+    w2 = _where(y > 2000.0, v4, _where(mask3, e3 * -1.0 * (e3 * x) * e3 * e3, v2))
+    return _where(y >= 0.0, _where(mask3 & mask2, -x, w2), _where(mask & mask2, x, w))
 
 
 def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
-    return np.where(y * y < 7.275957614183426e-12, np.sign(y) * np.sign(x), 0.0)
+    return _where(y * y < 7.275957614183426e-12, np.sign(y) * np.sign(x), 0.0)
+
+
+def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
+    v = -np.abs(y)
+    e = np.exp(v)
+    v2 = e * np.expm1(v) * x / (((3.0 + e) * e + 3.0) * e + 1.0)
+    return _where(y >= 0.0, v2, -v2)
 
 
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_x(x, y)
 
 
+def _vjp_x_narrow(x: Array, y: Array, dout: Array) -> Array:
+    return dout * _derivative_x_narrow(x, y)
+
+
 def _vjp_y(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_y(x, y)
 
 
+def _vjp_y_narrow(x: Array, y: Array, dout: Array) -> Array:
+    return dout * _derivative_y_narrow(x, y)
+
+
 def _jvp(x: Array, y: Array, dx: Array, dy: Array) -> Array:
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
+
+
+def _jvp_narrow(x: Array, y: Array, dx: Array, dy: Array) -> Array:
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -220,6 +259,16 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative_x: _derivative_x_narrow,
+    _derivative_y: _derivative_y_narrow,
+    _second_derivative_yy: _second_derivative_yy_narrow,
+    _vjp_x: _vjp_x_narrow,
+    _vjp_y: _vjp_y_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -250,13 +299,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

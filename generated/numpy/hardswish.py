@@ -65,33 +65,51 @@ def hardswish_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> A
 
 
 def _forward(x: Array) -> Array:
-    return np.where(x <= -3.0, 0.0, np.where(x >= 3.0, x, x * (x + 3.0) / 6.0))
+    return _where(x <= -3.0, 0.0, _where(x >= 3.0, x, x * (x + 3.0) / 6.0))
 
 
 def _forward_lean(x: Array) -> Array:
-    w = np.where(np.abs(x) < 2.1827872842550278e-11, np.abs(np.sign(x)), 0.0)
-    return np.where((x >= 3.0) | (x <= -3.0), 0.0, w)
+    w = _where(np.abs(x) < 2.1827872842550278e-11, np.abs(np.sign(x)), 0.0)
+    return _where((x >= 3.0) | (x <= -3.0), 0.0, w)
 
 
 def _derivative(x: Array) -> Array:
     v = _mul_low(x, 0.3333333432674408) + x * -9.934107462565104e-09
     v2 = x * 0.3333333432674408
     v3 = v2 + v
-    w = np.where(x >= 3.0, 1.0, v3 + 0.5 + (_add_low(v2, v) + _add_low(v3, 0.5)))
-    return np.where(x <= -3.0, 0.0, w)
+    w = _where(x >= 3.0, 1.0, v3 + 0.5 + (_add_low(v2, v) + _add_low(v3, 0.5)))
+    return _where(x <= -3.0, 0.0, w)
+
+
+def _derivative_narrow(x: Array) -> Array:
+    return _where(x <= -3.0, 0.0, _where(x >= 3.0, 1.0, x / 3.0 + 0.5))
 
 
 def _second_derivative(x: Array) -> Array:
-    w = np.where((x >= 3.0) | (x <= -3.0), 0.0, 0.3333333333333333)
-    return np.where(np.isnan(x), x, w)
+    return _where(np.isnan(x), x, _where((x >= 3.0) | (x <= -3.0), 0.0, 0.3333333333333333))
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     return dy * _derivative(x)
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    return dy * _derivative_narrow(x)
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    return dx * _derivative_narrow(x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -135,6 +153,12 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _derivative: _derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -165,13 +189,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -88,19 +88,19 @@ def heaviside_vjp_value(x: ArrayLike, dy: ArrayLike, value: ArrayLike = 0.5) -> 
 
 
 def _forward(x: Array, value: Any) -> Array:
-    return np.where(np.isnan(x), x, np.where(x < 0.0, 0.0, np.where(x == 0.0, value, 1.0)))
+    return _where(np.isnan(x), x, _where(x < 0.0, 0.0, _where(x == 0.0, value, 1.0)))
 
 
 def _derivative(x: Array, value: Any) -> Array:
-    return np.where(np.isnan(x), x, 0.0)
+    return _where(np.isnan(x), x, 0.0)
 
 
 def _second_derivative(x: Array, value: Any) -> Array:
-    return np.where(np.isnan(x), x, 0.0)
+    return _where(np.isnan(x), x, 0.0)
 
 
 def _grad_value(x: Array, value: Any) -> Array:
-    return np.where(np.isnan(x), x, np.where(x < 0.0, 0.0, np.where(x == 0.0, 1.0, 0.0)))
+    return _where(np.isnan(x), x, _where(x < 0.0, 0.0, _where(x == 0.0, 1.0, 0.0)))
 
 
 def _vjp(x: Array, dy: Array, value: Any) -> Array:
@@ -115,6 +115,13 @@ def _vjp_value(x: Array, dy: Array, value: Any) -> Array:
     return dy * _grad_value(x, value)
 
 
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
+
+
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
     if dtype.kind != "V":
@@ -124,6 +131,9 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+}
 _BLOCK = 1 << 13
 
 
@@ -153,13 +163,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -183,32 +183,32 @@ def keras_relu_vjp_threshold(
 
 def _forward(x: Array, negative_slope: Any, max_value: Any, threshold: Any) -> Array:
     mask = x == -np.inf
-    w = np.where(mask, 1.0, x)
-    w2 = np.where(threshold <= w, w, (w - threshold) * negative_slope)
-    w3 = np.where(negative_slope > 0.0, -np.inf, 0.0)
-    return np.where(mask, w3, np.where(max_value <= w, max_value, w2))
+    w = _where(mask, 1.0, x)
+    w2 = _where(threshold <= w, w, (w - threshold) * negative_slope)
+    w3 = _where(negative_slope > 0.0, -np.inf, 0.0)
+    return _where(mask, w3, _where(max_value <= w, max_value, w2))
 
 
 def _derivative(x: Array, negative_slope: Any, max_value: Any, threshold: Any) -> Array:
-    w = np.where(max_value <= x, 0.0, np.where(threshold <= x, 1.0, negative_slope))
-    return np.where(np.isnan(x), x, w)
+    w = _where(max_value <= x, 0.0, _where(threshold <= x, 1.0, negative_slope))
+    return _where(np.isnan(x), x, w)
 
 
 def _second_derivative(x: Array, negative_slope: Any, max_value: Any, threshold: Any) -> Array:
-    return np.where(np.isnan(x), x, 0.0)
+    return _where(np.isnan(x), x, 0.0)
 
 
 def _grad_negative_slope(x: Array, negative_slope: Any, max_value: Any, threshold: Any) -> Array:
-    return np.where((max_value <= x) | (threshold <= x), 0.0, x - threshold)
+    return _where((max_value <= x) | (threshold <= x), 0.0, x - threshold)
 
 
 def _grad_max_value(x: Array, negative_slope: Any, max_value: Any, threshold: Any) -> Array:
-    return np.where(np.isnan(x), x, np.where(max_value <= x, 1.0, 0.0))
+    return _where(np.isnan(x), x, _where(max_value <= x, 1.0, 0.0))
 
 
 def _grad_threshold(x: Array, negative_slope: Any, max_value: Any, threshold: Any) -> Array:
-    w = np.where((max_value <= x) | (threshold <= x), 0.0, -negative_slope)
-    return np.where(np.isnan(x), x, w)
+    w = _where((max_value <= x) | (threshold <= x), 0.0, -negative_slope)
+    return _where(np.isnan(x), x, w)
 
 
 def _vjp(x: Array, dy: Array, negative_slope: Any, max_value: Any, threshold: Any) -> Array:
@@ -237,6 +237,13 @@ def _vjp_threshold(
     return dy * _grad_threshold(x, negative_slope, max_value, threshold)
 
 
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
+
+
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
     if dtype.kind != "V":
@@ -246,6 +253,9 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+}
 _BLOCK = 1 << 13
 
 
@@ -275,13 +285,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -93,23 +93,23 @@ def leaky_relu_vjp_negative_slope(
 
 
 def _forward(x: Array, negative_slope: Any) -> Array:
-    return np.where(x >= 0.0, x, x * negative_slope)
+    return _where(x >= 0.0, x, x * negative_slope)
 
 
 def _forward_lean(x: Array, negative_slope: Any) -> Array:
-    return np.where(x >= 0.0, 0.0, _mul_low(negative_slope, x))
+    return _where(x >= 0.0, 0.0, _mul_low(negative_slope, x))
 
 
 def _derivative(x: Array, negative_slope: Any) -> Array:
-    return np.where(np.isnan(x), x, np.where(x >= 0.0, 1.0, negative_slope))
+    return _where(np.isnan(x), x, _where(x >= 0.0, 1.0, negative_slope))
 
 
 def _second_derivative(x: Array, negative_slope: Any) -> Array:
-    return np.where(np.isnan(x), x, 0.0)
+    return _where(np.isnan(x), x, 0.0)
 
 
 def _grad_negative_slope(x: Array, negative_slope: Any) -> Array:
-    return np.where(x >= 0.0, 0.0, x)
+    return _where(x >= 0.0, 0.0, x)
 
 
 def _vjp(x: Array, dy: Array, negative_slope: Any) -> Array:
@@ -122,6 +122,13 @@ def _jvp(x: Array, dx: Array, negative_slope: Any) -> Array:
 
 def _vjp_negative_slope(x: Array, dy: Array, negative_slope: Any) -> Array:
     return dy * _grad_negative_slope(x, negative_slope)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -165,6 +172,9 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+}
 _BLOCK = 1 << 13
 
 
@@ -195,13 +205,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -69,7 +69,11 @@ def _forward(x: Array) -> Array:
 
 def _derivative(x: Array) -> Array:
     e = np.exp(-np.abs(x))
-    return np.where(-x >= 0.0, 1.0, e) / (1.0 + e)
+    return _where(-x >= 0.0, 1.0, e) / (1.0 + e)
+
+
+def _derivative_narrow(x: Array) -> Array:
+    return 1.0 / (np.exp(x) + 1.0)
 
 
 def _second_derivative(x: Array) -> Array:
@@ -81,8 +85,23 @@ def _vjp(x: Array, dy: Array) -> Array:
     return dy * _derivative(x)
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    return dy * _derivative_narrow(x)
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    return dx * _derivative_narrow(x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -94,6 +113,12 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _derivative: _derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -123,13 +148,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -69,26 +69,33 @@ def _forward(x: Array) -> Array:
 
 def _derivative(x: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
-    w = np.where(x == top, 1.0, 0.0)
-    return np.where(np.isnan(top), top, w / np.maximum(np.sum(w, axis=-1, keepdims=True), 1.0))
+    w = _where(x == top, 1.0, 0.0)
+    return _where(np.isnan(top), top, w / np.maximum(np.sum(w, axis=-1, keepdims=True), 1.0))
 
 
 def _second_derivative(x: Array) -> Array:
-    return np.where(np.isnan(x), x, 0.0)
+    return _where(np.isnan(x), x, 0.0)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
-    w = np.where(x == top, 1.0, 0.0)
-    w2 = np.where(np.isnan(top), top, w / np.maximum(np.sum(w, axis=-1, keepdims=True), 1.0))
+    w = _where(x == top, 1.0, 0.0)
+    w2 = _where(np.isnan(top), top, w / np.maximum(np.sum(w, axis=-1, keepdims=True), 1.0))
     return dy * w2
 
 
 def _jvp(x: Array, dx: Array) -> Array:
     top = np.max(x, axis=-1, keepdims=True)
-    w = np.where(x == top, 1.0, 0.0)
-    w2 = np.where(np.isnan(top), top, w / np.maximum(np.sum(w, axis=-1, keepdims=True), 1.0))
+    w = _where(x == top, 1.0, 0.0)
+    w2 = _where(np.isnan(top), top, w / np.maximum(np.sum(w, axis=-1, keepdims=True), 1.0))
     return np.sum(dx * w2, axis=-1, keepdims=True)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -100,8 +107,8 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
-# What rounds to float32 has its own.
-_NARROW = {
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
 }
 _BLOCK = 1 << 15
 

@@ -64,12 +64,17 @@ def _forward(x: Array) -> Array:
     v = np.maximum(np.maximum(x, -2000.0), -64.0)
     e = np.exp(x * 0.5)
     v2 = v * np.tanh(np.log1p(np.exp(-np.abs(v))) + np.maximum(v, 0.0))
-    return np.where(x < -2000.0, 0.0, np.where(x < -64.0, e * x * e, v2))
+    return _where(x < -2000.0, 0.0, _where(x < -64.0, e * x * e, v2))
 
 
 def _forward_lean(x: Array) -> Array:
     mask = np.abs(x) * 1.6666666666666667 < 2.2737367544323206e-11
-    return np.where(mask, np.abs(np.sign(x)), 0.0)
+    return _where(mask, np.abs(np.sign(x)), 0.0)
+
+
+def _forward_narrow(x: Array) -> Array:
+    xc = np.maximum(x, -1.152921504606847e18)
+    return xc * np.tanh(np.log1p(np.exp(-np.abs(xc))) + np.maximum(xc, 0.0))
 
 
 def _derivative(x: Array) -> Array:
@@ -94,13 +99,27 @@ def _derivative(x: Array) -> Array:
     v17 = ((v16 + -0.015821126561746095) * v7 + -0.02027182271668206) * v7
     v18 = ((v17 + 0.04190782104361015) * v7 + 0.20473126408010583) * v7 + 0.2669479140495345
     e2 = np.exp(v * 0.5)
-    w = np.where(v < -64.0, e2 * (v + 1.0) * e2, np.where(np.abs(v6) < 1.0, v18 * v7, v5))
+    w = _where(v < -64.0, e2 * (v + 1.0) * e2, _where(np.abs(v6) < 1.0, v18 * v7, v5))
     v19 = np.maximum(xc, 0.0)
     e3 = np.exp(-np.abs(v19))
     v20 = v19 * 4.0
     v21 = (((v20 + 4.0) * e3 + v20 + 6.0) * e3 + 4.0) * e3 + 1.0
     v22 = v21 / ((((8.0 + e3 * 4.0) * e3 + 8.0) * e3 + 4.0) * e3 + 1.0)
-    return np.where(xc >= 0.0, v22, np.where(v < -2000.0, 0.0, w))
+    return _where(xc >= 0.0, v22, _where(v < -2000.0, 0.0, w))
+
+
+def _derivative_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = np.minimum(v, 0.0)
+    e = np.exp(-np.abs(v2))
+    v3 = (4.0 + e) * e
+    v4 = v2 * 4.0
+    v5 = ((v3 + v4 + 6.0) * e + v4 + 4.0) * e / (((v3 + 8.0) * e + 8.0) * e + 4.0)
+    v6 = np.maximum(v, 0.0)
+    e2 = np.exp(-np.abs(v6))
+    v7 = v6 * 4.0
+    v8 = (((8.0 + e2 * 4.0) * e2 + 8.0) * e2 + 4.0) * e2 + 1.0
+    return _where(v >= 0.0, ((((v7 + 4.0) * e2 + v7 + 6.0) * e2 + 4.0) * e2 + 1.0) / v8, v5)
 
 
 def _second_derivative(x: Array) -> Array:
@@ -123,48 +142,74 @@ def _second_derivative(x: Array) -> Array:
     v15 = ((v14 + -0.00010538381917610564) * v6 + -0.0007927886724109194) * v6
     v16 = ((v15 + -0.002480068109336154) * v6 + -0.003860493935188739) * v6
     v17 = ((v16 + 0.003354052659335905) * v6 + 0.0373618956102373) * v6 + 0.09898193805255845
-    v18 = (v17 * v6 + 0.1087544107316427) * v6
+    w = _where(np.abs(v5) < 1.0, (v17 * v6 + 0.1087544107316427) * v6, v3 * e / (v4 + 8.0))
     e2 = np.exp(xc * 0.5)
-    w = np.where(np.abs(v5) < 1.0, v18, v3 * e / (v4 + 8.0))
-    w2 = np.where(xc < -2000.0, 0.0, np.where(xc < -40.0, e2 * (xc + 2.0) * e2, w))
+    w2 = _where(xc < -2000.0, 0.0, _where(xc < -40.0, e2 * (xc + 2.0) * e2, w))
     xc2 = np.maximum(x, 0.0)
-    v19 = np.minimum(np.minimum(xc2, 1000.0), 40.0)
-    v20 = np.abs(v19)
-    e3 = np.exp(-v20)
-    v21 = v19 * 8.0
-    v22 = (((v21 + 16.0) * e3 + v21 + 32.0) * e3 + 24.0 - v19 * 12.0) * e3 + 8.0
-    v23 = ((((24.0 + e3 * 8.0) * e3 + 36.0) * e3 + 32.0) * e3 + 18.0) * e3 + 6.0
-    v24 = (0.0031041350708983 * v19 + -0.005775080070614396) * v19 + -0.001182272652970303
-    v25 = ((v24 * v19 + 0.007461284638529286) * v19 + 0.01708641465227113) * v19
-    v26 = ((v25 + -0.0213196533237234) * v19 + -0.07109639133820435) * v19
-    v27 = ((v26 + 0.036033942085463594) * v19 + 0.23456000837662835) * v19
-    v28 = ((v27 + -0.007466666883424387) * v19 + -0.5503999999970992) * v19
-    v29 = (v22 - v21) * np.exp(v20 * -2.0) / (v23 * e3 + 1.0)
-    w3 = np.where(v20 < 0.25, (v28 + -0.09600000000001523) * v19 + 0.64, v29)
-    v30 = v19 - 1.490571141242981
-    v31 = v30 - 3.824244750226317e-08
-    v32 = (1.0427169105275014e-07 * v31 + 5.0863597744798306e-08) * v31
-    v33 = ((v32 + -8.769804610944292e-07) * v31 + 1.1835174016482099e-06) * v31
-    v34 = ((v33 + 2.589122407387575e-06) * v31 + -1.1648590659988362e-05) * v31
-    v35 = ((v34 + 9.505366740756295e-06) * v31 + 4.3431123633735416e-05) * v31
-    v36 = ((v35 + -0.0001371759318121766) * v31 + 4.58500245393173e-05) * v31
-    v37 = ((v36 + 0.0006082701346700853) * v31 + -0.0014013096475001502) * v31
-    v38 = ((v37 + -0.0002685218386850759) * v31 + 0.007002748869418532) * v31
-    v39 = ((v38 + -0.01153524888441694) * v31 + -0.00893224429206103) * v31
-    v40 = ((v39 + 0.059988881162763553) * v31 + -0.06665173991852807) * v31
-    v41 = ((v40 + -0.07970735516542529) * v31 + 0.28127277803034306) * v31
-    w4 = np.where(np.abs(v30) < 0.5, (v41 + -0.23069451159746054) * v31, w3)
+    v18 = np.minimum(np.minimum(xc2, 1000.0), 40.0)
+    v19 = np.abs(v18)
+    e3 = np.exp(-v19)
+    v20 = v18 * 8.0
+    v21 = (((v20 + 16.0) * e3 + v20 + 32.0) * e3 + 24.0 - v18 * 12.0) * e3 + 8.0
+    v22 = ((((24.0 + e3 * 8.0) * e3 + 36.0) * e3 + 32.0) * e3 + 18.0) * e3 + 6.0
+    v23 = (0.0031041350708983 * v18 + -0.005775080070614396) * v18 + -0.001182272652970303
+    v24 = ((v23 * v18 + 0.007461284638529286) * v18 + 0.01708641465227113) * v18
+    v25 = ((v24 + -0.0213196533237234) * v18 + -0.07109639133820435) * v18
+    v26 = ((v25 + 0.036033942085463594) * v18 + 0.23456000837662835) * v18
+    v27 = ((v26 + -0.007466666883424387) * v18 + -0.5503999999970992) * v18
+    v28 = (v21 - v20) * np.exp(v19 * -2.0) / (v22 * e3 + 1.0)
+    w3 = _where(v19 < 0.25, (v27 + -0.09600000000001523) * v18 + 0.64, v28)
+    v29 = v18 - 1.490571141242981
+    v30 = v29 - 3.824244750226317e-08
+    v31 = (1.0427169105275014e-07 * v30 + 5.0863597744798306e-08) * v30
+    v32 = ((v31 + -8.769804610944292e-07) * v30 + 1.1835174016482099e-06) * v30
+    v33 = ((v32 + 2.589122407387575e-06) * v30 + -1.1648590659988362e-05) * v30
+    v34 = ((v33 + 9.505366740756295e-06) * v30 + 4.3431123633735416e-05) * v30
+    v35 = ((v34 + -0.0001371759318121766) * v30 + 4.58500245393173e-05) * v30
+    v36 = ((v35 + 0.0006082701346700853) * v30 + -0.0014013096475001502) * v30
+    v37 = ((v36 + -0.0002685218386850759) * v30 + 0.007002748869418532) * v30
+    v38 = ((v37 + -0.01153524888441694) * v30 + -0.00893224429206103) * v30
+    v39 = ((v38 + 0.059988881162763553) * v30 + -0.06665173991852807) * v30
+    v40 = ((v39 + -0.07970735516542529) * v30 + 0.28127277803034306) * v30
+    w4 = _where(np.abs(v29) < 0.5, (v40 + -0.23069451159746054) * v30, w3)
     e4 = np.exp(xc2 * -2.0 * 0.5)
-    w5 = np.where(xc2 > 1000.0, 0.0, np.where(xc2 > 40.0, e4 * 8.0 * (e4 * (1.0 - xc2)), w4))
-    return np.where(x >= 0.0, w5, w2)
+    w5 = _where(xc2 > 1000.0, 0.0, _where(xc2 > 40.0, e4 * 8.0 * (e4 * (1.0 - xc2)), w4))
+    return _where(x >= 0.0, w5, w2)
+
+
+def _second_derivative_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    e = np.exp(-np.abs(v))
+    v2 = np.log1p(e) + np.maximum(v, 0.0)
+    e2 = np.exp(np.abs(v2) * -2.0)
+    v3 = 1.0 + e2
+    v4 = 1.0 + e
+    v5 = _where(v >= 0.0, 1.0, e) / v4
+    v6 = v * (_where(-v >= 0.0, 1.0, e) / v4) + 2.0 - v5 * 2.0 * np.tanh(v2) * v
+    return e2 * 4.0 / v3 / v3 * v5 * v6
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     return dy * _derivative(x)
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    return dy * _derivative_narrow(x)
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    return dx * _derivative_narrow(x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -193,6 +238,14 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -223,13 +276,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

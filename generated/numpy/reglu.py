@@ -115,32 +115,32 @@ def reglu_vjp(x: ArrayLike, y: ArrayLike, dout: ArrayLike) -> tuple[Array, ...]:
 
 def _forward(x: Array, y: Array) -> Array:
     mask = y > 0.0
-    v = np.where(np.abs(x) == np.inf, 1.0, x) * np.maximum(y, 0.0)
-    w = np.where(x == -np.inf, np.where(mask, -np.inf, 0.0), v)
-    return np.where(x == np.inf, np.where(mask, np.inf, 0.0), w)
+    v = _where(np.abs(x) == np.inf, 1.0, x) * np.maximum(y, 0.0)
+    w = _where(x == -np.inf, _where(mask, -np.inf, 0.0), v)
+    return _where(x == np.inf, _where(mask, np.inf, 0.0), w)
 
 
 def _derivative_x(x: Array, y: Array) -> Array:
-    return np.where(np.isnan(x), x, np.maximum(y, 0.0))
+    return _where(np.isnan(x), x, np.maximum(y, 0.0))
 
 
 def _derivative_y(x: Array, y: Array) -> Array:
     mask = y > 0.0
-    v = np.where(np.abs(x) == np.inf, 1.0, x) * np.where(mask, 1.0, 0.0)
-    w = np.where(x == -np.inf, np.where(mask, -np.inf, 0.0), v)
-    return np.where(np.isnan(y), y, np.where(x == np.inf, np.where(mask, np.inf, 0.0), w))
+    v = _where(np.abs(x) == np.inf, 1.0, x) * _where(mask, 1.0, 0.0)
+    w = _where(x == -np.inf, _where(mask, -np.inf, 0.0), v)
+    return _where(np.isnan(y), y, _where(x == np.inf, _where(mask, np.inf, 0.0), w))
 
 
 def _second_derivative_xx(x: Array, y: Array) -> Array:
-    return np.where(np.isnan(y), y, np.where(np.isnan(x), x, 0.0))
+    return _where(np.isnan(y), y, _where(np.isnan(x), x, 0.0))
 
 
 def _second_derivative_xy(x: Array, y: Array) -> Array:
-    return np.where(np.isnan(y), y, np.where(np.isnan(x), x, np.where(y > 0.0, 1.0, 0.0)))
+    return _where(np.isnan(y), y, _where(np.isnan(x), x, _where(y > 0.0, 1.0, 0.0)))
 
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
-    return np.where(np.isnan(y), y, np.where(np.isnan(x), x, 0.0))
+    return _where(np.isnan(y), y, _where(np.isnan(x), x, 0.0))
 
 
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
@@ -155,6 +155,13 @@ def _jvp(x: Array, y: Array, dx: Array, dy: Array) -> Array:
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
 
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
+
+
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
     if dtype.kind != "V":
@@ -164,6 +171,9 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+}
 _BLOCK = 1 << 13
 
 
@@ -193,13 +203,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

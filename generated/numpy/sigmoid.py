@@ -64,7 +64,11 @@ def sigmoid_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Arr
 
 def _forward(x: Array) -> Array:
     e = np.exp(-np.abs(x))
-    return np.where(x >= 0.0, 1.0, e) / (1.0 + e)
+    return _where(x >= 0.0, 1.0, e) / (1.0 + e)
+
+
+def _forward_narrow(x: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-x))
 
 
 def _derivative(x: Array) -> Array:
@@ -72,23 +76,44 @@ def _derivative(x: Array) -> Array:
     return e / ((2.0 + e) * e + 1.0)
 
 
+def _derivative_narrow(x: Array) -> Array:
+    e = np.exp(np.minimum(x, 512.0))
+    v = e + 1.0
+    return e / v / v
+
+
 def _second_derivative(x: Array) -> Array:
     e = np.exp(-np.abs(x))
     v = 1.0 + e
-    v2 = np.where(x >= 0.0, 1.0, e) / v * (np.where(-x >= 0.0, 1.0, e) / v)
-    return -(v2 * np.tanh(x * 0.5))
+    v2 = _where(x >= 0.0, 1.0, e) / v * (_where(-x >= 0.0, 1.0, e) / v) * np.tanh(x * 0.5)
+    return -v2
 
 
 def _second_derivative_lean(x: Array) -> Array:
-    return np.where(x * x < 7.275957614183426e-12, np.sign(x), 0.0)
+    return _where(x * x < 7.275957614183426e-12, np.sign(x), 0.0)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     return dy * _derivative(x)
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    return dy * _derivative_narrow(x)
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    return dx * _derivative_narrow(x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -117,6 +142,13 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -147,13 +179,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

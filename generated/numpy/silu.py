@@ -61,26 +61,38 @@ def silu_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
 def _forward(x: Array) -> Array:
     e = np.exp(-np.abs(x))
     e2 = np.exp(x * 0.5)
-    w = np.where(x < -64.0, e2 * x * e2, x * (np.where(x >= 0.0, 1.0, e) / (1.0 + e)))
-    return np.where(x < -2000.0, 0.0, w)
+    w = _where(x < -64.0, e2 * x * e2, x * (_where(x >= 0.0, 1.0, e) / (1.0 + e)))
+    return _where(x < -2000.0, 0.0, w)
 
 
 def _forward_lean(x: Array) -> Array:
-    return np.where(np.abs(x) < 1.4551915228366852e-11, np.abs(np.sign(x)), 0.0)
+    return _where(np.abs(x) < 1.4551915228366852e-11, np.abs(np.sign(x)), 0.0)
+
+
+def _forward_narrow(x: Array) -> Array:
+    xc = np.maximum(x, -1.152921504606847e18)
+    return xc / (1.0 + np.exp(-xc))
 
 
 def _derivative(x: Array) -> Array:
     mask = x == np.inf
-    w = np.where(mask, 1.0, x)
+    w = _where(mask, 1.0, x)
     v = np.minimum(w, 0.0)
     v2 = np.maximum(np.maximum(v, -2000.0), -64.0)
     e = np.exp(-np.abs(v2))
     e2 = np.exp(v * 0.5)
-    w2 = np.where(v < -64.0, e2 * (v + 1.0) * e2, (v2 + 1.0 + e) * e / ((2.0 + e) * e + 1.0))
+    w2 = _where(v < -64.0, e2 * (v + 1.0) * e2, (v2 + 1.0 + e) * e / ((2.0 + e) * e + 1.0))
     v3 = np.maximum(w, 0.0)
     e3 = np.exp(-np.abs(v3))
     v4 = ((v3 + 1.0) * e3 + 1.0) / ((2.0 + e3) * e3 + 1.0)
-    return np.where(mask, 1.0, np.where(w >= 0.0, v4, np.where(v < -2000.0, 0.0, w2)))
+    return _where(mask, 1.0, _where(w >= 0.0, v4, _where(v < -2000.0, 0.0, w2)))
+
+
+def _derivative_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 256.0)
+    e = np.exp(v)
+    v2 = e + 1.0
+    return (e + v + 1.0) * e / v2 / v2
 
 
 def _second_derivative(x: Array) -> Array:
@@ -104,7 +116,7 @@ def _second_derivative(x: Array) -> Array:
     v16 = ((v15 + -0.003862816776830254) * v4 + -0.001836670144762844) * v4
     v17 = ((v16 + 0.022487259234225326) * v4 + 0.07629586548655085) * v4 + 0.09153052016419229
     e2 = np.exp(xc * 0.5)
-    w = np.where(xc < -64.0, e2 * (xc + 2.0) * e2, np.where(np.abs(v3) < 1.0, v17 * v4, v2))
+    w = _where(xc < -64.0, e2 * (xc + 2.0) * e2, _where(np.abs(v3) < 1.0, v17 * v4, v2))
     xc2 = np.maximum(x, 0.0)
     v18 = np.minimum(np.minimum(xc2, 2000.0), 64.0)
     e3 = np.exp(-np.abs(v18))
@@ -124,18 +136,40 @@ def _second_derivative(x: Array) -> Array:
     v32 = ((v31 + 0.00011513070195845344) * v21 + -0.001366369691236773) * v21
     v33 = ((v32 + 0.003862816776830254) * v21 + -0.001836670144762844) * v21
     v34 = ((v33 + -0.022487259234225326) * v21 + 0.07629586548655085) * v21
-    w2 = np.where(np.abs(v20) < 1.0, (v34 + -0.09153052016419229) * v21, v19)
+    w2 = _where(np.abs(v20) < 1.0, (v34 + -0.09153052016419229) * v21, v19)
     e4 = np.exp(-xc2 * 0.5)
-    w3 = np.where(xc2 > 2000.0, 0.0, np.where(xc2 > 64.0, e4 * (2.0 - xc2) * e4, w2))
-    return np.where(x >= 0.0, w3, np.where(xc < -2000.0, 0.0, w))
+    w3 = _where(xc2 > 2000.0, 0.0, _where(xc2 > 64.0, e4 * (2.0 - xc2) * e4, w2))
+    return _where(x >= 0.0, w3, _where(xc < -2000.0, 0.0, w))
+
+
+def _second_derivative_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 256.0)
+    e = np.exp(v)
+    v2 = e + 1.0
+    return (e * 2.0 + v * 2.0 + 2.0 - v * v2) * e / v2 / v2 / v2
 
 
 def _vjp(x: Array, dy: Array) -> Array:
     return dy * _derivative(x)
 
 
+def _vjp_narrow(x: Array, dy: Array) -> Array:
+    return dy * _derivative_narrow(x)
+
+
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _jvp_narrow(x: Array, dx: Array) -> Array:
+    return dx * _derivative_narrow(x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -164,6 +198,14 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -194,13 +236,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -124,18 +124,27 @@ def softplus_threshold_vjp_threshold(
 
 def _forward(x: Array, beta: Any, threshold: Any) -> Array:
     v = x * beta
-    w = np.where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    w = _where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = beta * w
     e = np.exp(-np.abs(v3))
-    v4 = np.log1p(e + e * -np.where(v3 < 0.0, -v2, v2)) + np.maximum(v3, 0.0)
+    v4 = np.log1p(e + e * -_where(v3 < 0.0, -v2, v2)) + np.maximum(v3, 0.0)
     v5 = _mul_low(beta, x)
     v6 = beta * x
     e2 = np.exp(v6 * 0.5)
     v7 = e2 + e2 * (v5 * 0.5)
-    w2 = np.where(v < -64.0, v7 * (1.0 / beta) * v7, np.where(v > 64.0, x, v4 / beta))
+    w2 = _where(v < -64.0, v7 * (1.0 / beta) * v7, _where(v > 64.0, x, v4 / beta))
     mask = (v6 > threshold) | ((v6 == threshold) & (v5 > 0.0))
-    return np.where(np.isnan(x), x, np.where(mask, x, np.where(v < -2000.0, 0.0, w2)))
+    return _where(np.isnan(x), x, _where(mask, x, _where(v < -2000.0, 0.0, w2)))
+
+
+def _forward_narrow(x: Array, beta: Any, threshold: Any) -> Array:
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    mask = v2 == threshold
+    v3 = _where((v2 < threshold) | (mask & (v <= 0.0)), x, 1.0) * beta
+    v4 = (np.log1p(np.exp(-np.abs(v3))) + np.maximum(v3, 0.0)) / beta
+    return _where(np.isnan(x), x, _where((v2 > threshold) | (mask & (v > 0.0)), x, v4))
 
 
 def _derivative(x: Array, beta: Any, threshold: Any) -> Array:
@@ -143,10 +152,20 @@ def _derivative(x: Array, beta: Any, threshold: Any) -> Array:
     v2 = _mul_low(beta, v)
     v3 = beta * v
     e = np.exp(-np.abs(v3))
-    v4 = e + e * -np.where(v3 < 0.0, -v2, v2)
+    v4 = e + e * -_where(v3 < 0.0, -v2, v2)
     mask = (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0))
-    w = np.where(mask, 1.0, np.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
-    return np.where(x < -1.152921504606847e18, np.where(beta > 0.0, 0.0, 0.5), w)
+    w = _where(mask, 1.0, _where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
+    return _where(x < -1.152921504606847e18, _where(beta > 0.0, 0.0, 0.5), w)
+
+
+def _derivative_narrow(x: Array, beta: Any, threshold: Any) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * beta
+    e = np.exp(-np.abs(v2))
+    v3 = beta * v
+    mask = (v3 > threshold) | ((v3 == threshold) & (_mul_low(beta, v) > 0.0))
+    w = _where(mask, 1.0, _where(v2 >= 0.0, 1.0, e) / (1.0 + e))
+    return _where(x < -1.152921504606847e18, _where(beta > 0.0, 0.0, 0.5), w)
 
 
 def _second_derivative(x: Array, beta: Any, threshold: Any) -> Array:
@@ -155,38 +174,47 @@ def _second_derivative(x: Array, beta: Any, threshold: Any) -> Array:
     v3 = beta * v
     v4 = -v2
     e = np.exp(-np.abs(v3))
-    v5 = e + e * -np.where(v3 < 0.0, v4, v2)
-    v6 = np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
+    v5 = e + e * -_where(v3 < 0.0, v4, v2)
+    v6 = _where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)
     v7 = v * beta
     mask = v7 < -64.0
     e2 = np.exp(v3 * 0.5)
     v8 = e2 + e2 * (v2 * 0.5)
     v9 = v8 * beta * v8
     mask2 = v7 < -2000.0
-    w = np.where(mask2, 0.0, np.where(mask, v9, beta * v6 - v6 * v6 * beta))
     mask3 = v7 > 64.0
     v10 = -v3
     e3 = np.exp(v10 * 0.5)
     v11 = e3 + e3 * (v4 * 0.5)
     v12 = v11 * beta * v11
+    w = _where(mask3, v12, _where(mask2, 0.0, _where(mask, v9, beta * v6 - v6 * v6 * beta)))
     mask4 = v7 > 2000.0
-    v13 = e + e * -np.where(v10 < 0.0, -v4, v4)
-    v14 = np.where(v10 >= 0.0, 1.0, v13) / (1.0 + v13)
-    w2 = np.where(mask2, 0.0, np.where(mask, v9, beta * v14 - v14 * v14 * beta))
-    w3 = np.where(mask4, 0.0, np.where(mask3, v12, w2))
-    w4 = np.where(v7 >= 0.0, w3, np.where(mask4, 0.0, np.where(mask3, v12, w)))
-    return np.where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 0.0, w4)
+    v13 = e + e * -_where(v10 < 0.0, -v4, v4)
+    v14 = _where(v10 >= 0.0, 1.0, v13) / (1.0 + v13)
+    w2 = _where(mask2, 0.0, _where(mask, v9, beta * v14 - v14 * v14 * beta))
+    w3 = _where(v7 >= 0.0, _where(mask4, 0.0, _where(mask3, v12, w2)), _where(mask4, 0.0, w))
+    return _where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 0.0, w3)
+
+
+def _second_derivative_narrow(x: Array, beta: Any, threshold: Any) -> Array:
+    v = _mul_low(beta, x)
+    v2 = beta * x
+    mask = v2 == threshold
+    v3 = np.abs(_where((v2 < threshold) | (mask & (v <= 0.0)), x, 1.0) * beta)
+    e = np.exp(-v3)
+    w = _where((v2 > threshold) | (mask & (v > 0.0)), 0.0, beta * e / ((2.0 + e) * e + 1.0))
+    return _where(np.isnan(x), x, w)
 
 
 def _grad_beta(x: Array, beta: Any, threshold: Any) -> Array:
     v = x * beta
-    w = np.where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    w = _where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = beta * w
     v4 = -v2
     e = np.exp(-np.abs(v3))
-    v5 = e + e * -np.where(v3 < 0.0, v4, v2)
-    v6 = w * (np.where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / beta
+    v5 = e + e * -_where(v3 < 0.0, v4, v2)
+    v6 = w * (_where(v3 >= 0.0, 1.0, v5) / (1.0 + v5)) / beta
     mask = v < -64.0
     v7 = _mul_low(beta, x)
     v8 = beta * x
@@ -194,41 +222,80 @@ def _grad_beta(x: Array, beta: Any, threshold: Any) -> Array:
     v9 = e2 + e2 * (v7 * 0.5)
     v10 = 1.0 / beta / beta
     v11 = v9 * v10 * (v9 * (v - 1.0))
-    w2 = np.where(mask, v11, v6 - (np.log1p(v5) + np.maximum(v3, 0.0)) / beta / beta)
+    w2 = _where(mask, v11, v6 - (np.log1p(v5) + np.maximum(v3, 0.0)) / beta / beta)
     mask2 = v < -2000.0
     mask3 = v > 64.0
     e3 = np.exp(-v8 * 0.5)
     v12 = e3 + e3 * (-v7 * 0.5)
     v13 = v12 * v10 * (v12 * (-v - 1.0))
     mask4 = v > 2000.0
-    w3 = np.where(mask4, 0.0, np.where(mask3, v13, np.where(mask2, 0.0, w2)))
     v14 = -v3
-    v15 = e + e * -np.where(v14 < 0.0, -v4, v4)
-    v16 = -(w * (np.where(v14 >= 0.0, 1.0, v15) / (1.0 + v15)) / beta)
-    w4 = np.where(mask, v11, v16 - (np.log1p(v15) + np.maximum(v14, 0.0)) / beta / beta)
-    w5 = np.where(mask4, 0.0, np.where(mask3, v13, np.where(mask2, 0.0, w4)))
-    mask5 = (v8 > threshold) | ((v8 == threshold) & (v7 > 0.0))
-    return np.where(np.isnan(x), x, np.where(mask5, 0.0, np.where(v >= 0.0, w5, w3)))
+    v15 = e + e * -_where(v14 < 0.0, -v4, v4)
+    v16 = -(w * (_where(v14 >= 0.0, 1.0, v15) / (1.0 + v15)) / beta)
+    w3 = _where(mask, v11, v16 - (np.log1p(v15) + np.maximum(v14, 0.0)) / beta / beta)
+    w4 = _where(mask4, 0.0, _where(mask3, v13, _where(mask2, 0.0, w3)))
+    w5 = _where(v >= 0.0, w4, _where(mask4, 0.0, _where(mask3, v13, _where(mask2, 0.0, w2))))
+    w6 = _where((v8 > threshold) | ((v8 == threshold) & (v7 > 0.0)), 0.0, w5)
+    return _where(np.isnan(x), x, w6)
+
+
+def _grad_beta_narrow(x: Array, beta: Any, threshold: Any) -> Array:
+    xc = np.maximum(x, -1.152921504606847e18)
+    v = xc * beta
+    w = _where(v < 0.0, xc, 1.0)
+    v2 = w * beta
+    e = np.exp(-np.abs(v2))
+    v3 = w * (_where(v2 >= 0.0, 1.0, e) / (1.0 + e))
+    mask = v >= 0.0
+    w2 = _where(mask, xc, 1.0)
+    v4 = w2 * beta
+    v5 = -v4
+    e2 = np.exp(-np.abs(v4))
+    v6 = w2 * (_where(v5 >= 0.0, 1.0, e2) / (1.0 + e2))
+    v7 = -((v6 + (np.log1p(e2) + np.maximum(v5, 0.0)) / beta) / beta)
+    w3 = _where(mask, v7, (v3 - (np.log1p(e) + np.maximum(v2, 0.0)) / beta) / beta)
+    v8 = beta * xc
+    mask2 = (v8 > threshold) | ((v8 == threshold) & (_mul_low(beta, xc) > 0.0))
+    return _where(np.isnan(x), x, _where(mask2, 0.0, w3))
 
 
 def _grad_threshold(x: Array, beta: Any, threshold: Any) -> Array:
-    return np.where(np.isnan(x), x, 0.0)
+    return _where(np.isnan(x), x, 0.0)
 
 
 def _vjp(x: Array, dy: Array, beta: Any, threshold: Any) -> Array:
     return dy * _derivative(x, beta, threshold)
 
 
+def _vjp_narrow(x: Array, dy: Array, beta: Any, threshold: Any) -> Array:
+    return dy * _derivative_narrow(x, beta, threshold)
+
+
 def _jvp(x: Array, dx: Array, beta: Any, threshold: Any) -> Array:
     return dx * _derivative(x, beta, threshold)
+
+
+def _jvp_narrow(x: Array, dx: Array, beta: Any, threshold: Any) -> Array:
+    return dx * _derivative_narrow(x, beta, threshold)
 
 
 def _vjp_beta(x: Array, dy: Array, beta: Any, threshold: Any) -> Array:
     return dy * _grad_beta(x, beta, threshold)
 
 
+def _vjp_beta_narrow(x: Array, dy: Array, beta: Any, threshold: Any) -> Array:
+    return dy * _grad_beta_narrow(x, beta, threshold)
+
+
 def _vjp_threshold(x: Array, dy: Array, beta: Any, threshold: Any) -> Array:
     return dy * _grad_threshold(x, beta, threshold)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -255,6 +322,16 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _grad_beta: _grad_beta_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+    _vjp_beta: _vjp_beta_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -284,13 +361,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -63,8 +63,13 @@ def softsign_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Ar
 
 
 def _forward(x: Array) -> Array:
-    w = np.where(np.abs(x) == np.inf, 1.0, x)
-    return np.where(x == np.inf, 1.0, np.where(x == -np.inf, -1.0, w / (np.abs(w) + 1.0)))
+    w = _where(np.abs(x) == np.inf, 1.0, x)
+    return _where(x == np.inf, 1.0, _where(x == -np.inf, -1.0, w / (np.abs(w) + 1.0)))
+
+
+def _forward_narrow(x: Array) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    return v / (np.abs(v) + 1.0)
 
 
 def _derivative(x: Array) -> Array:
@@ -84,8 +89,13 @@ def _second_derivative(x: Array) -> Array:
     v8 = _mul_low(v4, v4) + v7 + v7
     v9 = v4 * v4
     v10 = (v5 + -1.0 + v6) * (np.sign(v) * 2.0) / (v9 + v8 + _add_low(v9, v8))
-    w = np.where(xc > 1.152921504606847e18, -(2.0 / xc / xc / xc), v10)
-    return np.where(x < -1.152921504606847e18, -(2.0 / x / x / x), w)
+    w = _where(xc > 1.152921504606847e18, -(2.0 / xc / xc / xc), v10)
+    return _where(x < -1.152921504606847e18, -(2.0 / x / x / x), w)
+
+
+def _second_derivative_narrow(x: Array) -> Array:
+    v = np.abs(x) + 1.0
+    return -(np.sign(x) * 2.0 / v / v / v)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
@@ -94,6 +104,13 @@ def _vjp(x: Array, dy: Array) -> Array:
 
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -120,6 +137,11 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(bits | (near != y), np.uint32).view(np.float32)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _second_derivative: _second_derivative_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -149,13 +171,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

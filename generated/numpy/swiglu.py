@@ -128,40 +128,48 @@ def _forward(x: Array, y: Array) -> Array:
     v9 = ((v8 + 0.002083333332919516) * y + -4.029053581341165e-14) * y
     v10 = ((v9 + -0.020833333333314528) * y + 1.2216067623518822e-15) * y
     v11 = x * y
-    v12 = np.where(y >= 0.0, 1.0, e) / (1.0 + e) * y * x
-    w = np.where(v < 1.0, ((v10 + 0.24999999999999975) * y + 0.5) * v11, v12)
+    v12 = ((v10 + 0.24999999999999975) * y + 0.5) * v11
+    w = _where(v < 1.0, v12, _where(y >= 0.0, 1.0, e) / (1.0 + e) * y * x)
     mask = y < -64.0
     e2 = np.exp(y * 0.25)
     v13 = np.abs(x)
-    w2 = np.where(mask, e2 * x * (e2 * y) * e2 * e2, w)
-    w3 = np.where(y < -2000.0, np.minimum(v13, 0.0), w2)
-    return np.where(mask & (v13 == np.inf), v11, w3)
+    w2 = _where(mask, e2 * x * (e2 * y) * e2 * e2, w)
+    return _where(mask & (v13 == np.inf), v11, _where(y < -2000.0, np.minimum(v13, 0.0), w2))
 
 
 def _forward_lean(x: Array, y: Array) -> Array:
-    w = np.where(y > 28.0, -np.sign(x * y), 0.0)
-    return np.where(np.abs(y) < 1.4551915228366852e-11, np.abs(np.sign(y)) * np.sign(x), w)
+    w = _where(y > 28.0, -np.sign(x * y), 0.0)
+    return _where(np.abs(y) < 1.4551915228366852e-11, np.abs(np.sign(y)) * np.sign(x), w)
+
+
+def _forward_narrow(x: Array, y: Array) -> Array:
+    yc = np.maximum(y, -1.152921504606847e18)
+    return x * yc / (1.0 + np.exp(-yc))
 
 
 def _derivative_x(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
     e2 = np.exp(y * 0.25)
-    v = y * (np.where(y >= 0.0, 1.0, e) / (1.0 + e))
-    w = np.where(y < -2000.0, 0.0, np.where(y < -64.0, e2 * y * e2 * e2 * e2, v))
-    return np.where(np.isnan(x), x, w)
+    w = _where(y < -64.0, e2 * y * e2 * e2 * e2, y * (_where(y >= 0.0, 1.0, e) / (1.0 + e)))
+    return _where(np.isnan(x), x, _where(y < -2000.0, 0.0, w))
 
 
 def _derivative_x_lean(x: Array, y: Array) -> Array:
-    return np.where(np.abs(y) < 1.4551915228366852e-11, np.abs(np.sign(y)), 0.0)
+    return _where(np.abs(y) < 1.4551915228366852e-11, np.abs(np.sign(y)), 0.0)
+
+
+def _derivative_x_narrow(x: Array, y: Array) -> Array:
+    yc = np.maximum(y, -1.152921504606847e18)
+    return _where(np.isnan(x), x, yc / (1.0 + np.exp(-yc)))
 
 
 def _derivative_y(x: Array, y: Array) -> Array:
     mask = y == np.inf
-    w = np.where(mask, 1.0, y)
+    w = _where(mask, 1.0, y)
     e = np.exp(-np.abs(w))
     mask2 = w >= 0.0
     v = 1.0 + e
-    v2 = np.where(mask2, 1.0, e) / v
+    v2 = _where(mask2, 1.0, e) / v
     v3 = w + 1.0
     v4 = w + 1.2784645557403564
     mask3 = np.abs(v4) < 1.0
@@ -180,22 +188,29 @@ def _derivative_y(x: Array, y: Array) -> Array:
     v17 = v16 * x * v5
     mask4 = w < -64.0
     e2 = np.exp(w * 0.25)
-    w2 = np.where(mask3, v17, v2 * (v3 - w * v2) * x)
+    w2 = _where(mask3, v17, v2 * (v3 - w * v2) * x)
     v18 = np.abs(x)
-    w3 = np.where(mask4, e2 * x * (e2 * v3) * e2 * e2, w2)
-    w4 = np.where(w < -2000.0, np.minimum(v18, 0.0), w3)
-    v19 = np.where(-w >= 0.0, 1.0, e) / v
-    w5 = np.where(mask3, v17, x * (w * v19 + v2 - v19 * v19 * w))
-    w6 = np.where(mask2, w5, np.where((v18 == np.inf) & mask4, x * v3, w4))
-    return np.where(mask, x, w6)
+    w3 = _where(mask4, e2 * x * (e2 * v3) * e2 * e2, w2)
+    w4 = _where(w < -2000.0, np.minimum(v18, 0.0), w3)
+    v19 = _where(-w >= 0.0, 1.0, e) / v
+    w5 = _where(mask3, v17, x * (w * v19 + v2 - v19 * v19 * w))
+    return _where(mask, x, _where(mask2, w5, _where((v18 == np.inf) & mask4, x * v3, w4)))
 
 
 def _derivative_y_lean(x: Array, y: Array) -> Array:
-    return np.where(np.abs(y) < 1.4551915228366852e-11, np.sign(y) * np.sign(x), 0.0)
+    return _where(np.abs(y) < 1.4551915228366852e-11, np.sign(y) * np.sign(x), 0.0)
+
+
+def _derivative_y_narrow(x: Array, y: Array) -> Array:
+    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
+    e = np.exp(-np.abs(v))
+    v2 = 1.0 + e
+    v3 = _where(v >= 0.0, 1.0, e) / v2 * (v * (_where(-v >= 0.0, 1.0, e) / v2) + 1.0)
+    return v3 * x
 
 
 def _second_derivative_xx(x: Array, y: Array) -> Array:
-    return np.where(np.isnan(y), y, np.where(np.isnan(x), x, 0.0))
+    return _where(np.isnan(y), y, _where(np.isnan(x), x, 0.0))
 
 
 def _second_derivative_xy(x: Array, y: Array) -> Array:
@@ -204,16 +219,24 @@ def _second_derivative_xy(x: Array, y: Array) -> Array:
     v = yc + 1.0
     v2 = (2.0 + e) * e + 1.0
     e2 = np.exp(yc * 0.25)
-    w = np.where(yc < -64.0, e2 * v * e2 * e2 * e2, (v + e) * e / v2)
-    w2 = np.where(yc >= 0.0, (v * e + 1.0) / v2, np.where(yc < -2000.0, 0.0, w))
-    return np.where(np.isnan(x), x, w2)
+    w = _where(yc < -64.0, e2 * v * e2 * e2 * e2, (v + e) * e / v2)
+    w2 = _where(yc >= 0.0, (v * e + 1.0) / v2, _where(yc < -2000.0, 0.0, w))
+    return _where(np.isnan(x), x, w2)
+
+
+def _second_derivative_xy_narrow(x: Array, y: Array) -> Array:
+    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
+    e = np.exp(-np.abs(v))
+    v2 = v + 1.0
+    v3 = (2.0 + e) * e + 1.0
+    return _where(np.isnan(x), x, _where(v >= 0.0, (v2 * e + 1.0) / v3, (v2 + e) * e / v3))
 
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
     mask = y >= 0.0
     v = e + 1.0 + _add_low(e, 1.0)
-    v2 = np.where(mask, 1.0, e) / v
+    v2 = _where(mask, 1.0, e) / v
     v3 = v2 * -2.0
     v4 = y * v2
     v5 = _mul_low(v4, -3.0) + -3.0 * _mul_low(y, v2)
@@ -278,13 +301,13 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
     mask4 = y < -64.0
     e2 = np.exp(y * 0.25)
     v62 = y + 2.0 + _add_low(y, 2.0)
-    w = np.where(mask3, v61, np.where(mask2, v38, v16 * x))
+    w = _where(mask3, v61, _where(mask2, v38, v16 * x))
     v63 = np.abs(x)
     v64 = np.minimum(v63, 0.0)
-    w2 = np.where(y < -2000.0, v64, np.where(mask4, e2 * x * (e2 * v62) * e2 * e2, w))
+    w2 = _where(y < -2000.0, v64, _where(mask4, e2 * x * (e2 * v62) * e2 * e2, w))
     mask5 = v63 == np.inf
     v65 = -y
-    v66 = np.where(v65 >= 0.0, 1.0, e) / v
+    v66 = _where(v65 >= 0.0, 1.0, e) / v
     v67 = v2 * 2.0
     v68 = v66 * v66
     v69 = _mul_low(y, v68) + y * _mul_low(v66, v66)
@@ -301,26 +324,53 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
     mask6 = y > 64.0
     e3 = np.exp(v65 * 0.25)
     v80 = v65 + 2.0 + _add_low(v65, 2.0)
-    w3 = np.where(mask3, v61, np.where(mask2, v38, v79 * x))
-    w4 = np.where(y > 2000.0, v64, np.where(mask6, e3 * x * (e3 * v80) * e3 * e3, w3))
-    w5 = np.where(mask6 & mask5, x * v80, w4)
-    return np.where(mask, w5, np.where(mask4 & mask5, x * v62, w2))
+    w3 = _where(mask3, v61, _where(mask2, v38, v79 * x))
+    w4 = _where(y > 2000.0, v64, _where(mask6, e3 * x * (e3 * v80) * e3 * e3, w3))
+    return _where(mask, _where(mask6 & mask5, x * v80, w4), _where(mask4 & mask5, x * v62, w2))
 
 
 def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
-    return np.where(y * y < 1.4551915228366852e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
+    return _where(y * y < 1.4551915228366852e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
+
+
+def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
+    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
+    e = np.exp(-np.abs(v))
+    v2 = 2.0 - v
+    v3 = v + 2.0
+    v4 = ((3.0 + e) * e + 3.0) * e + 1.0
+    return _where(v >= 0.0, (x * v2 + e * v3 * x) * e / v4, (e * v2 * x + x * v3) * e / v4)
 
 
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_x(x, y)
 
 
+def _vjp_x_narrow(x: Array, y: Array, dout: Array) -> Array:
+    return dout * _derivative_x_narrow(x, y)
+
+
 def _vjp_y(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_y(x, y)
 
 
+def _vjp_y_narrow(x: Array, y: Array, dout: Array) -> Array:
+    return dout * _derivative_y_narrow(x, y)
+
+
 def _jvp(x: Array, y: Array, dx: Array, dy: Array) -> Array:
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
+
+
+def _jvp_narrow(x: Array, y: Array, dx: Array, dy: Array) -> Array:
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -364,6 +414,17 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative_x: _derivative_x_narrow,
+    _derivative_y: _derivative_y_narrow,
+    _second_derivative_xy: _second_derivative_xy_narrow,
+    _second_derivative_yy: _second_derivative_yy_narrow,
+    _vjp_x: _vjp_x_narrow,
+    _vjp_y: _vjp_y_narrow,
+    _jvp: _jvp_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -394,13 +455,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

@@ -88,17 +88,24 @@ def _forward(x: Array, beta: Any) -> Array:
     v = _mul_low(beta, x)
     v2 = beta * x
     e = np.exp(-np.abs(v2))
-    v3 = e + e * -np.where(v2 < 0.0, -v, v)
+    v3 = e + e * -_where(v2 < 0.0, -v, v)
     v4 = x * beta
     e2 = np.exp(v2 * 0.5)
     v5 = e2 + e2 * (v * 0.5)
-    w = np.where(v4 < -64.0, v5 * x * v5, x * (np.where(v2 >= 0.0, 1.0, v3) / (1.0 + v3)))
-    return np.where(v4 > 64.0, x, np.where(v4 < -2000.0, 0.0, w))
+    w = _where(v4 < -64.0, v5 * x * v5, x * (_where(v2 >= 0.0, 1.0, v3) / (1.0 + v3)))
+    return _where(v4 > 64.0, x, _where(v4 < -2000.0, 0.0, w))
 
 
 def _forward_lean(x: Array, beta: Any) -> Array:
     mask = np.abs(x * beta) < 1.4551915228366852e-11
-    return np.where(mask, np.abs(np.sign(x)) * np.sign(beta), 0.0)
+    return _where(mask, np.abs(np.sign(x)) * np.sign(beta), 0.0)
+
+
+def _forward_narrow(x: Array, beta: Any) -> Array:
+    w = _where(np.abs(x) == np.inf, 1.0, x)
+    mask = beta > 0.0
+    w2 = _where(x == -np.inf, _where(mask, 0.0, -np.inf), w / (1.0 + np.exp(-(w * beta))))
+    return _where(x == np.inf, _where(mask, np.inf, _where(beta < 0.0, 0.0, np.inf)), w2)
 
 
 def _derivative(x: Array, beta: Any) -> Array:
@@ -106,8 +113,8 @@ def _derivative(x: Array, beta: Any) -> Array:
     v2 = beta * x
     v3 = -v
     e = np.exp(-np.abs(v2))
-    v4 = e + e * -np.where(v2 < 0.0, v3, v)
-    v5 = np.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v4 = e + e * -_where(v2 < 0.0, v3, v)
+    v5 = _where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
     v6 = x * beta
     v7 = v2 + 1.2784645557403564 + v - 1.297928265020314e-08
     v8 = (4.824747679022231e-13 * v7 + 5.481362797817524e-12) * v7 + 6.142598323951985e-12
@@ -126,15 +133,28 @@ def _derivative(x: Array, beta: Any) -> Array:
     e2 = np.exp(v2 * 0.5)
     v20 = e2 + e2 * (v * 0.5)
     v21 = v20 * (v6 + 1.0) * v20
-    w = np.where(mask, v21, np.where(np.abs(v6 + 1.2784645557403564) < 1.0, v18 * v7, v19))
+    w = _where(mask, v21, _where(np.abs(v6 + 1.2784645557403564) < 1.0, v18 * v7, v19))
     mask2 = v6 < -2000.0
     mask3 = v6 > 64.0
     v22 = -v2
-    v23 = e + e * -np.where(v22 < 0.0, -v3, v3)
-    v24 = np.where(v22 >= 0.0, 1.0, v23) / (1.0 + v23)
-    w2 = np.where(mask, v21, v24 * beta * x + v5 - v24 * v24 * beta * x)
-    w3 = np.where(mask3, 1.0, np.where(mask2, 0.0, w2))
-    return np.where(v6 >= 0.0, w3, np.where(mask3, 1.0, np.where(mask2, 0.0, w)))
+    v23 = e + e * -_where(v22 < 0.0, -v3, v3)
+    v24 = _where(v22 >= 0.0, 1.0, v23) / (1.0 + v23)
+    w2 = _where(mask2, 0.0, _where(mask, v21, v24 * beta * x + v5 - v24 * v24 * beta * x))
+    return _where(v6 >= 0.0, _where(mask3, 1.0, w2), _where(mask3, 1.0, _where(mask2, 0.0, w)))
+
+
+def _derivative_narrow(x: Array, beta: Any) -> Array:
+    xc = np.maximum(x, -1.152921504606847e18)
+    v = np.minimum(xc, 1.152921504606847e18)
+    v2 = v * beta
+    e = np.exp(-np.abs(v2))
+    v3 = 1.0 + e
+    v4 = _where(-v2 >= 0.0, 1.0, e) / v3 * beta * v + 1.0
+    mask = beta < 0.0
+    mask2 = beta > 0.0
+    w = _where(mask2, 1.0, _where(mask, 0.0, 0.5))
+    w2 = _where(xc > 1.152921504606847e18, w, v4 * (_where(v2 >= 0.0, 1.0, e) / v3))
+    return _where(x < -1.152921504606847e18, _where(mask2, 0.0, _where(mask, 1.0, 0.5)), w2)
 
 
 def _second_derivative(x: Array, beta: Any) -> Array:
@@ -142,15 +162,15 @@ def _second_derivative(x: Array, beta: Any) -> Array:
     v2 = beta * x
     v3 = -v
     e = np.exp(-np.abs(v2))
-    v4 = e + e * -np.where(v2 < 0.0, v3, v)
+    v4 = e + e * -_where(v2 < 0.0, v3, v)
     v5 = -v2
-    v6 = e + e * -np.where(v5 < 0.0, -v3, v3)
+    v6 = e + e * -_where(v5 < 0.0, -v3, v3)
     t = np.tanh(beta * x * 0.5)
     v7 = _mul_low(v2, t) + t * v
     v8 = v2 * t
     v9 = -(v8 + v7)
-    v10 = np.where(v2 >= 0.0, 1.0, v4) / (v4 + 1.0 + _add_low(v4, 1.0))
-    v11 = v10 * (np.where(v5 >= 0.0, 1.0, v6) / (v6 + 1.0 + _add_low(v6, 1.0)))
+    v10 = _where(v2 >= 0.0, 1.0, v4) / (v4 + 1.0 + _add_low(v4, 1.0))
+    v11 = v10 * (_where(v5 >= 0.0, 1.0, v6) / (v6 + 1.0 + _add_low(v6, 1.0)))
     v12 = v11 * beta * (v9 + 2.0 + (-_add_low(v8, v7) + _add_low(v9, 2.0)))
     v13 = np.abs(v2 + 2.399357318878174 + (v + _add_low(v2, 2.399357318878174)))
     v14 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
@@ -174,7 +194,7 @@ def _second_derivative(x: Array, beta: Any) -> Array:
     v32 = v30 * v14
     v33 = v32 + v31
     v34 = _add_low(v32, v31) + -3.420532315723257e-09 + _add_low(v33, -0.09153051674365997)
-    w = np.where(v13 < 1.0, (v33 + -0.09153051674365997 + v34) * beta * v14, v12)
+    w = _where(v13 < 1.0, (v33 + -0.09153051674365997 + v34) * beta * v14, v12)
     v35 = np.abs(v2 + -2.399357318878174 + (v + _add_low(v2, -2.399357318878174)))
     v36 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
     v37 = (-1.4975057869097913e-15 * v36 + -1.8525242826140174e-14) * v36
@@ -197,16 +217,26 @@ def _second_derivative(x: Array, beta: Any) -> Array:
     v54 = v52 * v36
     v55 = v54 + v53
     v56 = _add_low(v54, v53) + 3.420532315723257e-09 + _add_low(v55, 0.09153051674365997)
-    w2 = np.where(v35 < 1.0, (v55 + 0.09153051674365997 + v56) * beta * v36, w)
+    w2 = _where(v35 < 1.0, (v55 + 0.09153051674365997 + v56) * beta * v36, w)
     v57 = x * beta
     e2 = np.exp(v2 * 0.5)
     v58 = e2 + e2 * (v * 0.5)
-    w3 = np.where(v57 < -64.0, v58 * beta * (v58 * (v2 + 2.0 + (v + _add_low(v2, 2.0)))), w2)
+    w3 = _where(v57 < -64.0, v58 * beta * (v58 * (v2 + 2.0 + (v + _add_low(v2, 2.0)))), w2)
     e3 = np.exp(v5 * 0.5)
     v59 = e3 + e3 * (v3 * 0.5)
     v60 = v59 * beta * (v59 * (v5 + 2.0 + (v3 + _add_low(v5, 2.0))))
-    w4 = np.where(v57 > 64.0, v60, np.where(v57 < -2000.0, 0.0, w3))
-    return np.where(v57 > 2000.0, 0.0, w4)
+    return _where(v57 > 2000.0, 0.0, _where(v57 > 64.0, v60, _where(v57 < -2000.0, 0.0, w3)))
+
+
+def _second_derivative_narrow(x: Array, beta: Any) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * beta
+    e = np.exp(-np.abs(v2))
+    v3 = 1.0 + e
+    v4 = _where(-v2 >= 0.0, 1.0, e) / v3
+    v5 = _where(v2 >= 0.0, 1.0, e) / v3
+    v6 = v4 * v4 * v5 * beta * beta * v + v5 * 2.0 * v4 * beta
+    return v6 - v5 * v5 * v4 * beta * beta * v
 
 
 def _grad_beta(x: Array, beta: Any) -> Array:
@@ -214,8 +244,8 @@ def _grad_beta(x: Array, beta: Any) -> Array:
     v2 = beta * x
     v3 = -v
     e = np.exp(-np.abs(v2))
-    v4 = e + e * -np.where(v2 < 0.0, v3, v)
-    v5 = np.where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
+    v4 = e + e * -_where(v2 < 0.0, v3, v)
+    v5 = _where(v2 >= 0.0, 1.0, v4) / (1.0 + v4)
     v6 = x * beta
     mask = v6 > 64.0
     v7 = -v2
@@ -223,34 +253,59 @@ def _grad_beta(x: Array, beta: Any) -> Array:
     v8 = (e2 + e2 * (v3 * 0.5)) * x
     v9 = v8 * v8
     mask2 = v6 > 2000.0
-    w = np.where(mask2, 0.0, np.where(mask, v9, v5 * x * x - v5 * v5 * x * x))
+    w = _where(mask2, 0.0, _where(mask, v9, v5 * x * x - v5 * v5 * x * x))
     mask3 = v6 < -64.0
     e3 = np.exp(v2 * 0.5)
     v10 = (e3 + e3 * (v * 0.5)) * x
     v11 = v10 * v10
     mask4 = v6 < -2000.0
-    v12 = e + e * -np.where(v7 < 0.0, -v3, v3)
-    v13 = np.where(v7 >= 0.0, 1.0, v12) / (1.0 + v12)
-    w2 = np.where(mask2, 0.0, np.where(mask, v9, v13 * x * x - v13 * v13 * x * x))
-    w3 = np.where(mask4, 0.0, np.where(mask3, v11, w2))
-    return np.where(v6 >= 0.0, w3, np.where(mask4, 0.0, np.where(mask3, v11, w)))
+    v12 = e + e * -_where(v7 < 0.0, -v3, v3)
+    v13 = _where(v7 >= 0.0, 1.0, v12) / (1.0 + v12)
+    w2 = _where(mask2, 0.0, _where(mask, v9, v13 * x * x - v13 * v13 * x * x))
+    w3 = _where(mask4, 0.0, _where(mask3, v11, w2))
+    return _where(v6 >= 0.0, w3, _where(mask4, 0.0, _where(mask3, v11, w)))
 
 
 def _grad_beta_lean(x: Array, beta: Any) -> Array:
     v = beta * beta
-    return np.where(v * x * x < 4.850638409455617e-12, -(np.abs(np.sign(x)) * np.sign(v)), 0.0)
+    return _where(v * x * x < 4.850638409455617e-12, -(np.abs(np.sign(x)) * np.sign(v)), 0.0)
+
+
+def _grad_beta_narrow(x: Array, beta: Any) -> Array:
+    w = _where(np.abs(x) == np.inf, 1.0, x)
+    e = np.exp(-np.abs(w * beta))
+    return _where((x == -np.inf) | (x == np.inf), 0.0, e * w * w / ((2.0 + e) * e + 1.0))
 
 
 def _vjp(x: Array, dy: Array, beta: Any) -> Array:
     return dy * _derivative(x, beta)
 
 
+def _vjp_narrow(x: Array, dy: Array, beta: Any) -> Array:
+    return dy * _derivative_narrow(x, beta)
+
+
 def _jvp(x: Array, dx: Array, beta: Any) -> Array:
     return dx * _derivative(x, beta)
 
 
+def _jvp_narrow(x: Array, dx: Array, beta: Any) -> Array:
+    return dx * _derivative_narrow(x, beta)
+
+
 def _vjp_beta(x: Array, dy: Array, beta: Any) -> Array:
     return dy * _grad_beta(x, beta)
+
+
+def _vjp_beta_narrow(x: Array, dy: Array, beta: Any) -> Array:
+    return dy * _grad_beta_narrow(x, beta)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _mul_low(a: Array, b: Array) -> Array:
@@ -294,6 +349,16 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
+    _derivative: _derivative_narrow,
+    _second_derivative: _second_derivative_narrow,
+    _grad_beta: _grad_beta_narrow,
+    _vjp: _vjp_narrow,
+    _jvp: _jvp_narrow,
+    _vjp_beta: _vjp_beta_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -324,13 +389,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )

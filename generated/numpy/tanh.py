@@ -61,7 +61,7 @@ def _forward(x: Array) -> Array:
 
 
 def _forward_lean(x: Array) -> Array:
-    return np.where(x * x < 7.275957614183426e-12, -np.sign(x), 0.0)
+    return _where(x * x < 7.275957614183426e-12, -np.sign(x), 0.0)
 
 
 def _derivative(x: Array) -> Array:
@@ -74,14 +74,20 @@ def _second_derivative(x: Array) -> Array:
     e = np.exp(np.abs(x) * -2.0)
     v = 1.0 + e
     e2 = np.exp(x * -2.0 * 0.5)
-    w = np.where(x > 32.0, e2 * -8.0 * e2, np.tanh(x) * (e * 4.0 / v / v * -2.0))
+    w = _where(x > 32.0, e2 * -8.0 * e2, np.tanh(x) * (e * 4.0 / v / v * -2.0))
     e3 = np.exp(x * 2.0 * 0.5)
-    w2 = np.where(x < -32.0, e3 * 8.0 * e3, np.where(x > 1000.0, 0.0, w))
-    return np.where(x < -1000.0, 0.0, w2)
+    w2 = _where(x < -32.0, e3 * 8.0 * e3, _where(x > 1000.0, 0.0, w))
+    return _where(x < -1000.0, 0.0, w2)
 
 
 def _second_derivative_lean(x: Array) -> Array:
-    return np.where(x * x < 1.8189894035458565e-12, np.sign(x), 0.0)
+    return _where(x * x < 1.8189894035458565e-12, np.sign(x), 0.0)
+
+
+def _second_derivative_narrow(x: Array) -> Array:
+    e = np.exp(np.abs(x) * -2.0)
+    v = 1.0 + e
+    return np.tanh(x) * (e * 4.0 / v / v * -2.0)
 
 
 def _vjp(x: Array, dy: Array) -> Array:
@@ -90,6 +96,13 @@ def _vjp(x: Array, dy: Array) -> Array:
 
 def _jvp(x: Array, dx: Array) -> Array:
     return dx * _derivative(x)
+
+
+def _where(test: Any, a: Any, b: Any) -> Any:
+    """np.where, of bits: as fast for a test that looks random."""
+    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
+    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
+    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -118,6 +131,10 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
     return np.where(tie, beside, y)
 
 
+#: What computes what is rounded to float32, where that is cheaper.
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _second_derivative: _second_derivative_narrow,
+}
 _BLOCK = 1 << 13
 
 
@@ -148,13 +165,16 @@ def _map(
     dtype = _dtype(arrays, parameters) if dtype is None else dtype
     if out is not None and not np.can_cast(np.float16, out.dtype, "same_kind"):
         raise TypeError(f"expected out of a floating dtype, got {out.dtype}")
+    given, target = [*map(np.asarray, arrays)], dtype if out is None else out.dtype
+    if target == np.float32 and all(a.dtype.itemsize <= 4 for a in given):
+        kernel = _NARROW.get(kernel, kernel)
     values = [np.asarray(p, np.float64) for p in parameters]
-    operands = [*map(np.asarray, arrays), *(v for v in values if v.ndim)]
+    operands = [*given, *(v for v in values if v.ndim)]
     blocks: Any = np.nditer(
         [*operands, out],
         flags=["external_loop", "buffered", "zerosize_ok", "copy_if_overlap"],
         op_flags=[["readonly"]] * len(operands) + [["writeonly", "allocate", "no_broadcast"]],
-        op_dtypes=[np.dtype(np.float64)] * len(operands) + [dtype if out is None else out.dtype],
+        op_dtypes=[np.dtype(np.float64)] * len(operands) + [target],
         casting="unsafe",
         buffersize=_BLOCK,
     )
