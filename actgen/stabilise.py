@@ -337,24 +337,25 @@ class _Search:
                 break
             plan = kept
 
-    def narrow(self, written: Expr, most: float) -> Candidate | None:
-        """The cheapest that is right where float64 is rounded to float32, if below that cost.
+    def narrow(self, written: Expr, chosen: Program) -> Candidate | None:
+        """The cheapest that is right where float64 is rounded to float32, if that much cheaper.
 
         In float64 most formulas are right there as they were written, but for their tails.
         """
         for plan in (Plan("as written", written), Plan("as written", sympy.together(written))):
             first = self.consider(plan, "", plan.expr)
-            failing = self.bench.unrounded(first.program, every=False)
-            if failing:
-                for tail, make in treatments(plan.expr, self.act, failing, NARROW_BORDERS):
+            points = self.bench.unrounded(first.program, every=False)
+            if points:
+                for tail, make in treatments(plan.expr, self.act, points, NARROW_BORDERS):
                     treated = _in_time(make)
                     # A limit of what is not lifted may be none.
                     if treated is not None and not treated.has(sympy.I, sympy.nan, sympy.zoo):
                         self.consider(plan, tail, treated)
         for c in sorted(self.tried.values(), key=lambda c: narrow_cost(c.program)):
-            if narrow_cost(c.program) >= most:
+            if narrow_cost(c.program) >= CHEAPER * narrow_cost(chosen):
                 break
-            if not any(self.bench.unrounded(c.program, every) for every in (False, True)):
+            failing = any(self.bench.unrounded(c.program, every) for every in (False, True))
+            if not failing and self.bench.agree(c.program, chosen):
                 return c
         return None
 
@@ -378,7 +379,7 @@ def stabilise(lifted: Expr, written: Expr, act: Activation, bench: Bench) -> Cho
                     search.repair(replace(plan, fine=way != "plain"))
     chosen = min(search.tried.values(), key=lambda c: c.rank)
     every = tuple(map(_tried, search.tried.values()))
-    least = search.narrow(written, CHEAPER * narrow_cost(chosen.program))
+    least = search.narrow(written, chosen.program)
     return Choice(_brief(chosen), every, least and _brief(least))
 
 

@@ -6,6 +6,7 @@ A candidate is measured on some of the points first, and where it does well ther
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,8 @@ NARROW = 0.51
 #: Every so many of the points are looked at first, at (the defaults, other parameters); the rest
 #: where the candidate's worst error is no more than this.
 THIN, PROMISING = {"float32": (16, 8), "float64": (2, 4)}, 1.6
+#: So many numbers of any bits are tried, and such a share of ends.
+TRIED, ENDS = 20_000, 0.2
 #: So many points of each kind are kept in a score.
 KEPT = 400
 
@@ -161,6 +164,27 @@ class Bench:
         [points] = [p for p in self.stages[every] if p.fmt.name == "float32"]
         y = self._run(program, points, FORMATS["float64"])
         return _few(points.table[errors(y, points.truth, points.fmt) > NARROW])
+
+    def agree(self, program: Program, other: Program) -> bool:
+        """Whether both round alike, but for a hundredth of an ulp, at any float32 numbers."""
+        rng = np.random.default_rng(0)
+        values: dict[str, Any] = {}
+        for x in self.act.inputs:
+            bits = rng.integers(0, 1 << 32, TRIED, dtype=np.uint32)
+            ends = rng.choice([math.inf, -math.inf, math.nan, 0.0, 2.0**-149, -(2.0**-149)], TRIED)
+            values[x.name] = np.where(rng.random(TRIED) < ENDS, ends, bits.view(np.float32))
+        for setting in settings(self.act):
+            values |= {s.name: float(model.constant(v)) for s, v in setting.items()}
+            with np.errstate(all="ignore"):
+                y, true = (
+                    model.evaluate(p, values, FORMATS["float64"])[0] for p in (program, other)
+                )
+                near, ulp = y.astype(np.float32), np.spacing(np.abs(true).astype(np.float32))
+                alike = (near == true.astype(np.float32)) | (np.isnan(y) & np.isnan(true))
+                alike |= np.abs(y - true) <= 0.01 * ulp
+            if not alike.all():
+                return False
+        return True
 
     def _run(self, program: Program, points: Points, work: Format) -> Floats:
         values: dict[str, Any] = {s.name: points.table[:, i] for i, s in enumerate(self.act.inputs)}

@@ -49,7 +49,10 @@ def assembly(loop, signature) -> str:
         text = re.sub(f'target {word} = "[^"]*"', f'target {word} = "{value}"', text)
     # Numba's counting of references is for x86; only its name is needed.
     text = re.sub(
-        r"define \w+ (\w+ @NRT_\w+\([^)]*\))[^{]*\{.*?\n\}", r"declare \1", text, flags=re.S
+        r"define \w+ (\w+ @NRT_\w+\((?:[^()]|\([^()]*\))*\))[^{]*\{.*?\n\}",
+        r"declare \1",
+        text,
+        flags=re.S,
     )
     text = re.sub(r'"(?:target-cpu|target-features|tune-cpu)"="[^"]*"', "", text)
     return machine.emit_assembly(llvm.parse_assembly(text))

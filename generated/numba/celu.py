@@ -362,20 +362,6 @@ def _derivative_loop(like, n, out, x, alpha):
 
 
 @_inline
-def _derivative_narrow(x, alpha):
-    e = _exp(x / alpha)
-    return 1.0 if x > 0.0 else e
-
-
-@_loop
-def _derivative_narrow_loop(like, n, out, x, alpha):
-    x_at = _pointer(x, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _derivative_narrow(float64(x_at[i]), _each(alpha, i))
-
-
-@_inline
 def _second_derivative(x, alpha):
     xc = _minimum(x, 0.0)
     v = xc / alpha
@@ -398,20 +384,6 @@ def _second_derivative_loop(like, n, out, x, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative(float64(x_at[i]), _each(alpha, i))
-
-
-@_inline
-def _second_derivative_narrow(x, alpha):
-    v = _exp(x / alpha) / alpha
-    return 0.0 if x > 0.0 else v
-
-
-@_loop
-def _second_derivative_narrow_loop(like, n, out, x, alpha):
-    x_at = _pointer(x, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _second_derivative_narrow(float64(x_at[i]), _each(alpha, i))
 
 
 @_inline
@@ -470,20 +442,6 @@ def _vjp_loop(like, n, out, x, dy, alpha):
 
 
 @_inline
-def _vjp_narrow(x, dy, alpha):
-    return dy * _derivative_narrow(x, alpha)
-
-
-@_loop
-def _vjp_narrow_loop(like, n, out, x, dy, alpha):
-    x_at = _pointer(x, like)
-    dy_at = _pointer(dy, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]), _each(alpha, i))
-
-
-@_inline
 def _jvp(x, dx, alpha):
     return dx * _derivative(x, alpha)
 
@@ -495,20 +453,6 @@ def _jvp_loop(like, n, out, x, dx, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]), _each(alpha, i))
-
-
-@_inline
-def _jvp_narrow(x, dx, alpha):
-    return dx * _derivative_narrow(x, alpha)
-
-
-@_loop
-def _jvp_narrow_loop(like, n, out, x, dx, alpha):
-    x_at = _pointer(x, like)
-    dx_at = _pointer(dx, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]), _each(alpha, i))
 
 
 @_inline
@@ -960,7 +904,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative_narrow(float64(kept_at[0 + i]), 1.0)
+        y = _derivative(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1004,7 +948,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative_narrow(float64(kept_at[0 + i]), 1.0)
+        y = _second_derivative(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1092,7 +1036,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1138,7 +1082,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1243,10 +1187,6 @@ _DEFAULTS = (1.0,)
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW = {
     _forward_loop: _forward_narrow_loop,
-    _derivative_loop: _derivative_narrow_loop,
-    _second_derivative_loop: _second_derivative_narrow_loop,
-    _vjp_loop: _vjp_narrow_loop,
-    _jvp_loop: _jvp_narrow_loop,
 }
 
 
@@ -1302,6 +1242,82 @@ def _dtype(arrays: tuple[ArrayLike, ...], parameters: tuple[ArrayLike, ...]) -> 
     return np.dtype(np.float64) if dtype.kind in "biu" else dtype
 
 
+# 16-bit numbers by their bits: read as float32, and float32 rounded to them.
+
+
+@_inline
+def _bfloat16_bits(size):
+    """Of the nearest bfloat16, from those of a positive float32."""
+    odd = size >> np.uint32(16) & np.uint32(1)
+    number = (size + np.uint32(0x7FFF) + odd) >> np.uint32(16)
+    return np.uint32(0x7FC0) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_inline
+def _float16_bits(size):
+    """Of the nearest float16, from those of a positive float32."""
+    # Added to a half, the least bit of the sum is that of a subnormal number.
+    small = np.float32(np.uint32(size).view(np.float32) + np.float32(0.5)).view(np.uint32)
+    odd = size >> np.uint32(13) & np.uint32(1)
+    number = (size - np.uint32(0x38000000) + np.uint32(0xFFF) + odd) >> np.uint32(13)
+    number = small - np.uint32(0x3F000000) if size < np.uint32(0x38800000) else number
+    number = np.uint32(0x7C00) if size >= np.uint32(0x47800000) else number
+    return np.uint32(0x7E00) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_loop
+def _from_bfloat16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        out_at[i] = np.uint32(x_at[i]) << np.uint32(16)
+
+
+@_loop
+def _from_float16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        bits = np.uint32(x_at[i])
+        size = (bits & np.uint32(0x7FFF)) << np.uint32(13)
+        number = np.float32(np.uint32(size).view(np.float32) * np.float32(2.0**112)).view(np.uint32)
+        number = size | np.uint32(0x7F800000) if size >= np.uint32(0x0F800000) else number
+        out_at[i] = number | (bits & np.uint32(0x8000)) << np.uint32(16)
+
+
+@_loop
+def _to_bfloat16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _bfloat16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        doubts_at[i] = np.uint32((size + np.uint32(0x8001)) & np.uint32(0xFFFF)) < np.uint32(3)
+
+
+@_loop
+def _to_float16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _float16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        below = np.uint32(size - np.uint32(size > np.uint32(0)))
+        above = np.uint32(size + np.uint32(size < np.uint32(0x7F800000)))
+        doubts_at[i] = _float16_bits(below) != _float16_bits(above)
+
+
+#: Kind of a 16-bit dtype → the loops from it and to it.
+_HALVES = {"V": (_from_bfloat16, _to_bfloat16), "f": (_from_float16, _to_float16)}
+_HALF = np.uint16(0)
 _BLOCK = 1 << 13
 
 
@@ -1337,11 +1353,13 @@ def _map(
                     table = _table(loop, kind, numbers, lean)
                     _run(_lookup, (2, 2, 0), _HALF, y.size, *places, _at(table))
                     return y
-                of = _MULTIPLIED.get(loop.__name__)
-                if of is not None and kind.kind == "V" and first.size >= _BLOCK:  # bfloat16
-                    table = _wide_table(of, kind, numbers)
-                    _run(_multiplied, (2, 2, 2, 0), _HALF, y.size, *places, _at(table))
-                    return y
+                if len(arrays) > 1 and kind.itemsize == 2 and kind.isnative:
+                    through = functools.partial(_through, loop, kind, numbers, lean)
+                    apart = y if places[0] not in places[1:] else np.empty_like(y)
+                    _run(through, [2] * len(places), _HALF, y.size, _at(apart), *places[1:])
+                    if apart is not y:
+                        y[...] = apart
+                    return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
 
 
@@ -1363,9 +1381,6 @@ def _apart(out: Array, places: Sequence[int]) -> bool:
     return all(place == first or abs(place - first) >= size for place in places)
 
 
-_HALF = np.uint16(0)
-
-
 @_loop
 def _lookup(like, n, out, x, table):
     x_at = _pointer(x, like)
@@ -1382,47 +1397,56 @@ def _table(loop: Any, dtype: np.dtype[Any], parameters: tuple[float, ...], lean:
     return _broadcast(loop, (every,), parameters, None, dtype, lean)
 
 
-#: Loops that multiply their second array by a function of the first: that function's loop.
-_MULTIPLIED = {
-    "_vjp_loop": _derivative_loop,
-    "_jvp_loop": _derivative_loop,
-    "_vjp_alpha_loop": _grad_alpha_loop,
-}
+def _through(
+    loop: Any,
+    kind: np.dtype[Any],
+    numbers: tuple[float, ...],
+    lean: Any,
+    like: Any,
+    n: int,
+    out: int,
+    *arrays: int,
+) -> None:
+    """A loop over 16-bit numbers, in float32 between; in float64 where that might round wrongly."""
+    widen, narrow = _HALVES[kind.kind]
+    fast, rest = _fastest(loop, np.dtype(np.float32), numbers)
+    kept, doubts = np.empty((1 + len(arrays), min(n, _PART)), np.float32), np.empty(n, np.bool_)
+    y, *wide = (_at(row) for row in kept)
+    for first in range(0, n, _PART):
+        count = min(n - first, _PART)
+        for into, array in zip(wide, arrays):
+            widen(like, count, into, array + 2 * first)
+        fast(np.float32(0.0), count, y, *wide, *rest)
+        narrow(like, count, out + 2 * first, y, _at(doubts) + first)
+    places = np.flatnonzero(doubts)
+    if places.size:
+        given = np.empty((len(arrays), places.size), np.uint16)
+        for row, array in zip(given, arrays):
+            _gather(like, places.size, _at(row), array, _at(places))
+        of = tuple([row.view(kind) for row in given])
+        exact = _broadcast(loop, of, numbers, None, kind, lean)
+        _scatter(like, places.size, out, _at(exact), _at(places))
 
 
 @_loop
-def _multiplied(like, n, out, x, by, table):
-    x_at = _pointer(x, like)
-    by_at = _pointer(by, like)
-    table_at = _pointer(table, float64(0.0))
+def _gather(like, n, out, x, places):
     out_at = _pointer(out, like)
-    found = np.empty(512)
-    for first in range(0, n, 512):
-        count = min(n - first, 512)
-        for i in range(count):  # apart, as no vector instruction looks up
-            found[i] = table_at[x_at[first + i]]
-        for i in range(count):
-            factor = np.uint32(np.uint32(by_at[first + i]) << np.uint32(16)).view(np.float32)
-            out_at[first + i] = _bfloat16(found[i] * float64(factor))
+    x_at = _pointer(x, like)
+    places_at = _pointer(places, np.int64(0))
+    for i in range(n):
+        out_at[i] = x_at[places_at[i]]
 
 
-@_inline
-def _bfloat16(value):
-    """The bits of the nearest bfloat16: through float32, where it is rounded to odd."""
-    near = np.float32(value)
-    bits = np.int64(near.view(np.uint32)) - (abs(float64(near)) > abs(value))
-    bits = bits | (float64(near) != value)
-    return 0x7FC0 if value != value else (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+@_loop
+def _scatter(like, n, out, x, places):
+    out_at = _pointer(out, like)
+    x_at = _pointer(x, like)
+    places_at = _pointer(places, np.int64(0))
+    for i in range(n):
+        out_at[places_at[i]] = x_at[i]
 
 
-@functools.lru_cache(16)
-def _wide_table(loop: Any, dtype: np.dtype[Any], parameters: tuple[float, ...]) -> Array:
-    """The float64 results at all 65,536 values of a 16-bit dtype."""
-    with np.errstate(all="ignore"):  # signalling NaN
-        every = np.arange(1 << 16, dtype=np.uint16).view(dtype).astype(np.float64)
-    y = np.empty_like(every)
-    loop(0.0, y.size, _at(y), _at(every), *parameters)
-    return y
+_PART = 1 << 15
 
 
 def _broadcast(

@@ -490,8 +490,31 @@ def _forward_lean_loop(like, n, out, x, y):
 
 @_inline
 def _forward_narrow(x, y):
-    yc = _maximum(y, -1.152921504606847e18)
-    return _erfc(yc * -0.7071067811865476) * 0.5 * yc * x
+    v = y * -0.7071067811865476
+    mask = y < -11.3125
+    e = _exp(y * y * -0.5 * 0.25)
+    v2 = (v - 3.0) / (v + 3.0)
+    v3 = (3.4630370129216585e-10 * v2 + 5.647911432100505e-10) * v2 + -3.351099210942262e-09
+    v4 = ((v3 * v2 + -7.109872266199085e-09) * v2 + 1.588979642624752e-08) * v2
+    v5 = ((v4 + 5.1084522747162506e-08) * v2 + -4.64769731037038e-08) * v2
+    v6 = ((v5 + -2.9357097574620674e-07) * v2 + 6.024321679611102e-08) * v2
+    v7 = ((v6 + 1.588852762000617e-06) * v2 + 2.610372842964935e-07) * v2
+    v8 = ((v7 + -8.990103540492358e-06) * v2 + -1.5145562284176214e-06) * v2
+    v9 = ((v8 + 5.6119377734402204e-05) * v2 + -2.055155668669467e-05) * v2
+    v10 = ((v9 + -0.0003672884779960789) * v2 + 0.0006458141936875262) * v2
+    v11 = ((v10 + 0.0016185691265650187) * v2 + -0.009750689291695548) * v2
+    v12 = ((v11 + 0.021957764012706233) * v2 + -0.023803913108728765) * v2
+    v13 = ((v12 + -0.010235388899009622) * v2 + 0.09902075367944134) * v2
+    v14 = ((v13 + -0.2309273330838092) * v2 + 0.7160046047255598) / (v + 1.0)
+    v15 = v14 * 0.5
+    v16 = e * v15 * (e * x) * (e * y) * e
+    v17 = _erfc(v) * 0.5 * y * x
+    v18 = abs(x)
+    v19 = _minimum(v18, 0.0)
+    w = v16 if mask else v17
+    v20 = v15 * y * x
+    w2 = v19 if y < -63.25 else w
+    return v20 if mask & (v18 == math.inf) else w2
 
 
 @_loop
@@ -675,24 +698,6 @@ def _derivative_y_lean_loop(like, n, out, x, y):
 
 
 @_inline
-def _derivative_y_narrow(x, y):
-    v = _minimum(_maximum(y, -1.152921504606847e18), 1.152921504606847e18)
-    v2 = _minimum(abs(v * 0.7071067811865476), 40.0)
-    v3 = _erfc(v * -0.7071067811865476) * 1.772453850905516
-    v4 = (v3 + v * (_exp(-(v2 * v2)) * 1.4142135623730951)) * 0.28209479177387814
-    return x * v4
-
-
-@_loop
-def _derivative_y_narrow_loop(like, n, out, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _derivative_y_narrow(float64(x_at[i]), float64(y_at[i]))
-
-
-@_inline
 def _second_derivative_xx(x, y):
     w = x if math.isnan(x) else 0.0
     return y if math.isnan(y) else w
@@ -857,9 +862,23 @@ def _second_derivative_yy_lean_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_yy_narrow(x, y):
-    v = _minimum(_maximum(y, -1.152921504606847e18), 1.152921504606847e18)
-    v2 = v * v
-    return _exp(v2 * -0.5) * 0.3989422804014327 * (2.0 - v2) * x
+    yc = _maximum(y, -32.0)
+    v = yc * yc * -0.5
+    v2 = _mul_low(yc, yc) * -0.5
+    e = _exp(v)
+    v3 = yc * yc
+    mask = yc > 11.3125
+    e2 = _exp(v * 0.25)
+    v4 = e2 + e2 * (v2 * 0.25)
+    v5 = 2.0 - v3
+    v6 = v4 * 0.3989422804014327 * (v4 * x) * (v4 * v5) * v4
+    v7 = (e + e * v2) * 0.7978845608028654 * (1.0 - v3 * 0.5) * x
+    v8 = abs(x)
+    v9 = _minimum(v8, 0.0)
+    w = v6 if mask else v7
+    v10 = v5 * x * 0.3989422804014327
+    w2 = v9 if yc > 63.25 else w
+    return v10 if (v8 == math.inf) & mask else w2
 
 
 @_loop
@@ -917,21 +936,6 @@ def _vjp_y_loop(like, n, out, x, y, dout):
 
 
 @_inline
-def _vjp_y_narrow(x, y, dout):
-    return dout * _derivative_y_narrow(x, y)
-
-
-@_loop
-def _vjp_y_narrow_loop(like, n, out, x, y, dout):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    dout_at = _pointer(dout, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _vjp_y_narrow(float64(x_at[i]), float64(y_at[i]), float64(dout_at[i]))
-
-
-@_inline
 def _jvp(x, y, dx, dy):
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
@@ -949,7 +953,7 @@ def _jvp_loop(like, n, out, x, y, dx, dy):
 
 @_inline
 def _jvp_narrow(x, y, dx, dy):
-    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y(x, y)
 
 
 @_loop
@@ -1381,7 +1385,7 @@ def _derivative_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative_y_narrow(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
+        y = _derivative_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1475,9 +1479,7 @@ def _vjp_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_y_narrow(
-            float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i])
-        )
+        y = _vjp_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1536,11 +1538,9 @@ _DEFAULTS = ()
 _NARROW = {
     _forward_loop: _forward_narrow_loop,
     _derivative_x_loop: _derivative_x_narrow_loop,
-    _derivative_y_loop: _derivative_y_narrow_loop,
     _second_derivative_xy_loop: _second_derivative_xy_narrow_loop,
     _second_derivative_yy_loop: _second_derivative_yy_narrow_loop,
     _vjp_x_loop: _vjp_x_narrow_loop,
-    _vjp_y_loop: _vjp_y_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
 }
 
@@ -1597,6 +1597,82 @@ def _dtype(arrays: tuple[ArrayLike, ...], parameters: tuple[ArrayLike, ...]) -> 
     return np.dtype(np.float64) if dtype.kind in "biu" else dtype
 
 
+# 16-bit numbers by their bits: read as float32, and float32 rounded to them.
+
+
+@_inline
+def _bfloat16_bits(size):
+    """Of the nearest bfloat16, from those of a positive float32."""
+    odd = size >> np.uint32(16) & np.uint32(1)
+    number = (size + np.uint32(0x7FFF) + odd) >> np.uint32(16)
+    return np.uint32(0x7FC0) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_inline
+def _float16_bits(size):
+    """Of the nearest float16, from those of a positive float32."""
+    # Added to a half, the least bit of the sum is that of a subnormal number.
+    small = np.float32(np.uint32(size).view(np.float32) + np.float32(0.5)).view(np.uint32)
+    odd = size >> np.uint32(13) & np.uint32(1)
+    number = (size - np.uint32(0x38000000) + np.uint32(0xFFF) + odd) >> np.uint32(13)
+    number = small - np.uint32(0x3F000000) if size < np.uint32(0x38800000) else number
+    number = np.uint32(0x7C00) if size >= np.uint32(0x47800000) else number
+    return np.uint32(0x7E00) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_loop
+def _from_bfloat16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        out_at[i] = np.uint32(x_at[i]) << np.uint32(16)
+
+
+@_loop
+def _from_float16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        bits = np.uint32(x_at[i])
+        size = (bits & np.uint32(0x7FFF)) << np.uint32(13)
+        number = np.float32(np.uint32(size).view(np.float32) * np.float32(2.0**112)).view(np.uint32)
+        number = size | np.uint32(0x7F800000) if size >= np.uint32(0x0F800000) else number
+        out_at[i] = number | (bits & np.uint32(0x8000)) << np.uint32(16)
+
+
+@_loop
+def _to_bfloat16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _bfloat16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        doubts_at[i] = np.uint32((size + np.uint32(0x8001)) & np.uint32(0xFFFF)) < np.uint32(3)
+
+
+@_loop
+def _to_float16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _float16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        below = np.uint32(size - np.uint32(size > np.uint32(0)))
+        above = np.uint32(size + np.uint32(size < np.uint32(0x7F800000)))
+        doubts_at[i] = _float16_bits(below) != _float16_bits(above)
+
+
+#: Kind of a 16-bit dtype → the loops from it and to it.
+_HALVES = {"V": (_from_bfloat16, _to_bfloat16), "f": (_from_float16, _to_float16)}
+_HALF = np.uint16(0)
 _BLOCK = 1 << 13
 
 
@@ -1632,6 +1708,13 @@ def _map(
                     table = _table(loop, kind, numbers, lean)
                     _run(_lookup, (2, 2, 0), _HALF, y.size, *places, _at(table))
                     return y
+                if len(arrays) > 1 and kind.itemsize == 2 and kind.isnative:
+                    through = functools.partial(_through, loop, kind, numbers, lean)
+                    apart = y if places[0] not in places[1:] else np.empty_like(y)
+                    _run(through, [2] * len(places), _HALF, y.size, _at(apart), *places[1:])
+                    if apart is not y:
+                        y[...] = apart
+                    return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
 
 
@@ -1653,9 +1736,6 @@ def _apart(out: Array, places: Sequence[int]) -> bool:
     return all(place == first or abs(place - first) >= size for place in places)
 
 
-_HALF = np.uint16(0)
-
-
 @_loop
 def _lookup(like, n, out, x, table):
     x_at = _pointer(x, like)
@@ -1670,6 +1750,58 @@ def _table(loop: Any, dtype: np.dtype[Any], parameters: tuple[float, ...], lean:
     """The results at all 65,536 values of a 16-bit dtype."""
     every = np.arange(1 << 16, dtype=np.uint16).view(dtype)
     return _broadcast(loop, (every,), parameters, None, dtype, lean)
+
+
+def _through(
+    loop: Any,
+    kind: np.dtype[Any],
+    numbers: tuple[float, ...],
+    lean: Any,
+    like: Any,
+    n: int,
+    out: int,
+    *arrays: int,
+) -> None:
+    """A loop over 16-bit numbers, in float32 between; in float64 where that might round wrongly."""
+    widen, narrow = _HALVES[kind.kind]
+    fast, rest = _fastest(loop, np.dtype(np.float32), numbers)
+    kept, doubts = np.empty((1 + len(arrays), min(n, _PART)), np.float32), np.empty(n, np.bool_)
+    y, *wide = (_at(row) for row in kept)
+    for first in range(0, n, _PART):
+        count = min(n - first, _PART)
+        for into, array in zip(wide, arrays):
+            widen(like, count, into, array + 2 * first)
+        fast(np.float32(0.0), count, y, *wide, *rest)
+        narrow(like, count, out + 2 * first, y, _at(doubts) + first)
+    places = np.flatnonzero(doubts)
+    if places.size:
+        given = np.empty((len(arrays), places.size), np.uint16)
+        for row, array in zip(given, arrays):
+            _gather(like, places.size, _at(row), array, _at(places))
+        of = tuple([row.view(kind) for row in given])
+        exact = _broadcast(loop, of, numbers, None, kind, lean)
+        _scatter(like, places.size, out, _at(exact), _at(places))
+
+
+@_loop
+def _gather(like, n, out, x, places):
+    out_at = _pointer(out, like)
+    x_at = _pointer(x, like)
+    places_at = _pointer(places, np.int64(0))
+    for i in range(n):
+        out_at[i] = x_at[places_at[i]]
+
+
+@_loop
+def _scatter(like, n, out, x, places):
+    out_at = _pointer(out, like)
+    x_at = _pointer(x, like)
+    places_at = _pointer(places, np.int64(0))
+    for i in range(n):
+        out_at[places_at[i]] = x_at[i]
+
+
+_PART = 1 << 15
 
 
 def _broadcast(

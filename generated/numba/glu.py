@@ -328,20 +328,6 @@ def _forward_lean_loop(like, n, out, x, y):
 
 
 @_inline
-def _forward_narrow(x, y):
-    return x / (1.0 + _exp(-y))
-
-
-@_loop
-def _forward_narrow_loop(like, n, out, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _forward_narrow(float64(x_at[i]), float64(y_at[i]))
-
-
-@_inline
 def _derivative_x(x, y):
     e = _exp(-abs(y))
     v = (1.0 if y >= 0.0 else e) / (1.0 + e)
@@ -417,21 +403,6 @@ def _derivative_y_lean_loop(like, n, out, x, y):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative_y_lean(float64(x_at[i]), float64(y_at[i]))
-
-
-@_inline
-def _derivative_y_narrow(x, y):
-    e = _exp(-abs(y))
-    return x * e / ((2.0 + e) * e + 1.0)
-
-
-@_loop
-def _derivative_y_narrow_loop(like, n, out, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _derivative_y_narrow(float64(x_at[i]), float64(y_at[i]))
 
 
 @_inline
@@ -515,24 +486,6 @@ def _second_derivative_yy_lean_loop(like, n, out, x, y):
 
 
 @_inline
-def _second_derivative_yy_narrow(x, y):
-    v = -abs(y)
-    e = _exp(v)
-    v2 = e * _expm1(v) * x / (((3.0 + e) * e + 3.0) * e + 1.0)
-    v3 = -v2
-    return v2 if y >= 0.0 else v3
-
-
-@_loop
-def _second_derivative_yy_narrow_loop(like, n, out, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _second_derivative_yy_narrow(float64(x_at[i]), float64(y_at[i]))
-
-
-@_inline
 def _vjp_x(x, y, dout):
     return dout * _derivative_x(x, y)
 
@@ -578,21 +531,6 @@ def _vjp_y_loop(like, n, out, x, y, dout):
 
 
 @_inline
-def _vjp_y_narrow(x, y, dout):
-    return dout * _derivative_y_narrow(x, y)
-
-
-@_loop
-def _vjp_y_narrow_loop(like, n, out, x, y, dout):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    dout_at = _pointer(dout, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _vjp_y_narrow(float64(x_at[i]), float64(y_at[i]), float64(dout_at[i]))
-
-
-@_inline
 def _jvp(x, y, dx, dy):
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
@@ -610,7 +548,7 @@ def _jvp_loop(like, n, out, x, y, dx, dy):
 
 @_inline
 def _jvp_narrow(x, y, dx, dy):
-    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y(x, y)
 
 
 @_loop
@@ -996,7 +934,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward_narrow(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
+        y = _forward(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1042,7 +980,7 @@ def _derivative_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative_y_narrow(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
+        y = _derivative_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1136,9 +1074,7 @@ def _vjp_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_y_narrow(
-            float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i])
-        )
+        y = _vjp_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1195,12 +1131,8 @@ _DEFAULTS = ()
 
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW = {
-    _forward_loop: _forward_narrow_loop,
     _derivative_x_loop: _derivative_x_narrow_loop,
-    _derivative_y_loop: _derivative_y_narrow_loop,
-    _second_derivative_yy_loop: _second_derivative_yy_narrow_loop,
     _vjp_x_loop: _vjp_x_narrow_loop,
-    _vjp_y_loop: _vjp_y_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
 }
 
@@ -1257,6 +1189,82 @@ def _dtype(arrays: tuple[ArrayLike, ...], parameters: tuple[ArrayLike, ...]) -> 
     return np.dtype(np.float64) if dtype.kind in "biu" else dtype
 
 
+# 16-bit numbers by their bits: read as float32, and float32 rounded to them.
+
+
+@_inline
+def _bfloat16_bits(size):
+    """Of the nearest bfloat16, from those of a positive float32."""
+    odd = size >> np.uint32(16) & np.uint32(1)
+    number = (size + np.uint32(0x7FFF) + odd) >> np.uint32(16)
+    return np.uint32(0x7FC0) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_inline
+def _float16_bits(size):
+    """Of the nearest float16, from those of a positive float32."""
+    # Added to a half, the least bit of the sum is that of a subnormal number.
+    small = np.float32(np.uint32(size).view(np.float32) + np.float32(0.5)).view(np.uint32)
+    odd = size >> np.uint32(13) & np.uint32(1)
+    number = (size - np.uint32(0x38000000) + np.uint32(0xFFF) + odd) >> np.uint32(13)
+    number = small - np.uint32(0x3F000000) if size < np.uint32(0x38800000) else number
+    number = np.uint32(0x7C00) if size >= np.uint32(0x47800000) else number
+    return np.uint32(0x7E00) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_loop
+def _from_bfloat16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        out_at[i] = np.uint32(x_at[i]) << np.uint32(16)
+
+
+@_loop
+def _from_float16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        bits = np.uint32(x_at[i])
+        size = (bits & np.uint32(0x7FFF)) << np.uint32(13)
+        number = np.float32(np.uint32(size).view(np.float32) * np.float32(2.0**112)).view(np.uint32)
+        number = size | np.uint32(0x7F800000) if size >= np.uint32(0x0F800000) else number
+        out_at[i] = number | (bits & np.uint32(0x8000)) << np.uint32(16)
+
+
+@_loop
+def _to_bfloat16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _bfloat16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        doubts_at[i] = np.uint32((size + np.uint32(0x8001)) & np.uint32(0xFFFF)) < np.uint32(3)
+
+
+@_loop
+def _to_float16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _float16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        below = np.uint32(size - np.uint32(size > np.uint32(0)))
+        above = np.uint32(size + np.uint32(size < np.uint32(0x7F800000)))
+        doubts_at[i] = _float16_bits(below) != _float16_bits(above)
+
+
+#: Kind of a 16-bit dtype → the loops from it and to it.
+_HALVES = {"V": (_from_bfloat16, _to_bfloat16), "f": (_from_float16, _to_float16)}
+_HALF = np.uint16(0)
 _BLOCK = 1 << 13
 
 
@@ -1292,6 +1300,13 @@ def _map(
                     table = _table(loop, kind, numbers, lean)
                     _run(_lookup, (2, 2, 0), _HALF, y.size, *places, _at(table))
                     return y
+                if len(arrays) > 1 and kind.itemsize == 2 and kind.isnative:
+                    through = functools.partial(_through, loop, kind, numbers, lean)
+                    apart = y if places[0] not in places[1:] else np.empty_like(y)
+                    _run(through, [2] * len(places), _HALF, y.size, _at(apart), *places[1:])
+                    if apart is not y:
+                        y[...] = apart
+                    return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
 
 
@@ -1313,9 +1328,6 @@ def _apart(out: Array, places: Sequence[int]) -> bool:
     return all(place == first or abs(place - first) >= size for place in places)
 
 
-_HALF = np.uint16(0)
-
-
 @_loop
 def _lookup(like, n, out, x, table):
     x_at = _pointer(x, like)
@@ -1330,6 +1342,58 @@ def _table(loop: Any, dtype: np.dtype[Any], parameters: tuple[float, ...], lean:
     """The results at all 65,536 values of a 16-bit dtype."""
     every = np.arange(1 << 16, dtype=np.uint16).view(dtype)
     return _broadcast(loop, (every,), parameters, None, dtype, lean)
+
+
+def _through(
+    loop: Any,
+    kind: np.dtype[Any],
+    numbers: tuple[float, ...],
+    lean: Any,
+    like: Any,
+    n: int,
+    out: int,
+    *arrays: int,
+) -> None:
+    """A loop over 16-bit numbers, in float32 between; in float64 where that might round wrongly."""
+    widen, narrow = _HALVES[kind.kind]
+    fast, rest = _fastest(loop, np.dtype(np.float32), numbers)
+    kept, doubts = np.empty((1 + len(arrays), min(n, _PART)), np.float32), np.empty(n, np.bool_)
+    y, *wide = (_at(row) for row in kept)
+    for first in range(0, n, _PART):
+        count = min(n - first, _PART)
+        for into, array in zip(wide, arrays):
+            widen(like, count, into, array + 2 * first)
+        fast(np.float32(0.0), count, y, *wide, *rest)
+        narrow(like, count, out + 2 * first, y, _at(doubts) + first)
+    places = np.flatnonzero(doubts)
+    if places.size:
+        given = np.empty((len(arrays), places.size), np.uint16)
+        for row, array in zip(given, arrays):
+            _gather(like, places.size, _at(row), array, _at(places))
+        of = tuple([row.view(kind) for row in given])
+        exact = _broadcast(loop, of, numbers, None, kind, lean)
+        _scatter(like, places.size, out, _at(exact), _at(places))
+
+
+@_loop
+def _gather(like, n, out, x, places):
+    out_at = _pointer(out, like)
+    x_at = _pointer(x, like)
+    places_at = _pointer(places, np.int64(0))
+    for i in range(n):
+        out_at[i] = x_at[places_at[i]]
+
+
+@_loop
+def _scatter(like, n, out, x, places):
+    out_at = _pointer(out, like)
+    x_at = _pointer(x, like)
+    places_at = _pointer(places, np.int64(0))
+    for i in range(n):
+        out_at[places_at[i]] = x_at[i]
+
+
+_PART = 1 << 15
 
 
 def _broadcast(

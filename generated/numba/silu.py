@@ -1128,6 +1128,82 @@ def _dtype(arrays: tuple[ArrayLike, ...], parameters: tuple[ArrayLike, ...]) -> 
     return np.dtype(np.float64) if dtype.kind in "biu" else dtype
 
 
+# 16-bit numbers by their bits: read as float32, and float32 rounded to them.
+
+
+@_inline
+def _bfloat16_bits(size):
+    """Of the nearest bfloat16, from those of a positive float32."""
+    odd = size >> np.uint32(16) & np.uint32(1)
+    number = (size + np.uint32(0x7FFF) + odd) >> np.uint32(16)
+    return np.uint32(0x7FC0) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_inline
+def _float16_bits(size):
+    """Of the nearest float16, from those of a positive float32."""
+    # Added to a half, the least bit of the sum is that of a subnormal number.
+    small = np.float32(np.uint32(size).view(np.float32) + np.float32(0.5)).view(np.uint32)
+    odd = size >> np.uint32(13) & np.uint32(1)
+    number = (size - np.uint32(0x38000000) + np.uint32(0xFFF) + odd) >> np.uint32(13)
+    number = small - np.uint32(0x3F000000) if size < np.uint32(0x38800000) else number
+    number = np.uint32(0x7C00) if size >= np.uint32(0x47800000) else number
+    return np.uint32(0x7E00) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_loop
+def _from_bfloat16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        out_at[i] = np.uint32(x_at[i]) << np.uint32(16)
+
+
+@_loop
+def _from_float16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        bits = np.uint32(x_at[i])
+        size = (bits & np.uint32(0x7FFF)) << np.uint32(13)
+        number = np.float32(np.uint32(size).view(np.float32) * np.float32(2.0**112)).view(np.uint32)
+        number = size | np.uint32(0x7F800000) if size >= np.uint32(0x0F800000) else number
+        out_at[i] = number | (bits & np.uint32(0x8000)) << np.uint32(16)
+
+
+@_loop
+def _to_bfloat16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _bfloat16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        doubts_at[i] = np.uint32((size + np.uint32(0x8001)) & np.uint32(0xFFFF)) < np.uint32(3)
+
+
+@_loop
+def _to_float16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _float16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        below = np.uint32(size - np.uint32(size > np.uint32(0)))
+        above = np.uint32(size + np.uint32(size < np.uint32(0x7F800000)))
+        doubts_at[i] = _float16_bits(below) != _float16_bits(above)
+
+
+#: Kind of a 16-bit dtype → the loops from it and to it.
+_HALVES = {"V": (_from_bfloat16, _to_bfloat16), "f": (_from_float16, _to_float16)}
+_HALF = np.uint16(0)
 _BLOCK = 1 << 13
 
 
@@ -1163,11 +1239,13 @@ def _map(
                     table = _table(loop, kind, numbers, lean)
                     _run(_lookup, (2, 2, 0), _HALF, y.size, *places, _at(table))
                     return y
-                of = _MULTIPLIED.get(loop.__name__)
-                if of is not None and kind.kind == "V" and first.size >= _BLOCK:  # bfloat16
-                    table = _wide_table(of, kind, numbers)
-                    _run(_multiplied, (2, 2, 2, 0), _HALF, y.size, *places, _at(table))
-                    return y
+                if len(arrays) > 1 and kind.itemsize == 2 and kind.isnative:
+                    through = functools.partial(_through, loop, kind, numbers, lean)
+                    apart = y if places[0] not in places[1:] else np.empty_like(y)
+                    _run(through, [2] * len(places), _HALF, y.size, _at(apart), *places[1:])
+                    if apart is not y:
+                        y[...] = apart
+                    return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
 
 
@@ -1189,9 +1267,6 @@ def _apart(out: Array, places: Sequence[int]) -> bool:
     return all(place == first or abs(place - first) >= size for place in places)
 
 
-_HALF = np.uint16(0)
-
-
 @_loop
 def _lookup(like, n, out, x, table):
     x_at = _pointer(x, like)
@@ -1208,46 +1283,56 @@ def _table(loop: Any, dtype: np.dtype[Any], parameters: tuple[float, ...], lean:
     return _broadcast(loop, (every,), parameters, None, dtype, lean)
 
 
-#: Loops that multiply their second array by a function of the first: that function's loop.
-_MULTIPLIED = {
-    "_vjp_loop": _derivative_loop,
-    "_jvp_loop": _derivative_loop,
-}
+def _through(
+    loop: Any,
+    kind: np.dtype[Any],
+    numbers: tuple[float, ...],
+    lean: Any,
+    like: Any,
+    n: int,
+    out: int,
+    *arrays: int,
+) -> None:
+    """A loop over 16-bit numbers, in float32 between; in float64 where that might round wrongly."""
+    widen, narrow = _HALVES[kind.kind]
+    fast, rest = _fastest(loop, np.dtype(np.float32), numbers)
+    kept, doubts = np.empty((1 + len(arrays), min(n, _PART)), np.float32), np.empty(n, np.bool_)
+    y, *wide = (_at(row) for row in kept)
+    for first in range(0, n, _PART):
+        count = min(n - first, _PART)
+        for into, array in zip(wide, arrays):
+            widen(like, count, into, array + 2 * first)
+        fast(np.float32(0.0), count, y, *wide, *rest)
+        narrow(like, count, out + 2 * first, y, _at(doubts) + first)
+    places = np.flatnonzero(doubts)
+    if places.size:
+        given = np.empty((len(arrays), places.size), np.uint16)
+        for row, array in zip(given, arrays):
+            _gather(like, places.size, _at(row), array, _at(places))
+        of = tuple([row.view(kind) for row in given])
+        exact = _broadcast(loop, of, numbers, None, kind, lean)
+        _scatter(like, places.size, out, _at(exact), _at(places))
 
 
 @_loop
-def _multiplied(like, n, out, x, by, table):
-    x_at = _pointer(x, like)
-    by_at = _pointer(by, like)
-    table_at = _pointer(table, float64(0.0))
+def _gather(like, n, out, x, places):
     out_at = _pointer(out, like)
-    found = np.empty(512)
-    for first in range(0, n, 512):
-        count = min(n - first, 512)
-        for i in range(count):  # apart, as no vector instruction looks up
-            found[i] = table_at[x_at[first + i]]
-        for i in range(count):
-            factor = np.uint32(np.uint32(by_at[first + i]) << np.uint32(16)).view(np.float32)
-            out_at[first + i] = _bfloat16(found[i] * float64(factor))
+    x_at = _pointer(x, like)
+    places_at = _pointer(places, np.int64(0))
+    for i in range(n):
+        out_at[i] = x_at[places_at[i]]
 
 
-@_inline
-def _bfloat16(value):
-    """The bits of the nearest bfloat16: through float32, where it is rounded to odd."""
-    near = np.float32(value)
-    bits = np.int64(near.view(np.uint32)) - (abs(float64(near)) > abs(value))
-    bits = bits | (float64(near) != value)
-    return 0x7FC0 if value != value else (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+@_loop
+def _scatter(like, n, out, x, places):
+    out_at = _pointer(out, like)
+    x_at = _pointer(x, like)
+    places_at = _pointer(places, np.int64(0))
+    for i in range(n):
+        out_at[places_at[i]] = x_at[i]
 
 
-@functools.lru_cache(16)
-def _wide_table(loop: Any, dtype: np.dtype[Any], parameters: tuple[float, ...]) -> Array:
-    """The float64 results at all 65,536 values of a 16-bit dtype."""
-    with np.errstate(all="ignore"):  # signalling NaN
-        every = np.arange(1 << 16, dtype=np.uint16).view(dtype).astype(np.float64)
-    y = np.empty_like(every)
-    loop(0.0, y.size, _at(y), _at(every), *parameters)
-    return y
+_PART = 1 << 15
 
 
 def _broadcast(

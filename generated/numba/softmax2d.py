@@ -852,16 +852,109 @@ _NARROW = {
 }
 
 
-def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
-    """float64 on its way to bfloat16, whose cast goes through float32: rounded to odd there."""
-    if dtype.kind != "V":
-        return y
-    near = np.asarray(y, np.float32)
-    bits = near.view(np.uint32) - (np.abs(near) > np.abs(y))
-    return np.asarray(bits | (near != y), np.uint32).view(np.float32)
+# 16-bit numbers by their bits: read as float32, and float32 rounded to them.
 
 
-_BLOCK = 1 << 15
+@_inline
+def _bfloat16_bits(size):
+    """Of the nearest bfloat16, from those of a positive float32."""
+    odd = size >> np.uint32(16) & np.uint32(1)
+    number = (size + np.uint32(0x7FFF) + odd) >> np.uint32(16)
+    return np.uint32(0x7FC0) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_inline
+def _float16_bits(size):
+    """Of the nearest float16, from those of a positive float32."""
+    # Added to a half, the least bit of the sum is that of a subnormal number.
+    small = np.float32(np.uint32(size).view(np.float32) + np.float32(0.5)).view(np.uint32)
+    odd = size >> np.uint32(13) & np.uint32(1)
+    number = (size - np.uint32(0x38000000) + np.uint32(0xFFF) + odd) >> np.uint32(13)
+    number = small - np.uint32(0x3F000000) if size < np.uint32(0x38800000) else number
+    number = np.uint32(0x7C00) if size >= np.uint32(0x47800000) else number
+    return np.uint32(0x7E00) if size > np.uint32(0x7F800000) else np.uint32(number)
+
+
+@_loop
+def _from_bfloat16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        out_at[i] = np.uint32(x_at[i]) << np.uint32(16)
+
+
+@_loop
+def _from_float16(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, np.uint32(0))
+    for i in range(n):
+        bits = np.uint32(x_at[i])
+        size = (bits & np.uint32(0x7FFF)) << np.uint32(13)
+        number = np.float32(np.uint32(size).view(np.float32) * np.float32(2.0**112)).view(np.uint32)
+        number = size | np.uint32(0x7F800000) if size >= np.uint32(0x0F800000) else number
+        out_at[i] = number | (bits & np.uint32(0x8000)) << np.uint32(16)
+
+
+@_loop
+def _to_bfloat16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _bfloat16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        doubts_at[i] = np.uint32((size + np.uint32(0x8001)) & np.uint32(0xFFFF)) < np.uint32(3)
+
+
+@_loop
+def _to_float16(like, n, out, x, doubts):
+    """Rounded; and where float32 numbers beside would be rounded to another one."""
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    doubts_at = _pointer(doubts, np.uint8(0))
+    for i in range(n):
+        bits = x_at[i]
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        number = _float16_bits(size)
+        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
+        below = np.uint32(size - np.uint32(size > np.uint32(0)))
+        above = np.uint32(size + np.uint32(size < np.uint32(0x7F800000)))
+        doubts_at[i] = _float16_bits(below) != _float16_bits(above)
+
+
+#: Kind of a 16-bit dtype → the loops from it and to it.
+_HALVES = {"V": (_from_bfloat16, _to_bfloat16), "f": (_from_float16, _to_float16)}
+_HALF = np.uint16(0)
+
+
+_PART = 1 << 15
+
+
+def _through(
+    widen: Any,
+    narrow: Any,
+    loop: Any,
+    widths: Sequence[int],
+    like: Any,
+    rows: int,
+    out: int,
+    *arguments: int,
+) -> None:
+    """A loop over rows of 16-bit numbers, in float32 between; `widths` of the result's first."""
+    arrays, n = arguments[:-1], arguments[-1]
+    step = max(1, min(rows, _PART // n))
+    kept = [np.empty(step * width, np.float32) for width in widths]
+    y, *wide = map(_at, kept)
+    doubts = np.empty(step * widths[0], np.bool_)  # within the contract, and left as they are
+    for first in range(0, rows, step):
+        count = min(rows - first, step)
+        for into, array, width in zip(wide, arrays, widths[1:]):
+            widen(like, count * width, into, array + 2 * first * width)
+        loop(np.float32(0.0), count, y, *wide, n)
+        narrow(like, count * widths[0], out + 2 * first * widths[0], y, _at(doubts))
 
 
 def _map(
@@ -895,17 +988,17 @@ def _map(
     if result.size:
         flat = [a.reshape(-1, a.shape[-1]) for a in rows]
         into = result.reshape(-1, result.shape[-1])
-        native = dtype in _NATIVE
-        wide = dtype if native else np.dtype(np.float64)
-        loop = _NARROW.get(loop, loop) if dtype == np.float32 else loop
-        # The dtypes that loops do not read are converted, so many rows at a time.
-        step = len(into) if native else max(1, _BLOCK // n)
-        for i in range(0, len(into), step):
-            part = [np.require(a[i : i + step], wide, "CA") for a in flat]
-            y = into[i : i + step] if native else np.empty((len(part[0]), into.shape[1]))
-            steps = [a.shape[1] * wide.itemsize for a in (y, *part)]
-            _run(loop, [*steps, 0], _NATIVE[wide], len(y), *map(_at, (y, *part)), n)
-            if not native:
-                with np.errstate(all="ignore"):  # what overflows is infinite in the dtype
-                    into[i : i + step] = _narrow(y, dtype)
+        short = _NARROW.get(loop, loop) if dtype.itemsize <= 4 else loop
+        half = dtype.itemsize == 2 and dtype.isnative
+        work = dtype if half or dtype in _NATIVE else np.dtype(np.float64)
+        flat = [np.require(a, work, "CA") for a in flat]
+        y = into if work == dtype else np.empty(into.shape)
+        widths = [a.shape[1] for a in (y, *flat)]
+        if half:
+            short = functools.partial(_through, *_HALVES[dtype.kind], short, widths)
+        steps = [width * work.itemsize for width in widths]
+        like = _HALF if half else _NATIVE[work]
+        _run(short, [*steps, 0], like, len(y), *map(_at, (y, *flat)), n)
+        if y is not into:
+            into[...] = y
     return result[..., 0] if reduces else np.moveaxis(result, -1, axis)

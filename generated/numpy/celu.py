@@ -112,10 +112,6 @@ def _derivative(x: Array, alpha: Any) -> Array:
     return _where(xc > 0.0, 1.0, e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha))
 
 
-def _derivative_narrow(x: Array, alpha: Any) -> Array:
-    return _where(x > 0.0, 1.0, np.exp(x / alpha))
-
-
 def _second_derivative(x: Array, alpha: Any) -> Array:
     xc = np.minimum(x, 0.0)
     v = xc / alpha
@@ -127,10 +123,6 @@ def _second_derivative(x: Array, alpha: Any) -> Array:
     v4 = e2 + e2 * ((xc - v * alpha - _mul_low(v, alpha)) / alpha * 0.5)
     w2 = _where(v < -2000.0, 0.0, _where(v < -64.0, v4 * (1.0 / alpha) * v4, v3))
     return _where(np.isnan(x), x, _where(x > 0.0, 0.0, w2))
-
-
-def _second_derivative_narrow(x: Array, alpha: Any) -> Array:
-    return _where(x > 0.0, 0.0, np.exp(x / alpha) / alpha)
 
 
 def _grad_alpha(x: Array, alpha: Any) -> Array:
@@ -157,16 +149,8 @@ def _vjp(x: Array, dy: Array, alpha: Any) -> Array:
     return dy * _derivative(x, alpha)
 
 
-def _vjp_narrow(x: Array, dy: Array, alpha: Any) -> Array:
-    return dy * _derivative_narrow(x, alpha)
-
-
 def _jvp(x: Array, dx: Array, alpha: Any) -> Array:
     return dx * _derivative(x, alpha)
-
-
-def _jvp_narrow(x: Array, dx: Array, alpha: Any) -> Array:
-    return dx * _derivative_narrow(x, alpha)
 
 
 def _vjp_alpha(x: Array, dy: Array, alpha: Any) -> Array:
@@ -224,10 +208,6 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
 #: What computes what is rounded to float32, where that is cheaper.
 _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
     _forward: _forward_narrow,
-    _derivative: _derivative_narrow,
-    _second_derivative: _second_derivative_narrow,
-    _vjp: _vjp_narrow,
-    _jvp: _jvp_narrow,
 }
 _BLOCK = 1 << 13
 

@@ -196,8 +196,27 @@ def _forward_lean(x: Array, y: Array) -> Array:
 
 
 def _forward_narrow(x: Array, y: Array) -> Array:
-    yc = np.maximum(y, -1.152921504606847e18)
-    return _erfc(yc * -0.7071067811865476) * 0.5 * yc * x
+    v = y * -0.7071067811865476
+    mask = y < -11.3125
+    e = np.exp(y * y * -0.5 * 0.25)
+    v2 = (v - 3.0) / (v + 3.0)
+    v3 = (3.4630370129216585e-10 * v2 + 5.647911432100505e-10) * v2 + -3.351099210942262e-09
+    v4 = ((v3 * v2 + -7.109872266199085e-09) * v2 + 1.588979642624752e-08) * v2
+    v5 = ((v4 + 5.1084522747162506e-08) * v2 + -4.64769731037038e-08) * v2
+    v6 = ((v5 + -2.9357097574620674e-07) * v2 + 6.024321679611102e-08) * v2
+    v7 = ((v6 + 1.588852762000617e-06) * v2 + 2.610372842964935e-07) * v2
+    v8 = ((v7 + -8.990103540492358e-06) * v2 + -1.5145562284176214e-06) * v2
+    v9 = ((v8 + 5.6119377734402204e-05) * v2 + -2.055155668669467e-05) * v2
+    v10 = ((v9 + -0.0003672884779960789) * v2 + 0.0006458141936875262) * v2
+    v11 = ((v10 + 0.0016185691265650187) * v2 + -0.009750689291695548) * v2
+    v12 = ((v11 + 0.021957764012706233) * v2 + -0.023803913108728765) * v2
+    v13 = ((v12 + -0.010235388899009622) * v2 + 0.09902075367944134) * v2
+    v14 = ((v13 + -0.2309273330838092) * v2 + 0.7160046047255598) / (v + 1.0)
+    v15 = v14 * 0.5
+    w = _where(mask, e * v15 * (e * x) * (e * y) * e, _erfc(v) * 0.5 * y * x)
+    v16 = np.abs(x)
+    w2 = _where(y < -63.25, np.minimum(v16, 0.0), w)
+    return _where(mask & (v16 == np.inf), v15 * y * x, w2)
 
 
 def _derivative_x(x: Array, y: Array) -> Array:
@@ -311,14 +330,6 @@ def _derivative_y_lean(x: Array, y: Array) -> Array:
     return _where(mask, np.sign(y) * np.sign(x), 0.0)
 
 
-def _derivative_y_narrow(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
-    v2 = np.minimum(np.abs(v * 0.7071067811865476), 40.0)
-    v3 = _erfc(v * -0.7071067811865476) * 1.772453850905516
-    v4 = (v3 + v * (np.exp(-(v2 * v2)) * 1.4142135623730951)) * 0.28209479177387814
-    return x * v4
-
-
 def _second_derivative_xx(x: Array, y: Array) -> Array:
     return _where(np.isnan(y), y, _where(np.isnan(x), x, 0.0))
 
@@ -425,9 +436,20 @@ def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
 
 
 def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
-    v2 = v * v
-    return np.exp(v2 * -0.5) * 0.3989422804014327 * (2.0 - v2) * x
+    yc = np.maximum(y, -32.0)
+    v = yc * yc * -0.5
+    v2 = _mul_low(yc, yc) * -0.5
+    e = np.exp(v)
+    v3 = yc * yc
+    mask = yc > 11.3125
+    e2 = np.exp(v * 0.25)
+    v4 = e2 + e2 * (v2 * 0.25)
+    v5 = 2.0 - v3
+    v6 = (e + e * v2) * 0.7978845608028654 * (1.0 - v3 * 0.5) * x
+    w = _where(mask, v4 * 0.3989422804014327 * (v4 * x) * (v4 * v5) * v4, v6)
+    v7 = np.abs(x)
+    w2 = _where(yc > 63.25, np.minimum(v7, 0.0), w)
+    return _where((v7 == np.inf) & mask, v5 * x * 0.3989422804014327, w2)
 
 
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
@@ -442,16 +464,12 @@ def _vjp_y(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_y(x, y)
 
 
-def _vjp_y_narrow(x: Array, y: Array, dout: Array) -> Array:
-    return dout * _derivative_y_narrow(x, y)
-
-
 def _jvp(x: Array, y: Array, dx: Array, dy: Array) -> Array:
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
 
 def _jvp_narrow(x: Array, y: Array, dx: Array, dy: Array) -> Array:
-    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y(x, y)
 
 
 # erf(x) = x P(x²) for |x| <= 1; erfc(x) = exp(-x²) Q(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75).
@@ -579,11 +597,9 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
 _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
     _forward: _forward_narrow,
     _derivative_x: _derivative_x_narrow,
-    _derivative_y: _derivative_y_narrow,
     _second_derivative_xy: _second_derivative_xy_narrow,
     _second_derivative_yy: _second_derivative_yy_narrow,
     _vjp_x: _vjp_x_narrow,
-    _vjp_y: _vjp_y_narrow,
     _jvp: _jvp_narrow,
 }
 _BLOCK = 1 << 13

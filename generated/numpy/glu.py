@@ -127,10 +127,6 @@ def _forward_lean(x: Array, y: Array) -> Array:
     return _where(np.abs(y) < 2.9103830456733704e-11, np.sign(y) * np.sign(x), 0.0)
 
 
-def _forward_narrow(x: Array, y: Array) -> Array:
-    return x / (1.0 + np.exp(-y))
-
-
 def _derivative_x(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
     return _where(np.isnan(x), x, _where(y >= 0.0, 1.0, e) / (1.0 + e))
@@ -159,11 +155,6 @@ def _derivative_y(x: Array, y: Array) -> Array:
 
 def _derivative_y_lean(x: Array, y: Array) -> Array:
     return _where(y * y < 2.9103830456733704e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
-
-
-def _derivative_y_narrow(x: Array, y: Array) -> Array:
-    e = np.exp(-np.abs(y))
-    return x * e / ((2.0 + e) * e + 1.0)
 
 
 def _second_derivative_xx(x: Array, y: Array) -> Array:
@@ -195,13 +186,6 @@ def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
     return _where(y * y < 7.275957614183426e-12, np.sign(y) * np.sign(x), 0.0)
 
 
-def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
-    v = -np.abs(y)
-    e = np.exp(v)
-    v2 = e * np.expm1(v) * x / (((3.0 + e) * e + 3.0) * e + 1.0)
-    return _where(y >= 0.0, v2, -v2)
-
-
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_x(x, y)
 
@@ -214,16 +198,12 @@ def _vjp_y(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_y(x, y)
 
 
-def _vjp_y_narrow(x: Array, y: Array, dout: Array) -> Array:
-    return dout * _derivative_y_narrow(x, y)
-
-
 def _jvp(x: Array, y: Array, dx: Array, dy: Array) -> Array:
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
 
 def _jvp_narrow(x: Array, y: Array, dx: Array, dy: Array) -> Array:
-    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y(x, y)
 
 
 def _where(test: Any, a: Any, b: Any) -> Any:
@@ -261,12 +241,8 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
 
 #: What computes what is rounded to float32, where that is cheaper.
 _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
-    _forward: _forward_narrow,
     _derivative_x: _derivative_x_narrow,
-    _derivative_y: _derivative_y_narrow,
-    _second_derivative_yy: _second_derivative_yy_narrow,
     _vjp_x: _vjp_x_narrow,
-    _vjp_y: _vjp_y_narrow,
     _jvp: _jvp_narrow,
 }
 _BLOCK = 1 << 13

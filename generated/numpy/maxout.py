@@ -108,8 +108,7 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
 
 
 #: What computes what is rounded to float32, where that is cheaper.
-_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
-}
+_NARROW: dict[Callable[..., Array], Callable[..., Array]] = {}
 _BLOCK = 1 << 15
 
 

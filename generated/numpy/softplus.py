@@ -99,7 +99,11 @@ def _forward(x: Array, beta: Any) -> Array:
 
 def _forward_narrow(x: Array, beta: Any) -> Array:
     v = x * beta
-    return (np.log1p(np.exp(-np.abs(v))) + np.maximum(v, 0.0)) / beta
+    v2 = _where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0) * beta
+    w = _where(v > 64.0, x, (np.log1p(np.exp(-np.abs(v2))) + np.maximum(v2, 0.0)) / beta)
+    e = np.exp(v * 0.5)
+    w2 = _where(v < -2000.0, 0.0, _where(v < -64.0, e * (1.0 / beta) * e, w))
+    return _where(np.isnan(x), x, w2)
 
 
 def _derivative(x: Array, beta: Any) -> Array:
@@ -184,21 +188,30 @@ def _grad_beta(x: Array, beta: Any) -> Array:
 
 
 def _grad_beta_narrow(x: Array, beta: Any) -> Array:
-    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
-    v2 = v * beta
-    w = _where(v2 < 0.0, v, 1.0)
-    v3 = w * beta
-    e = np.exp(-np.abs(v3))
-    v4 = w * (_where(v3 >= 0.0, 1.0, e) / (1.0 + e))
-    mask = v2 >= 0.0
-    w2 = _where(mask, v, 1.0)
-    v5 = w2 * beta
-    v6 = -v5
-    e2 = np.exp(-np.abs(v5))
-    v7 = w2 * (_where(v6 >= 0.0, 1.0, e2) / (1.0 + e2))
-    v8 = -((v7 + (np.log1p(e2) + np.maximum(v6, 0.0)) / beta) / beta)
-    w3 = _where(mask, v8, (v4 - (np.log1p(e) + np.maximum(v3, 0.0)) / beta) / beta)
-    return _where(np.isnan(x), x, w3)
+    v = x * beta
+    w = _where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    v2 = w * beta
+    e = np.exp(-np.abs(v2))
+    v3 = 1.0 + e
+    ln = np.log1p(e)
+    v4 = w * (_where(v2 >= 0.0, 1.0, e) / v3) / beta
+    mask = v < -64.0
+    e2 = np.exp(v * 0.5)
+    v5 = 1.0 / beta / beta
+    v6 = e2 * v5 * (e2 * (v - 1.0))
+    mask2 = v < -2000.0
+    w2 = _where(mask2, 0.0, _where(mask, v6, v4 - (ln + np.maximum(v2, 0.0)) / beta / beta))
+    mask3 = v > 64.0
+    v7 = -v
+    e3 = np.exp(v7 * 0.5)
+    v8 = e3 * v5 * (e3 * (v7 - 1.0))
+    mask4 = v > 2000.0
+    v9 = -v2
+    v10 = -(w * (_where(v9 >= 0.0, 1.0, e) / v3) / beta)
+    w3 = _where(mask2, 0.0, _where(mask, v6, v10 - (ln + np.maximum(v9, 0.0)) / beta / beta))
+    w4 = _where(mask4, 0.0, _where(mask3, v8, w3))
+    w5 = _where(v >= 0.0, w4, _where(mask4, 0.0, _where(mask3, v8, w2)))
+    return _where(np.isnan(x), x, w5)
 
 
 def _vjp(x: Array, dy: Array, beta: Any) -> Array:

@@ -245,15 +245,15 @@ def _grad_beta_narrow(x: Array, beta: Any, threshold: Any) -> Array:
     w = _where(v < 0.0, xc, 1.0)
     v2 = w * beta
     e = np.exp(-np.abs(v2))
-    v3 = w * (_where(v2 >= 0.0, 1.0, e) / (1.0 + e))
+    v3 = w * (_where(v2 >= 0.0, 1.0, e) / (1.0 + e)) / beta
     mask = v >= 0.0
     w2 = _where(mask, xc, 1.0)
     v4 = w2 * beta
     v5 = -v4
     e2 = np.exp(-np.abs(v4))
-    v6 = w2 * (_where(v5 >= 0.0, 1.0, e2) / (1.0 + e2))
-    v7 = -((v6 + (np.log1p(e2) + np.maximum(v5, 0.0)) / beta) / beta)
-    w3 = _where(mask, v7, (v3 - (np.log1p(e) + np.maximum(v2, 0.0)) / beta) / beta)
+    v6 = -(w2 * (_where(v5 >= 0.0, 1.0, e2) / (1.0 + e2)) / beta)
+    v7 = v6 - (np.log1p(e2) + np.maximum(v5, 0.0)) / beta / beta
+    w3 = _where(mask, v7, v3 - (np.log1p(e) + np.maximum(v2, 0.0)) / beta / beta)
     v8 = beta * xc
     mask2 = (v8 > threshold) | ((v8 == threshold) & (_mul_low(beta, xc) > 0.0))
     return _where(np.isnan(x), x, _where(mask2, 0.0, w3))

@@ -143,7 +143,7 @@ def _forward_lean(x: Array, y: Array) -> Array:
 
 
 def _forward_narrow(x: Array, y: Array) -> Array:
-    yc = np.maximum(y, -1.152921504606847e18)
+    yc = np.maximum(y, -512.0)
     return x * yc / (1.0 + np.exp(-yc))
 
 
@@ -202,11 +202,20 @@ def _derivative_y_lean(x: Array, y: Array) -> Array:
 
 
 def _derivative_y_narrow(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
-    e = np.exp(-np.abs(v))
-    v2 = 1.0 + e
-    v3 = _where(v >= 0.0, 1.0, e) / v2 * (v * (_where(-v >= 0.0, 1.0, e) / v2) + 1.0)
-    return v3 * x
+    mask = y == np.inf
+    w = _where(mask, 1.0, y)
+    e = np.exp(-np.abs(w))
+    mask2 = w >= 0.0
+    v = 1.0 + e
+    v2 = _where(mask2, 1.0, e) / v
+    v3 = w + 1.0
+    mask3 = w < -64.0
+    e2 = np.exp(w * 0.25)
+    w2 = _where(mask3, e2 * x * (e2 * v3) * e2 * e2, v2 * (v3 - w * v2) * x)
+    v4 = np.abs(x)
+    w3 = _where((v4 == np.inf) & mask3, x * v3, _where(w < -2000.0, np.minimum(v4, 0.0), w2))
+    v5 = _where(-w >= 0.0, 1.0, e) / v
+    return _where(mask, x, _where(mask2, x * (w * v5 + v2 - v5 * v5 * w), w3))
 
 
 def _second_derivative_xx(x: Array, y: Array) -> Array:
@@ -333,15 +342,6 @@ def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
     return _where(y * y < 1.4551915228366852e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
 
 
-def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
-    e = np.exp(-np.abs(v))
-    v2 = 2.0 - v
-    v3 = v + 2.0
-    v4 = ((3.0 + e) * e + 3.0) * e + 1.0
-    return _where(v >= 0.0, (x * v2 + e * v3 * x) * e / v4, (e * v2 * x + x * v3) * e / v4)
-
-
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_x(x, y)
 
@@ -420,7 +420,6 @@ _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
     _derivative_x: _derivative_x_narrow,
     _derivative_y: _derivative_y_narrow,
     _second_derivative_xy: _second_derivative_xy_narrow,
-    _second_derivative_yy: _second_derivative_yy_narrow,
     _vjp_x: _vjp_x_narrow,
     _vjp_y: _vjp_y_narrow,
     _jvp: _jvp_narrow,
