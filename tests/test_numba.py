@@ -114,6 +114,37 @@ def test_tables_hold_every_value(dtype) -> None:
     assert np.isnan(looked_up[~number]).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_halves(dtype) -> None:
+    """What is read as float32 is the number, what is rounded to 16 bits the nearest; or a doubt."""
+    widen, narrow = silu._HALVES[np.dtype(dtype).kind]
+    every, wide = np.arange(1 << 16, dtype=np.uint16), np.empty(1 << 16, np.float32)
+    widen(silu._HALF, every.size, silu._at(wide), silu._at(every))
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        assert np.array_equal(wide, every.view(dtype).astype(np.float32), equal_nan=True)
+    beside = [wide.view(np.int32) + d for d in (-1, 0, 1, 0xFFF, 0x1000, 0x1001, 0x7FFF, 0x8000)]
+    bits = np.concatenate([*beside, rng.integers(-(1 << 31), 1 << 31, 1 << 20)]).astype(np.int32)
+    y, doubts = np.empty(bits.size, np.uint16), np.empty(bits.size, np.bool_)
+    narrow(silu._HALF, bits.size, silu._at(y), silu._at(bits), silu._at(doubts))
+    with np.errstate(all="ignore"):
+        near = [(bits + d).view(np.float32).astype(dtype) for d in (-1, 0, 1)]
+        number = [~np.isnan(v) for v in near]
+        assert np.array_equal(y[number[1]], near[1][number[1]].view(np.uint16))
+        assert np.isnan(y[~number[1]].view(dtype)).all()
+        sure = ~doubts & number[0] & number[1] & number[2]
+        assert sure.any() and np.array_equal(near[0][sure], near[2][sure])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_16_bit_products_are_nearest(dtype) -> None:
+    x, dy = (rng.standard_normal((2, 100_000)) * 2).astype(dtype)
+    expected = reference("silu").vjp(x, dy).view(np.uint16)
+    assert np.array_equal(silu.silu_vjp(x, dy).view(np.uint16), expected)
+    own = dy.copy()
+    assert silu.silu_vjp(x, own, out=own) is own
+    assert np.array_equal(own.view(np.uint16), expected)
+
+
 LARGE = (rng.standard_normal(1 << 21) * 5).astype(np.float32)
 
 

@@ -223,6 +223,38 @@ def test_a_growing_ball_around_zero_has_no_limit() -> None:
     assert actgen.compile(act).forward(np.float16(-np.inf), np.float16(-60000)) == np.inf
 
 
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_narrow_programs_agree_in_float32(name: str) -> None:
+    """Numbers of any bits, other ones than a program was chosen on."""
+    compiled = compiler.compile_activation(actgen.load(name))
+    rng = np.random.default_rng(8)
+    for f in compiled.functions.values():
+        if f.narrow is None:
+            continue
+        given = {p.name: model.constant(p.value) for p in compiled.activation.parameters}
+        for s in f.program.inputs:
+            bits = rng.integers(0, 1 << 32, 1 << 16, dtype=np.uint32).view(np.float32)
+            given[s] = np.where(rng.random(bits.size) < 0.1, np.copysign(np.inf, bits), bits)
+        with np.errstate(all="ignore"):
+            y, true = (
+                model.evaluate(p, given, FORMATS["float64"])[0] for p in (f.narrow, f.program)
+            )
+            ulp = np.spacing(np.abs(true).astype(np.float32))
+            near = y.astype(np.float32) == true.astype(np.float32)
+            assert (near | (abs(y - true) < 0.02 * ulp) | (np.isnan(y) & np.isnan(true))).all(), (
+                f.name
+            )
+
+
+def test_narrow_programs_are_for_float32_alone() -> None:
+    kernel = actgen.compile("silu")
+    assert compiler.compile_activation(actgen.load("silu")).functions["derivative"].narrow
+    x = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    exact, out = kernel.derivative(x.astype(np.float64)), np.empty(x.shape)
+    assert np.array_equal(kernel.derivative(x, out=out), exact)
+    assert not np.array_equal(kernel.derivative(x), exact)
+
+
 def test_ties_beside_the_greatest_float() -> None:
     kernel = actgen.compile("swiglu")
     assert kernel.forward(np.float16(-30), np.float16(2184)) == -65504
