@@ -190,6 +190,59 @@ def memory(names: Names = None, markdown: Markdown = False) -> None:
     _print(MEMORY, columns, rows, markdown)
 
 
+STATIC = """What CUDA kernels take
+
+`actgen bench static --markdown` prints this page: every kernel compiled for the GPU, its machine
+code counted without running it. An element of the loop over vectors takes so many instructions, and
+so many of the unit for exp2, log2, reciprocals and square roots; blocks that call a function, which
+are for rare inputs, are left out. `of a copy` is the predicted share of the speed of a copy: the
+time that memory takes over the longest of memory's, the issue's and the unit's (`actgen/gpus.py`).
+"""
+
+
+@app.command()
+def static(
+    names: Names = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="float32, float16 or bfloat16; all three.")
+    ] = None,
+    gpu: Annotated[str, typer.Option(help="A100, H100 or H200.")] = "H200",
+    save: Annotated[
+        Path | None, typer.Option(help="Write the figures (JSON).", dir_okay=False)
+    ] = None,
+    markdown: Markdown = False,
+) -> None:
+    """What CUDA kernels take an element, from their machine code; no GPU is needed."""
+    from . import cuda_static, registry, sass
+    from .gpus import GPUS
+
+    if not sass.installed():
+        errors.print("actgen\\[cuda] is not installed: pip install 'actgen[cuda]'")
+        raise typer.Exit(2)
+    if gpu not in GPUS:
+        raise typer.BadParameter(f"no GPU {gpu!r}; there are: {', '.join(GPUS)}")
+    chosen = GPUS[gpu]
+    found = list(cuda_static.rows(names or registry.names(), dtype or cuda_static.DTYPES, chosen))
+    if save is not None:
+        cuda_static.save(save, found)
+    columns = ["activation", "", "dtype", "instructions", "special", "registers", "of a copy"]
+    table = [
+        [
+            row.activation,
+            row.function,
+            row.dtype,
+            f"{row.figures.instructions:.1f}",
+            f"{row.figures.special:.1f}",
+            str(row.figures.registers),
+            f"{row.fraction(chosen):.2f}",
+        ]
+        for row in found
+    ]
+    _print(STATIC.replace("the GPU", f"an {gpu}", 1), columns, table, markdown)
+    good = sum(row.fraction(chosen) >= 0.95 for row in found)
+    console.print(f"{good} of {len(found)} kernels at 0.95 of a copy or above", highlight=False)
+
+
 def _print(
     text: str, columns: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool
 ) -> None:

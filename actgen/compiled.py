@@ -21,7 +21,8 @@ class Function:
     `truth` is the expression derived from the formula as written, `expr` the lifted one;
     `choice` tells how the program was chosen (None for row functions, which have one form);
     `lean` computes on which side of a tie results near 0 lie (None where there are no ties);
-    `narrow` computes in float64 what is rounded to float32 (None where nothing is cheaper).
+    `narrow` computes in float64 what is rounded to float32, `half` in float32 what is rounded to
+    16 bits (None where nothing is cheaper).
     """
 
     name: str
@@ -31,6 +32,7 @@ class Function:
     choice: Choice | None = None
     lean: Program | None = None
     narrow: Program | None = None
+    half: Program | None = None
 
 
 @dataclass(frozen=True)

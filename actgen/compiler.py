@@ -114,9 +114,16 @@ def _compile(act: Activation) -> Compiled:
             choice = stabilise(expr, truth, act, bench[name])
             side = leaning(truth, act.inputs)
             lean = None if side is None else lower(side, act.inputs, symbols)
-            narrow = choice.narrow and choice.narrow.program
-            narrow = None if choice.narrow is None else choice.narrow.program
-            functions[name] = Function(name, truth, expr, choice.program, choice, lean, narrow)
+            functions[name] = Function(
+                name,
+                truth,
+                expr,
+                choice.program,
+                choice,
+                lean,
+                None if choice.narrow is None else choice.narrow.program,
+                None if choice.half is None else choice.half.program,
+            )
     return Compiled(act, functions)
 
 

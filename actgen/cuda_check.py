@@ -32,8 +32,10 @@ from .registry import load
 from .spec import Activation
 
 ARCHITECTURES = ((8, 0), (9, 0))
-#: Sizes around the simulator's blocks of 4 threads: one element, a block, several and a tail.
-SIZES = (1, 4, 13)
+#: Sizes around vectors and the simulator's blocks of 4 threads: one element, a vector, a tail.
+SIZES = (1, 4, 13, 45)
+#: What reads or writes 16 bytes in PTX.
+VECTOR = r"\b{}\.global\S*\.(?:v4\.\w?32|v2\.\w?64)"
 SPECIAL = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e30, -1e30, 1e-40, -1e-40)
 
 
@@ -89,7 +91,7 @@ def ptx_problems(act: Activation) -> list[str]:
     from numba import cuda
 
     found = []
-    for label, storage, kernel, signature in _kernels(act, compile(act, "cuda").module):
+    for label, storage, kernel, signature, vectors in _kernels(act, compile(act, "cuda").module):
         # Every kernel in float32 for every architecture; the other dtypes differ in their loads.
         for architecture in ARCHITECTURES if storage == "float32" else ARCHITECTURES[-1:]:
             where = f"{act.name}{label} {storage} sm_{architecture[0]}{architecture[1]}"
@@ -106,37 +108,50 @@ def ptx_problems(act: Activation) -> list[str]:
                 found.append(f"{where}: float64 in it: {wide.group().strip()}")
             if not re.search(r"setp\.\w+\.[su]64", ptx):
                 found.append(f"{where}: no 64-bit comparison of the index")
+            if vectors:
+                found += [
+                    f"{where}: {what} of fewer than 16 bytes alone"
+                    for what, word in (("loads", "ld"), ("stores", "st"))
+                    if not re.search(VECTOR.format(word), ptx)
+                ]
     return found
 
 
-def _kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple[Any, ...]]]:
-    """(label, dtype, Python function, Numba types of its arguments) of each kernel of a file."""
+def _kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple[Any, ...], bool]]:
+    """(label, dtype, Python function, Numba types of its arguments, whether it reads vectors)."""
     from numba import types
 
-    kinds = {"float16": types.float16, "bfloat16": types.uint16, "float64": types.float64}
-    for storage in ("float32", *kinds):
-        array = kinds.get(storage, types.float32)[::1]
-        values = (types.float64 if storage == "float64" else types.float32)[::1]
-        placed = [values, types.int64] * len(act.parameters)
+    for storage in FORMATS:
+        number = types.float64 if storage == "float64" else types.float32
         if act.is_row:
             functions = compile_activation(act).functions
             for name in functions if storage == "float32" else ("forward", "vjp"):
-                arrays = [array] * len(functions[name].program.inputs)
                 kernel = module._kernel(f"_{name}", storage).py_func
-                yield f"_{name}", storage, kernel, (*arrays, *[types.int64] * 3, array)
+                integers = len(functions[name].program.inputs) + 4
+                yield f"_{name}", storage, kernel, (types.int64,) * integers, False
             continue
         products = [n for n in module._ARRAYS if n.startswith("_vjp")]
         for name in module._ARRAYS if storage == "float32" else ("_forward", *products):
-            arrays = [array] * module._ARRAYS[name]
-            kernel = module._kernel(name, storage, True).py_func
-            yield name, storage, kernel, (*arrays, *placed, array)
+            arrays = [types.int64] * module._ARRAYS[name]
+            numbers = [number] * len(act.parameters)
+            kernel = module._kernel(name, storage).py_func
+            yield name, storage, kernel, (*arrays, *numbers, *[types.int64] * 3), True
+        placed = 3 * len(act.parameters)
         if act.parameters:
-            each = module._kernel("_forward", storage, False).py_func
-            yield "_forward, arrays", storage, each, (*[array] * len(act.inputs), *placed, array)
+            each = module._each_kernel("_forward", storage).py_func
+            integers = len(act.inputs) + placed + 2
+            yield "_forward, arrays", storage, each, (types.int64,) * integers, False
         for p in act.parameters:
             kernel = module._sum_kernel(f"_vjp_{p.name}", storage).py_func
-            arrays = [array] * (len(act.inputs) + 1)
-            yield f"_vjp_{p.name}", storage, kernel, (*arrays, *placed, *[types.int64] * 3, array)
+            integers = len(act.inputs) + 1 + placed + 4
+            yield f"_vjp_{p.name}", storage, kernel, (types.int64,) * integers, False
+
+
+def vector_kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, Any]]:
+    """(label, dtype, Python function, types of its arguments) of the kernels that read vectors."""
+    for label, storage, kernel, signature, vectors in _kernels(act, module):
+        if vectors:
+            yield label, storage, kernel, signature
 
 
 def pretend_device() -> None:
@@ -185,8 +200,34 @@ def run_problems(act: Activation, simulate: bool) -> list[str]:
                     sizes = SIZES if (dtype, f.name) == ("float32", "forward") else SIZES[-1:]
                     for n in sizes[-1:] if act.is_row else sizes:
                         found += _run_one(kernel.module, act, f, dtype, n)
+        if simulate and not act.is_row:
+            for offsets in ((1, 1), (3, 3), (1, 2)):
+                found += _run_beside(module, act, offsets)
         for p in act.parameters:
             found += _sums(module, act, p.name)
+    return found
+
+
+def _run_beside(module: Any, act: Activation, offsets: tuple[int, int]) -> list[str]:
+    """f of arrays, and into one, that begin so many elements after whole vectors."""
+    from numba import cuda
+
+    n, f = SIZES[-1], getattr(module, act.name)
+    arrays = _inputs(n, len(act.inputs), np.float32)
+    expected = f(*arrays)
+
+    def beside(a: Any, offset: int) -> Any:
+        whole = cuda.to_device(np.full(n + 8, 7.0, np.float32))
+        skipped = -whole.ctypes.data % 16 // 4 + offset
+        whole[skipped : skipped + n] = a
+        return whole, whole[skipped : skipped + n]
+
+    placed = [beside(a, offsets[0])[1] for a in arrays]
+    whole, out = beside(np.zeros(n, np.float32), offsets[1])
+    f(*placed, out=out)
+    found = _compare(f"{act.name} forward at {offsets}", out.copy_to_host(), expected, "float64")
+    if int((np.asarray(whole.copy_to_host()) == 7.0).sum()) < 8:
+        found.append(f"{act.name} forward at {offsets}: writes beside the result")
     return found
 
 

@@ -154,8 +154,9 @@ def _programs(compiled: Compiled, backend: Backend) -> Iterator[tuple[str, Funct
         yield f"_{f.name}", f, f.program
         if f.lean is not None and backend.leans:
             yield f"_{f.name}_lean", f, f.lean
-        if f.narrow is not None and backend.narrows:
-            yield f"_{f.name}_narrow", f, f.narrow
+        for variant in backend.variants:
+            if (program := getattr(f, variant)) is not None:
+                yield f"_{f.name}_{variant}", f, program
 
 
 def _narrowed(kernels: list[dict[str, Any]]) -> list[str]:
@@ -254,9 +255,12 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         """A kernel that sums products of a cotangent or tangent with a derivative."""
         known = {k["name"] for k in kernels}
         several = {name: terms}
-        if any(f"{of}_narrow" in known for _, of in terms):
-            short = [(by, f"{of}_narrow" if f"{of}_narrow" in known else of) for by, of in terms]
-            several[f"{name}_narrow"] = tuple(short)
+        for variant in backend.variants:
+            short = [(by, f"{of}_{variant}") for by, of in terms]
+            if known.intersection(of for _, of in short):
+                several[f"{name}_{variant}"] = tuple(
+                    new if new[1] in known else old for new, old in zip(short, terms, strict=True)
+                )
         for name, terms in several.items():
             called = [f"{by} * {of}({', '.join([*inputs, *parameters])})" for by, of in terms]
             arrays, lines = [*inputs, *(by for by, _ in terms)], [f"return {' + '.join(called)}"]

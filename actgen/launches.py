@@ -5,32 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+#: How many numbers of each size 16 bytes hold.
+LANES = (2, 4, 8)
+WIDTH = 88
+
 
 def slots(
     functions: list[dict[str, Any]], inputs: list[str], parameters: list[str]
 ) -> dict[str, Any]:
-    """How CUDA kernels take their arguments: a kernel for each number of arrays."""
-    placed = [part for i, _ in enumerate(parameters) for part in (f"p{i}", f"n{i}")]
-    given = [f"at(p{k}, n{k}, i)" for k, _ in enumerate(parameters)]
+    """How CUDA kernels take their arguments: kernels for each number of arrays.
 
-    def call(arrays: Sequence[str]) -> str:
-        return ", ".join([*(f"load({a}, i)" for a in arrays), *given])
+    Parameters are numbers (p0, …), or places of values with how many elements lie between two of
+    them and how many values there are (p0, n0, s0, …).
+    """
+    count = len(parameters)
+    numbers = [f"p{k}" for k in range(count)]
+    placed = [part for k in range(count) for part in (f"p{k}", f"n{k}", f"s{k}")]
+    given = [f"p{k}_i" for k in range(count)]
+    values = [f"p{k}_i = at(p{k}, n{k}, s{k}, i)" for k in range(count)]
+
+    def single(arrays: Sequence[str], values: Sequence[str]) -> str:
+        return ", ".join([*(f"load({a}, i)" for a in arrays), *values])
+
+    def vector(arrays: Sequence[str], lanes: int) -> list[str]:
+        read = [f"{a}_v = read({a}, i)" for a in arrays]
+        each = [
+            f"f({', '.join([*(f'{a}_v[{k}]' for a in arrays), *numbers])})" for k in range(lanes)
+        ]
+        line = f"values = ({', '.join(each)})"
+        broken = ["values = (", *(f"    {e}," for e in each), ")"]
+        return [*read, *([line] if len(line) <= WIDTH else broken), "write(out, i, values)"]
 
     arities = []
-    for count in sorted({f["count"] for f in functions}):
-        arrays = inputs if count == len(inputs) else [f"a{i}" for i in range(count)]
+    for arity in sorted({f["count"] for f in functions}):
+        arrays = inputs if arity == len(inputs) else [f"a{i}" for i in range(arity)]
         arities.append(
             {
-                "count": count,
-                "arguments": ", ".join([*arrays, *placed, "out"]),
-                "call": call(arrays),
+                "count": arity,
+                "vector_arguments": ", ".join([*arrays, *numbers, "n", "head", "out"]),
+                "vectors": [{"lanes": n, "lines": vector(arrays, n)} for n in LANES],
+                "single": single(arrays, numbers),
+                "each_arguments": ", ".join([*arrays, *placed, "n", "out"]),
+                "each_lines": [*values, f"store(out, i, f({single(arrays, given)}))"],
             }
         )
     arrays = [*inputs, "dy"]
-    table = ", ".join(f"{a['count']}: kernel_{a['count']}" for a in arities)
     return {
         "arities": arities,
-        "kernel_table": f"{{{table}}}",
         "sum_arguments": ", ".join([*arrays, *placed, "inner", "count", "size", "out"]),
-        "sum_call": call(arrays),
+        "sum_lines": [*values, f"term = f({single(arrays, given)})"],
     }

@@ -46,7 +46,9 @@ TRIES = (400, 60)
 TREATMENTS = 16
 #: A plan that errs on so great a share of the inputs is worth FEW of them.
 HOPELESS, FEW = 0.05, 4
-#: A second program, for results in float32, costs so much less.
+DOUBLE, SINGLE = FORMATS["float64"], FORMATS["float32"]
+HALVES = FORMATS["float16"], FORMATS["bfloat16"]
+#: A second program, for results in a narrower format, costs so much less.
 CHEAPER = 0.9
 NARROW_COSTS = {**COSTS, "where": 8}
 #: An exponential tail takes over where what it leaves out is exp(-border) times smaller.
@@ -152,12 +154,14 @@ def _tried(c: Candidate) -> Tried:
 class Choice:
     """What was chosen for one function, and from what.
 
-    `narrow` is cheaper, and within 0.51 ulp of float32 when computed in float64 and rounded.
+    `narrow` is cheaper, and within 0.51 ulp of float32 when computed in float64 and rounded;
+    `half` is, of both 16-bit formats when computed in float32.
     """
 
     chosen: Candidate
     candidates: tuple[Tried, ...]
     narrow: Candidate | None = None
+    half: Candidate | None = None
 
     @property
     def program(self) -> Program:
@@ -355,7 +359,16 @@ class _Search:
             if narrow_cost(c.program) >= CHEAPER * narrow_cost(chosen):
                 break
             failing = any(self.bench.unrounded(c.program, every) for every in (False, True))
-            if not failing and self.bench.agree(c.program, chosen):
+            if not failing and self.bench.agree(c.program, chosen, DOUBLE, SINGLE):
+                return c
+        return None
+
+    def half(self, chosen: Candidate) -> Candidate | None:
+        """The cheapest that is right where float32 is rounded to 16 bits, if that much cheaper."""
+        for c in sorted(self.tried.values(), key=lambda c: c.cost):
+            if c.cost >= CHEAPER * chosen.cost:
+                break
+            if all(self.bench.agree(c.program, chosen.program, SINGLE, fmt) for fmt in HALVES):
                 return c
         return None
 
@@ -379,8 +392,9 @@ def stabilise(lifted: Expr, written: Expr, act: Activation, bench: Bench) -> Cho
                     search.repair(replace(plan, fine=way != "plain"))
     chosen = min(search.tried.values(), key=lambda c: c.rank)
     every = tuple(map(_tried, search.tried.values()))
-    least = search.narrow(written, chosen.program)
-    return Choice(_brief(chosen), every, least and _brief(least))
+    narrow = search.narrow(written, chosen.program)
+    half = search.half(chosen)
+    return Choice(_brief(chosen), every, narrow and _brief(narrow), half and _brief(half))
 
 
 def _brief(c: Candidate) -> Candidate:

@@ -29,13 +29,13 @@ MIXED = 3.1
 REACH = 0.75
 #: And in float32 when computed in float64 and rounded once.
 ROUNDED = 0.75
-#: What a program for float32 results alone may err by, in ulp.
+#: What a program for results in a narrower format than it computes in may err by, in ulp.
 NARROW = 0.51
 #: Every so many of the points are looked at first, at (the defaults, other parameters); the rest
 #: where the candidate's worst error is no more than this.
 THIN, PROMISING = {"float32": (16, 8), "float64": (2, 4)}, 1.6
-#: So many numbers of any bits are tried, and such a share of ends.
-TRIED, ENDS = 20_000, 0.2
+#: So many numbers of any bits are tried, and such a share of ends; of these one of so many first.
+TRIED, ENDS, FEWER = 20_000, 0.2, 16
 #: So many points of each kind are kept in a score.
 KEPT = 400
 
@@ -121,6 +121,7 @@ class Bench:
 
     def __init__(self, act: Activation, found: dict[str, Sequence[Case]]) -> None:
         self.act = act
+        self.known: dict[tuple[Program, str], list[tuple[Any, ...]]] = {}
         self.stages = [
             [_collect(act, FORMATS[dtype], several, thin) for dtype, several in found.items()]
             for thin in (True, False)
@@ -165,26 +166,49 @@ class Bench:
         y = self._run(program, points, FORMATS["float64"])
         return _few(points.table[errors(y, points.truth, points.fmt) > NARROW])
 
-    def agree(self, program: Program, other: Program) -> bool:
-        """Whether both round alike, but for a hundredth of an ulp, at any float32 numbers."""
+    def agree(self, program: Program, other: Program, work: Format, fmt: Format) -> bool:
+        """Whether a program in one format, rounded to another, is as the other one in float64.
+
+        To NARROW ulp, at numbers of any bits: of 16-bit ones at all, where one input decides.
+        """
+        for step in (FEWER, 1):  # most fail at some of them already
+            for values, true, near, ulp in self._anywhere(other, fmt):
+                some = {k: v[::step] if np.ndim(v) else v for k, v in values.items()}
+                with np.errstate(all="ignore"):
+                    y = model.evaluate(program, some, work)[0].astype(fmt.dtype).astype(np.float64)
+                    y = np.broadcast_to(y, true[::step].shape)
+                    within = np.abs(y - true[::step]) <= NARROW * ulp[::step]
+                missing = np.isnan(y) & np.isnan(true[::step])
+                if not ((y == near[::step]) | within | missing).all():
+                    return False
+        return True
+
+    def _anywhere(self, program: Program, fmt: Format) -> list[tuple[Any, ...]]:
+        """For each setting: numbers of any bits, results in float64, these rounded, their ulp."""
+        if (program, fmt.name) in self.known:
+            return self.known[program, fmt.name]
         rng = np.random.default_rng(0)
+        whole = fmt.precision < 16 and not self.act.is_gated
         values: dict[str, Any] = {}
         for x in self.act.inputs:
-            bits = rng.integers(0, 1 << 32, TRIED, dtype=np.uint32)
-            ends = rng.choice([math.inf, -math.inf, math.nan, 0.0, 2.0**-149, -(2.0**-149)], TRIED)
-            values[x.name] = np.where(rng.random(TRIED) < ENDS, ends, bits.view(np.float32))
+            size = 8 * np.dtype(fmt.bits).itemsize
+            bits = np.arange(1 << size) if whole else rng.integers(0, 1 << size, TRIED)
+            ends = rng.choice([math.inf, -math.inf, math.nan, 0.0, fmt.tiny, -fmt.tiny], bits.size)
+            with np.errstate(invalid="ignore"):  # signalling NaN
+                numbers = bits.astype(fmt.bits).view(fmt.dtype).astype(np.float64)
+            rare = rng.random(bits.size) < (0.0 if whole else ENDS)
+            values[x.name] = np.where(rare, ends, numbers)
+        found = []
         for setting in settings(self.act):
-            values |= {s.name: float(model.constant(v)) for s, v in setting.items()}
+            given = {**values, **{s.name: float(model.constant(v)) for s, v in setting.items()}}
             with np.errstate(all="ignore"):
-                y, true = (
-                    model.evaluate(p, values, FORMATS["float64"])[0] for p in (program, other)
-                )
-                near, ulp = y.astype(np.float32), np.spacing(np.abs(true).astype(np.float32))
-                alike = (near == true.astype(np.float32)) | (np.isnan(y) & np.isnan(true))
-                alike |= np.abs(y - true) <= 0.01 * ulp
-            if not alike.all():
-                return False
-        return True
+                true = model.evaluate(program, given, FORMATS["float64"])[0]
+                true = np.broadcast_to(true, bits.shape)
+                near = true.astype(fmt.dtype).astype(np.float64)
+                power = np.maximum(np.frexp(true)[1] - 1, fmt.emin) - fmt.precision + 1
+            found.append((given, true, near, np.ldexp(1.0, power)))
+        self.known[program, fmt.name] = found
+        return found
 
     def _run(self, program: Program, points: Points, work: Format) -> Floats:
         values: dict[str, Any] = {s.name: points.table[:, i] for i, s in enumerate(self.act.inputs)}

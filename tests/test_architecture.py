@@ -35,7 +35,7 @@ stabilise rows
 backends
 emit compiled
 intervals
-forms modules row_kernels domain launches
+forms modules row_kernels domain launches gpus sass
 roots
 pieces
 shape
@@ -69,6 +69,7 @@ worst_cases sweep
 overhead memory exhaustive speed
 starting
 peer_errors checks cuda_check
+cuda_static
 report
 matrix.check
 matrix.run

@@ -86,8 +86,8 @@ class Backend:
     zeros. `exports`: what a file offers besides the functions of its activation. `compiles`:
     machine code is made of a file, and kept beside it. `eager`: what is chosen between has names,
     as a choice between expressions would be a branch. `tables`: float32 functions of one number may
-    be read from tables. `narrows`: what is rounded to float32 has programs of its own; operations
-    that are good enough for these end in "_near".
+    be read from tables. `variants`: which programs of a function it prints besides, of narrow and
+    half (compiled.Function); operations that are good enough for these end in "_near".
     """
 
     name: str
@@ -112,7 +112,7 @@ class Backend:
     compiles: bool = False
     eager: bool = False
     tables: bool = False
-    narrows: bool = False
+    variants: tuple[str, ...] = ()
 
 
 #: The backends, in the order of tables.

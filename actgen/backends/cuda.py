@@ -87,4 +87,5 @@ BACKEND = Backend(
     row_usage=f"{_USAGE}; a row lies along `axis`. {_WIDTH}",
     default=default,
     loops="threads",
+    variants=("half",),
 )

@@ -74,5 +74,5 @@ BACKEND = Backend(
     compiles=True,
     eager=True,
     tables=True,
-    narrows=True,
+    variants=("narrow",),
 )

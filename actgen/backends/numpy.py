@@ -82,5 +82,5 @@ BACKEND = Backend(
     row_usage=ROW_USAGE,
     default=literal,
     leans=True,
-    narrows=True,
+    variants=("narrow",),
 )

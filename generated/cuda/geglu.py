@@ -25,10 +25,10 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import config, cuda
+from numba import config, cuda, types
 from numba.cuda import libdevice
 
 __all__ = [
@@ -126,6 +126,10 @@ def geglu_vjp(x: Any, y: Any, dout: Any) -> tuple[Any, ...]:
 @functools.cache
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
+
+    @cuda.jit(device=True)
+    def _maximum(a, b):
+        return b if a < b else a  # NaN in a stays, unlike with max
 
     @cuda.jit(device=True)
     def _minimum(a, b):
@@ -232,6 +236,30 @@ def _device(real: Any) -> dict[str, Any]:
         return x * y if y > real(1.152921504606847e18) else w6
 
     @cuda.jit(device=True)
+    def _forward_half(x, y):
+        v = y * real(-0.7071067811865476)
+        mask = y < real(-11.3125)
+        e = math.exp(y * y * real(-0.5) * real(0.25))
+        v2 = (v - real(3.0)) / (v + real(3.0))
+        v3 = (real(3.4630370129216585e-10) * v2 + real(5.647911432100505e-10)) * v2
+        v4 = (v3 + real(-3.351099210942262e-09)) * v2 + real(-7.109872266199085e-09)
+        v5 = (v4 * v2 + real(1.588979642624752e-08)) * v2 + real(5.1084522747162506e-08)
+        v6 = (v5 * v2 + real(-4.64769731037038e-08)) * v2 + real(-2.9357097574620674e-07)
+        v7 = (v6 * v2 + real(6.024321679611102e-08)) * v2 + real(1.588852762000617e-06)
+        v8 = (v7 * v2 + real(2.610372842964935e-07)) * v2 + real(-8.990103540492358e-06)
+        v9 = (v8 * v2 + real(-1.5145562284176214e-06)) * v2 + real(5.6119377734402204e-05)
+        v10 = (v9 * v2 + real(-2.055155668669467e-05)) * v2 + real(-0.0003672884779960789)
+        v11 = (v10 * v2 + real(0.0006458141936875262)) * v2 + real(0.0016185691265650187)
+        v12 = (v11 * v2 + real(-0.009750689291695548)) * v2 + real(0.021957764012706233)
+        v13 = (v12 * v2 + real(-0.023803913108728765)) * v2 + real(-0.010235388899009622)
+        v14 = (v13 * v2 + real(0.09902075367944134)) * v2 + real(-0.2309273330838092)
+        v15 = (v14 * v2 + real(0.7160046047255598)) / (v + real(1.0)) * real(0.5)
+        w = e * v15 * (e * x) * (e * y) * e if mask else math.erfc(v) * real(0.5) * y * x
+        v16 = abs(x)
+        w2 = _minimum(v16, real(0.0)) if y < real(-63.25) else w
+        return v15 * y * x if mask and v16 == real(math.inf) else w2
+
+    @cuda.jit(device=True)
     def _derivative_x(x, y):
         yc = _minimum(y, real(1.152921504606847e18))
         v = _mul_high(yc, yc) * real(-0.5)
@@ -275,6 +303,11 @@ def _device(real: Any) -> dict[str, Any]:
         w2 = real(0.0) if yc < real(-63.25) else w
         w3 = w2 if yc < real(0.0) else yc * (v18 * real(0.5))
         return x if math.isnan(x) else y if y > real(1.152921504606847e18) else w3
+
+    @cuda.jit(device=True)
+    def _derivative_x_half(x, y):
+        yc = _maximum(y, real(-1.152921504606847e18))
+        return x if math.isnan(x) else yc * (math.erfc(yc * real(-0.7071067811865476)) * real(0.5))
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
@@ -332,6 +365,37 @@ def _device(real: Any) -> dict[str, Any]:
         w3 = _minimum(v34, real(0.0)) if yc < real(-63.25) else w2
         w4 = v44 if mask else v33 * x * real(0.28209479177387814)
         return w4 if v34 == real(math.inf) and mask2 else w3
+
+    @cuda.jit(device=True)
+    def _derivative_y_half(x, y):
+        yc = _minimum(y, real(1.152921504606847e18))
+        v = yc * real(-0.7071067811865476)
+        v2 = _mul_high(yc, yc) * real(-0.5)
+        v3 = _mul_low(yc, yc) * real(-0.5)
+        e = math.exp(v2)
+        v4 = (math.erfc(v) + yc * ((e + e * v3) * real(0.7978845608028654))) * real(0.5)
+        mask = yc < real(-11.3125)
+        e2 = math.exp(v2 * real(0.25))
+        v5 = e2 + e2 * (v3 * real(0.25))
+        v6 = (v - real(3.0)) / (v + real(3.0))
+        v7 = (real(3.4630370129216585e-10) * v6 + real(5.647911432100505e-10)) * v6
+        v8 = (v7 + real(-3.351099210942262e-09)) * v6 + real(-7.109872266199085e-09)
+        v9 = (v8 * v6 + real(1.588979642624752e-08)) * v6 + real(5.1084522747162506e-08)
+        v10 = (v9 * v6 + real(-4.64769731037038e-08)) * v6 + real(-2.9357097574620674e-07)
+        v11 = (v10 * v6 + real(6.024321679611102e-08)) * v6 + real(1.588852762000617e-06)
+        v12 = (v11 * v6 + real(2.610372842964935e-07)) * v6 + real(-8.990103540492358e-06)
+        v13 = (v12 * v6 + real(-1.5145562284176214e-06)) * v6 + real(5.6119377734402204e-05)
+        v14 = (v13 * v6 + real(-2.055155668669467e-05)) * v6 + real(-0.0003672884779960789)
+        v15 = (v14 * v6 + real(0.0006458141936875262)) * v6 + real(0.0016185691265650187)
+        v16 = (v15 * v6 + real(-0.009750689291695548)) * v6 + real(0.021957764012706233)
+        v17 = (v16 * v6 + real(-0.023803913108728765)) * v6 + real(-0.010235388899009622)
+        v18 = (v17 * v6 + real(0.09902075367944134)) * v6 + real(-0.2309273330838092)
+        v19 = (v18 * v6 + real(0.7160046047255598)) / (v + real(1.0)) * real(1.772453850905516)
+        v20 = v19 + yc * real(1.4142135623730951)
+        w = v5 * real(0.28209479177387814) * (v5 * x) * (v5 * v20) * v5 if mask else x * v4
+        v21 = abs(x)
+        w2 = _minimum(v21, real(0.0)) if yc < real(-63.25) else w
+        return v20 * x * real(0.28209479177387814) if v21 == real(math.inf) and mask else w2
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -410,6 +474,13 @@ def _device(real: Any) -> dict[str, Any]:
         return x if math.isnan(x) else w2
 
     @cuda.jit(device=True)
+    def _second_derivative_xy_half(x, y):
+        v = _minimum(_maximum(y, real(-1.152921504606847e18)), real(1.152921504606847e18))
+        v2 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
+        v3 = v * (math.exp(-(v2 * v2)) * real(0.3989422804014327))
+        return x if math.isnan(x) else math.erfc(v * real(-0.7071067811865476)) * real(0.5) + v3
+
+    @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
         v = _mul_high(y, y) * real(-0.5)
         v2 = _mul_low(y, y) * real(-0.5)
@@ -430,56 +501,266 @@ def _device(real: Any) -> dict[str, Any]:
         return v10 if mask3 and mask2 else v9 if y < real(-63.25) else v7 if mask3 else w
 
     @cuda.jit(device=True)
+    def _second_derivative_yy_half(x, y):
+        v = _minimum(abs(y * real(0.7071067811865476)), real(40.0))
+        v2 = y * y
+        v3 = math.exp(-(v * v)) * real(0.7978845608028654) * (real(1.0) - v2 * real(0.5))
+        mask = y > real(11.3125)
+        e = math.exp(v2 * real(-0.5) * real(0.25))
+        v4 = real(2.0) - v2
+        v5 = e * real(0.3989422804014327) * (e * x) * (e * v4) * e
+        v6 = abs(x)
+        v7 = _minimum(v6, real(0.0))
+        mask2 = v6 == real(math.inf)
+        v8 = v4 * x * real(0.3989422804014327)
+        w = v8 if mask and mask2 else v7 if y > real(63.25) else v5 if mask else v3 * x
+        mask3 = y < real(-11.3125)
+        return v8 if mask3 and mask2 else v7 if y < real(-63.25) else v5 if mask3 else w
+
+    @cuda.jit(device=True)
     def _vjp_x(x, y, dout):
         return dout * _derivative_x(x, y)
+
+    @cuda.jit(device=True)
+    def _vjp_x_half(x, y, dout):
+        return dout * _derivative_x_half(x, y)
 
     @cuda.jit(device=True)
     def _vjp_y(x, y, dout):
         return dout * _derivative_y(x, y)
 
     @cuda.jit(device=True)
+    def _vjp_y_half(x, y, dout):
+        return dout * _derivative_y_half(x, y)
+
+    @cuda.jit(device=True)
     def _jvp(x, y, dx, dy):
         return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
+    @cuda.jit(device=True)
+    def _jvp_half(x, y, dx, dy):
+        return dx * _derivative_x_half(x, y) + dy * _derivative_y_half(x, y)
+
     return {
         "_forward": _forward,
+        "_forward_half": _forward_half,
         "_derivative_x": _derivative_x,
+        "_derivative_x_half": _derivative_x_half,
         "_derivative_y": _derivative_y,
+        "_derivative_y_half": _derivative_y_half,
         "_second_derivative_xx": _second_derivative_xx,
         "_second_derivative_xy": _second_derivative_xy,
+        "_second_derivative_xy_half": _second_derivative_xy_half,
         "_second_derivative_yy": _second_derivative_yy,
+        "_second_derivative_yy_half": _second_derivative_yy_half,
         "_vjp_x": _vjp_x,
+        "_vjp_x_half": _vjp_x_half,
         "_vjp_y": _vjp_y,
+        "_vjp_y_half": _vjp_y_half,
         "_jvp": _jvp,
+        "_jvp_half": _jvp_half,
     }
 
 
-# Kernels: one thread an element, in steps of the grid, indices in 64 bits.
+def _formula(name: str, storage: str) -> Any:
+    """The device function of a kernel; one that is good enough for 16 bits, where there is one."""
+    functions = _device(_REAL[storage])
+    half = functions.get(f"{name}_half") if _BYTES[storage] == 2 else None
+    return half or functions[name]
+
+
+# Kernels: vectors of 16 bytes, in steps of the grid; one by one what lies before the first whole
+# vector and after the last. Indices have 64 bits.
 
 
 @functools.cache
-def _kernel(name: str, storage: str, uniform: bool) -> Any:
-    """The kernel of one function for one dtype; `uniform`: every parameter is one number."""
-    _, load, store = _access(storage)
-    f = _device(_REAL[storage])[name]
+def _kernel(name: str, storage: str) -> Any:
+    """The kernel of one function for one dtype."""
+    _, lanes, load, store, read, write = _access(storage)
+    f = _formula(name, storage)
+    kernels: dict[tuple[int, int], Any] = {}
 
     @cuda.jit
-    def kernel_2(x, y, out):
-        for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
+    def kernel_2_2(x, y, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -2)
+        for i in range(head + first * 2, end, step * 2):
+            x_v = read(x, i)
+            y_v = read(y, i)
+            values = (f(x_v[0], y_v[0]), f(x_v[1], y_v[1]))
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
             store(out, i, f(load(x, i), load(y, i)))
 
+    kernels[2, 2] = kernel_2_2
+
     @cuda.jit
-    def kernel_3(a0, a1, a2, out):
-        for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
+    def kernel_2_4(x, y, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -4)
+        for i in range(head + first * 4, end, step * 4):
+            x_v = read(x, i)
+            y_v = read(y, i)
+            values = (f(x_v[0], y_v[0]), f(x_v[1], y_v[1]), f(x_v[2], y_v[2]), f(x_v[3], y_v[3]))
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(x, i), load(y, i)))
+
+    kernels[2, 4] = kernel_2_4
+
+    @cuda.jit
+    def kernel_2_8(x, y, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -8)
+        for i in range(head + first * 8, end, step * 8):
+            x_v = read(x, i)
+            y_v = read(y, i)
+            values = (
+                f(x_v[0], y_v[0]),
+                f(x_v[1], y_v[1]),
+                f(x_v[2], y_v[2]),
+                f(x_v[3], y_v[3]),
+                f(x_v[4], y_v[4]),
+                f(x_v[5], y_v[5]),
+                f(x_v[6], y_v[6]),
+                f(x_v[7], y_v[7]),
+            )
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(x, i), load(y, i)))
+
+    kernels[2, 8] = kernel_2_8
+
+    @cuda.jit
+    def kernel_3_2(a0, a1, a2, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -2)
+        for i in range(head + first * 2, end, step * 2):
+            a0_v = read(a0, i)
+            a1_v = read(a1, i)
+            a2_v = read(a2, i)
+            values = (f(a0_v[0], a1_v[0], a2_v[0]), f(a0_v[1], a1_v[1], a2_v[1]))
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
             store(out, i, f(load(a0, i), load(a1, i), load(a2, i)))
 
+    kernels[3, 2] = kernel_3_2
+
     @cuda.jit
-    def kernel_4(a0, a1, a2, a3, out):
-        for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
+    def kernel_3_4(a0, a1, a2, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -4)
+        for i in range(head + first * 4, end, step * 4):
+            a0_v = read(a0, i)
+            a1_v = read(a1, i)
+            a2_v = read(a2, i)
+            values = (
+                f(a0_v[0], a1_v[0], a2_v[0]),
+                f(a0_v[1], a1_v[1], a2_v[1]),
+                f(a0_v[2], a1_v[2], a2_v[2]),
+                f(a0_v[3], a1_v[3], a2_v[3]),
+            )
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i), load(a2, i)))
+
+    kernels[3, 4] = kernel_3_4
+
+    @cuda.jit
+    def kernel_3_8(a0, a1, a2, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -8)
+        for i in range(head + first * 8, end, step * 8):
+            a0_v = read(a0, i)
+            a1_v = read(a1, i)
+            a2_v = read(a2, i)
+            values = (
+                f(a0_v[0], a1_v[0], a2_v[0]),
+                f(a0_v[1], a1_v[1], a2_v[1]),
+                f(a0_v[2], a1_v[2], a2_v[2]),
+                f(a0_v[3], a1_v[3], a2_v[3]),
+                f(a0_v[4], a1_v[4], a2_v[4]),
+                f(a0_v[5], a1_v[5], a2_v[5]),
+                f(a0_v[6], a1_v[6], a2_v[6]),
+                f(a0_v[7], a1_v[7], a2_v[7]),
+            )
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i), load(a2, i)))
+
+    kernels[3, 8] = kernel_3_8
+
+    @cuda.jit
+    def kernel_4_2(a0, a1, a2, a3, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -2)
+        for i in range(head + first * 2, end, step * 2):
+            a0_v = read(a0, i)
+            a1_v = read(a1, i)
+            a2_v = read(a2, i)
+            a3_v = read(a3, i)
+            values = (f(a0_v[0], a1_v[0], a2_v[0], a3_v[0]), f(a0_v[1], a1_v[1], a2_v[1], a3_v[1]))
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
             store(out, i, f(load(a0, i), load(a1, i), load(a2, i), load(a3, i)))
 
-    kernels: dict[int, Any] = {2: kernel_2, 3: kernel_3, 4: kernel_4}
-    return kernels[_ARRAYS[name]]
+    kernels[4, 2] = kernel_4_2
+
+    @cuda.jit
+    def kernel_4_4(a0, a1, a2, a3, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -4)
+        for i in range(head + first * 4, end, step * 4):
+            a0_v = read(a0, i)
+            a1_v = read(a1, i)
+            a2_v = read(a2, i)
+            a3_v = read(a3, i)
+            values = (
+                f(a0_v[0], a1_v[0], a2_v[0], a3_v[0]),
+                f(a0_v[1], a1_v[1], a2_v[1], a3_v[1]),
+                f(a0_v[2], a1_v[2], a2_v[2], a3_v[2]),
+                f(a0_v[3], a1_v[3], a2_v[3], a3_v[3]),
+            )
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i), load(a2, i), load(a3, i)))
+
+    kernels[4, 4] = kernel_4_4
+
+    @cuda.jit
+    def kernel_4_8(a0, a1, a2, a3, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -8)
+        for i in range(head + first * 8, end, step * 8):
+            a0_v = read(a0, i)
+            a1_v = read(a1, i)
+            a2_v = read(a2, i)
+            a3_v = read(a3, i)
+            values = (
+                f(a0_v[0], a1_v[0], a2_v[0], a3_v[0]),
+                f(a0_v[1], a1_v[1], a2_v[1], a3_v[1]),
+                f(a0_v[2], a1_v[2], a2_v[2], a3_v[2]),
+                f(a0_v[3], a1_v[3], a2_v[3], a3_v[3]),
+                f(a0_v[4], a1_v[4], a2_v[4], a3_v[4]),
+                f(a0_v[5], a1_v[5], a2_v[5], a3_v[5]),
+                f(a0_v[6], a1_v[6], a2_v[6], a3_v[6]),
+                f(a0_v[7], a1_v[7], a2_v[7], a3_v[7]),
+            )
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i), load(a2, i), load(a3, i)))
+
+    kernels[4, 8] = kernel_4_8
+    return kernels[_ARRAYS[name], lanes]
 
 
 _ARRAYS = {
@@ -495,8 +776,8 @@ _ARRAYS = {
 }
 
 
-def _placed(arrays: tuple[Any, ...], parameters: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
-    """Arrays and parameters on the device, each parameter followed by its stride."""
+def _placed(arrays: tuple[Any, ...]) -> tuple[str, tuple[int, ...], list[Any]]:
+    """The dtype and shape of arrays, and the same on the device."""
     first = arrays[0]
     storage, shape = _storage(first), tuple(first.shape)
     for other in arrays[1:]:
@@ -505,8 +786,7 @@ def _placed(arrays: tuple[Any, ...], parameters: tuple[Any, ...]) -> tuple[list[
                 f"{_NAME}: expected arrays of shape {shape} and dtype {first.dtype}, "
                 f"got {tuple(other.shape)} and {other.dtype}"
             )
-    placed = [_on_device(a, storage) for a in arrays]
-    return placed, []
+    return storage, shape, [_on_device(a, storage) for a in arrays]
 
 
 def _launch(
@@ -514,18 +794,21 @@ def _launch(
 ) -> Any:
     out, stream = where
     arrays = tuple(np.asarray(a) if isinstance(a, (int, float)) else a for a in arrays)
-    first = arrays[0]
-    placed, values = _placed(arrays, parameters)
-    out = _checked_out(out, first, tuple(first.shape))
-    flat = _on_device(out, _storage(out))
-    if flat.size:
-        grid = _blocks(-(-flat.size // _THREADS)), _THREADS, _stream(first, stream)
-        uniform = all(v.size == 1 for v in values[::2])
-        _kernel(name, _storage(first), uniform)[grid](*placed, *values, flat)
+    storage, shape, held = _placed(arrays)
+    out = _checked_out(out, arrays[0], shape)
+    flat = _on_device(out, storage)
+    n = math.prod(shape)
+    if n:
+        places, stream = [*map(_place, held)], _stream(arrays[0], stream)
+        real, lanes = _access(storage)[:2]
+        grid = _blocks(-(-n // (_THREADS * lanes))), _THREADS, stream
+        head = _head([*places, _place(flat)], storage, n)
+        _kernel(name, storage)[grid](*places, *map(real, parameters), n, head, _place(flat))
     return _finish(out, flat)
 
 
-# Storage: how each dtype is read and written. bfloat16 travels as the upper half of a float32.
+# Memory: places are addresses on the device, in the simulator flat arrays; bfloat16 is read as the
+# upper half of a float32. Kernels read and write 16 bytes at a time.
 
 
 _REAL: dict[str, Any] = {
@@ -534,58 +817,162 @@ _REAL: dict[str, Any] = {
     "float32": np.float32,
     "float64": np.float64,
 }
+_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 
-@functools.cache
-def _access(storage: str) -> tuple[Any, Any, Any]:
-    """The arithmetic, and the device functions that read and write one element."""
-    real = _REAL[storage]
-    kind = {"float16": np.float16, "bfloat16": np.uint16}.get(storage, real)
-    if storage != "bfloat16":
+class _Access(NamedTuple):
+    """The arithmetic of a dtype; how many of its numbers are a vector; and the device functions.
 
-        @cuda.jit(device=True)
-        def load(array, i):
-            return real(array[i])
+    load(place, i) and store(place, i, value) are of element i, read(place, i) and
+    write(place, i, values) of as many as are a vector, from element i on.
+    """
 
-        @cuda.jit(device=True)
-        def store(array, i, value):
-            array[i] = kind(value)
+    real: Any
+    lanes: int
+    load: Any
+    store: Any
+    read: Any
+    write: Any
 
-        return real, load, store
 
-    if config.ENABLE_CUDASIM:
+if config.ENABLE_CUDASIM:
 
-        def float_of(bits):
-            return np.uint32(bits).view(np.float32)
+    @functools.cache
+    def _access(storage: str) -> _Access:
+        real, lanes = _REAL[storage], 16 // _BYTES[storage]
 
-        def bits_of(value):
-            return np.uint32(np.float32(value).view(np.uint32))
+        def load(array: Any, i: int) -> Any:
+            if storage != "bfloat16":
+                return real(array[i])
+            return np.uint32(np.uint32(array[i]) << np.uint32(16)).view(np.float32)
 
-    else:
-
-        @cuda.jit(device=True)
-        def float_of(bits):
-            return cuda.libdevice.int_as_float(np.int32(bits))
-
-        @cuda.jit(device=True)
-        def bits_of(value):
-            return np.uint32(cuda.libdevice.float_as_int(np.float32(value)))
-
-    @cuda.jit(device=True)
-    def load_bfloat16(array, i):
-        return float_of(np.uint32(array[i]) << np.uint32(16))
-
-    @cuda.jit(device=True)
-    def store_bfloat16(array, i, value):
-        bits = bits_of(value)
-        if value != value:
-            array[i] = np.uint16(0x7FC0)
-        else:
+        def store(array: Any, i: int, value: Any) -> None:
+            if storage != "bfloat16":
+                array[i] = value
+                return
+            bits = int(np.float32(value).view(np.uint32))
             # To the nearest, ties to even.
-            odd = (bits >> np.uint32(16)) & np.uint32(1)
-            array[i] = np.uint16((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16))
+            near = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+            array[i] = np.uint16(0x7FC0 if value != value else near)
 
-    return real, load_bfloat16, store_bfloat16
+        def read(array: Any, i: int) -> Any:
+            return tuple(load(array, i + k) for k in range(lanes))
+
+        def write(array: Any, i: int, values: Any) -> None:
+            for k, value in enumerate(values):
+                store(array, i + k, value)
+
+        return _Access(real, lanes, load, store, read, write)
+
+else:
+    from llvmlite import ir
+    from numba.cuda.extending import intrinsic
+
+    _WORD = ir.IntType(32)
+    _KINDS = {
+        "float16": ir.HalfType(),
+        "bfloat16": ir.IntType(16),
+        "float32": ir.FloatType(),
+        "float64": ir.DoubleType(),
+    }
+
+    def _place_of(b: Any, arguments: Any, storage: str, kind: Any) -> Any:
+        offset = b.mul(arguments[1], ir.Constant(ir.IntType(64), _BYTES[storage]))
+        return b.inttoptr(b.add(arguments[0], offset), kind.as_pointer(1))
+
+    def _lanes(b: Any, vector: Any) -> list[Any]:
+        return [b.extract_element(vector, _WORD(k)) for k in range(vector.type.count)]
+
+    def _vector(b: Any, lanes: list[Any]) -> Any:
+        vector = ir.Constant(ir.VectorType(lanes[0].type, len(lanes)), ir.Undefined)
+        for k, lane in enumerate(lanes):
+            vector = b.insert_element(vector, lane, _WORD(k))
+        return vector
+
+    def _reader(storage: str, count: int) -> Any:
+        """The device function that reads so many numbers in one instruction."""
+        number = types.float64 if storage == "float64" else types.float32
+        result = number if count == 1 else types.UniTuple(number, count)
+        pairs = storage == "bfloat16" and count > 1
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.VectorType(*((_WORD, count // 2) if pairs else (_KINDS[storage], count)))
+            whole = b.load(_place_of(b, arguments, storage, kind))
+            whole.align = count * _BYTES[storage]
+            values = _lanes(b, whole)
+            if storage == "float16":
+                values = [b.fpext(v, ir.FloatType()) for v in values]
+            elif storage == "bfloat16":
+                halves = [(b.shl(v, _WORD(16)), b.and_(v, _WORD(-65536))) for v in values if pairs]
+                bits = [half for both in halves for half in both]
+                bits = bits or [b.shl(b.zext(values[0], _WORD), _WORD(16))]
+                values = [b.bitcast(v, ir.FloatType()) for v in bits]
+            return values[0] if count == 1 else context.make_tuple(b, signature.return_type, values)
+
+        @intrinsic
+        def read(typingctx, place, i):
+            return result(types.int64, types.int64), generate
+
+        return read
+
+    def _writer(storage: str, count: int) -> Any:
+        """The device function that writes so many numbers in one instruction."""
+        number = types.float64 if storage == "float64" else types.float32
+        given = number if count == 1 else types.UniTuple(number, count)
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            whole = arguments[2]
+            values = [b.extract_value(whole, k) for k in range(count)] if count > 1 else [whole]
+            if _BYTES[storage] == 2 and count > 1:
+                kind = "f16x2" if storage == "float16" else "bf16x2"
+                pair = ir.FunctionType(_WORD, [single, single])
+                text = f"cvt.rn.{kind}.f32 $0, $2, $1;"
+                values = [
+                    b.asm(pair, text, "=r,f,f", list(both), False)
+                    for both in zip(values[::2], values[1::2])
+                ]
+            elif storage == "float16":
+                values = [b.fptrunc(values[0], ir.HalfType())]
+            elif storage == "bfloat16":
+                one = ir.FunctionType(ir.IntType(16), [single])
+                values = [b.asm(one, "cvt.rn.bf16.f32 $0, $1;", "=h,f", values, False)]
+            whole = _vector(b, values)
+            at = _place_of(b, arguments, storage, whole.type)
+            b.store(whole, at).align = count * _BYTES[storage]
+            return context.get_dummy_value()
+
+        @intrinsic
+        def write(typingctx, place, i, values):
+            return types.void(types.int64, types.int64, given), generate
+
+        return write
+
+    @functools.cache
+    def _access(storage: str) -> _Access:
+        lanes = 16 // _BYTES[storage]
+        single, several = (
+            (_reader(storage, count), _writer(storage, count)) for count in (1, lanes)
+        )
+        return _Access(_REAL[storage], lanes, *single, *several)
+
+
+def _place(array: Any) -> Any:
+    """What a kernel is given for an array on the device."""
+    if config.ENABLE_CUDASIM:
+        return array
+    if hasattr(array, "data_ptr"):
+        return array.data_ptr()
+    return array.__cuda_array_interface__["data"][0]
+
+
+def _head(places: list[Any], storage: str, n: int) -> int:
+    """How many elements lie before the first whole vector; all where arrays differ in that."""
+    addresses = [p.ctypes.data if config.ENABLE_CUDASIM else p for p in places]
+    before = {-a % 16 for a in addresses}
+    if len(before) > 1 or min(before) % _BYTES[storage]:
+        return n
+    return min(min(before) // _BYTES[storage], n)
 
 
 def _storage(array: Any) -> str:
@@ -597,20 +984,22 @@ def _storage(array: Any) -> str:
 
 
 def _on_device(array: Any, storage: str) -> Any:
-    """A flat array on the device, bfloat16 as uint16; NumPy arrays are copied there."""
+    """A contiguous array on the device; NumPy arrays are copied there, bfloat16 as uint16."""
     if isinstance(array, np.ndarray):
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
+    if config.ENABLE_CUDASIM:
+        return array.reshape(-1)
     if hasattr(array, "data_ptr"):
-        import torch
-
-        array = array.detach()
-        array = array.view(torch.int16) if storage == "bfloat16" else array
-    flat = cuda.as_cuda_array(array)
-    if not flat.is_c_contiguous():
+        if not array.is_cuda:
+            raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
+        contiguous = array.is_contiguous()
+    else:
+        strides = array.__cuda_array_interface__.get("strides")
+        contiguous = strides is None or bool(getattr(array, "flags", {})["C_CONTIGUOUS"])
+    if not contiguous:
         raise ValueError(f"{_NAME}: expected a contiguous array; make it so with .contiguous()")
-    flat = flat.reshape(-1)
-    return flat.view(np.uint16) if storage == "bfloat16" else flat
+    return array
 
 
 def _empty(like: Any, shape: tuple[int, ...]) -> Any:

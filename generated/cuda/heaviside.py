@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import config, cuda, types
@@ -129,43 +129,169 @@ def _device(real: Any) -> dict[str, Any]:
     }
 
 
-# Kernels: one thread an element, in steps of the grid, indices in 64 bits.
+def _formula(name: str, storage: str) -> Any:
+    """The device function of a kernel; one that is good enough for 16 bits, where there is one."""
+    functions = _device(_REAL[storage])
+    half = functions.get(f"{name}_half") if _BYTES[storage] == 2 else None
+    return half or functions[name]
+
+
+# Kernels: vectors of 16 bytes, in steps of the grid; one by one what lies before the first whole
+# vector and after the last. Indices have 64 bits.
 
 
 @functools.cache
-def _kernel(name: str, storage: str, uniform: bool) -> Any:
-    """The kernel of one function for one dtype; `uniform`: every parameter is one number."""
-    _, load, store = _access(storage)
-    f = _device(_REAL[storage])[name]
-    at = _at(uniform)
+def _kernel(name: str, storage: str) -> Any:
+    """The kernel of one function for one dtype, its parameters numbers."""
+    _, lanes, load, store, read, write = _access(storage)
+    f = _formula(name, storage)
+    kernels: dict[tuple[int, int], Any] = {}
 
     @cuda.jit
-    def kernel_1(x, p0, n0, out):
-        for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-            store(out, i, f(load(x, i), at(p0, n0, i)))
+    def kernel_1_2(x, p0, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -2)
+        for i in range(head + first * 2, end, step * 2):
+            x_v = read(x, i)
+            values = (f(x_v[0], p0), f(x_v[1], p0))
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(x, i), p0))
+
+    kernels[1, 2] = kernel_1_2
 
     @cuda.jit
-    def kernel_2(a0, a1, p0, n0, out):
-        for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-            store(out, i, f(load(a0, i), load(a1, i), at(p0, n0, i)))
+    def kernel_1_4(x, p0, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -4)
+        for i in range(head + first * 4, end, step * 4):
+            x_v = read(x, i)
+            values = (f(x_v[0], p0), f(x_v[1], p0), f(x_v[2], p0), f(x_v[3], p0))
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(x, i), p0))
 
-    kernels: dict[int, Any] = {1: kernel_1, 2: kernel_2}
+    kernels[1, 4] = kernel_1_4
+
+    @cuda.jit
+    def kernel_1_8(x, p0, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -8)
+        for i in range(head + first * 8, end, step * 8):
+            x_v = read(x, i)
+            values = (
+                f(x_v[0], p0),
+                f(x_v[1], p0),
+                f(x_v[2], p0),
+                f(x_v[3], p0),
+                f(x_v[4], p0),
+                f(x_v[5], p0),
+                f(x_v[6], p0),
+                f(x_v[7], p0),
+            )
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(x, i), p0))
+
+    kernels[1, 8] = kernel_1_8
+
+    @cuda.jit
+    def kernel_2_2(a0, a1, p0, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -2)
+        for i in range(head + first * 2, end, step * 2):
+            a0_v = read(a0, i)
+            a1_v = read(a1, i)
+            values = (f(a0_v[0], a1_v[0], p0), f(a0_v[1], a1_v[1], p0))
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i), p0))
+
+    kernels[2, 2] = kernel_2_2
+
+    @cuda.jit
+    def kernel_2_4(a0, a1, p0, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -4)
+        for i in range(head + first * 4, end, step * 4):
+            a0_v = read(a0, i)
+            a1_v = read(a1, i)
+            values = (
+                f(a0_v[0], a1_v[0], p0),
+                f(a0_v[1], a1_v[1], p0),
+                f(a0_v[2], a1_v[2], p0),
+                f(a0_v[3], a1_v[3], p0),
+            )
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i), p0))
+
+    kernels[2, 4] = kernel_2_4
+
+    @cuda.jit
+    def kernel_2_8(a0, a1, p0, n, head, out):
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -8)
+        for i in range(head + first * 8, end, step * 8):
+            a0_v = read(a0, i)
+            a1_v = read(a1, i)
+            values = (
+                f(a0_v[0], a1_v[0], p0),
+                f(a0_v[1], a1_v[1], p0),
+                f(a0_v[2], a1_v[2], p0),
+                f(a0_v[3], a1_v[3], p0),
+                f(a0_v[4], a1_v[4], p0),
+                f(a0_v[5], a1_v[5], p0),
+                f(a0_v[6], a1_v[6], p0),
+                f(a0_v[7], a1_v[7], p0),
+            )
+            write(out, i, values)
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i), p0))
+
+    kernels[2, 8] = kernel_2_8
+    return kernels[_ARRAYS[name], lanes]
+
+
+@functools.cache
+def _each_kernel(name: str, storage: str) -> Any:
+    """The kernel of one function for one dtype, its parameters arrays."""
+    real, _, load, store, _, _ = _access(storage)
+    f = _formula(name, storage)
+    at = _at(real)
+    kernels: dict[int, Any] = {}
+
+    @cuda.jit
+    def kernel_1(x, p0, n0, s0, n, out):
+        for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+            p0_i = at(p0, n0, s0, i)
+            store(out, i, f(load(x, i), p0_i))
+
+    kernels[1] = kernel_1
+
+    @cuda.jit
+    def kernel_2(a0, a1, p0, n0, s0, n, out):
+        for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+            p0_i = at(p0, n0, s0, i)
+            store(out, i, f(load(a0, i), load(a1, i), p0_i))
+
+    kernels[2] = kernel_2
     return kernels[_ARRAYS[name]]
 
 
-def _at(uniform: bool) -> Any:
+def _at(real: Any) -> Any:
     """The device function that gives the value of a parameter for element i."""
-    if uniform:
-
-        @cuda.jit(device=True)
-        def first(values, every, i):
-            return values[0]
-
-        return first
+    load = _access("float64" if real is np.float64 else "float32").load
 
     @cuda.jit(device=True)
-    def at(values, every, i):
-        return values[i // every % values.size]
+    def at(values, every, size, i):
+        return load(values, i // every % size)
 
     return at
 
@@ -173,18 +299,19 @@ def _at(uniform: bool) -> Any:
 @functools.cache
 def _sum_kernel(name: str, storage: str) -> Any:
     """One block a value of the parameter: sums over the elements that share it."""
-    real, load, store = _access(storage)
-    f = _device(real)[name]
-    at = _at(False)
+    real, _, load, store, _, _ = _access(storage)
+    f = _formula(name, storage)
+    at = _at(real)
     plus, total, _ = _block_reduce(real)
 
     @cuda.jit
-    def kernel(x, dy, p0, n0, inner, count, size, out):
+    def kernel(x, dy, p0, n0, s0, inner, count, size, out):
         for c in range(cuda.blockIdx.x, count, cuda.gridDim.x):
             value = low = real(0.0)
             for k in range(cuda.threadIdx.x, size // count, cuda.blockDim.x):
                 i = (k // inner * count + c) * inner + k % inner
-                term = f(load(x, i), load(dy, i), at(p0, n0, i))
+                p0_i = at(p0, n0, s0, i)
+                term = f(load(x, i), load(dy, i), p0_i)
                 value, low = plus(value, low, term)
             value = total(value, low)
             if cuda.threadIdx.x == 0:
@@ -203,31 +330,36 @@ _ARRAYS = {
 }
 
 
-def _parameter(value: Any, shape: tuple[int, ...], storage: str) -> tuple[Any, int]:
-    """A parameter as an array on the device, and how many elements lie between its values.
+def _parameter(value: Any, shape: tuple[int, ...], storage: str) -> tuple[Any, int, int]:
+    """A parameter on the device, how many elements lie between its values, how many it has.
 
     A number serves all elements; one value a channel lies along axis 1; one value an element has
-    the shape of the input.
+    the shape of the input. What is on the device already stays there.
     """
-    real = _REAL[storage]
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().double().numpy()
-    host = np.asarray(value, real)
-    size = math.prod(shape)
-    if host.size == 1:
-        return cuda.to_device(host.reshape(-1)), max(size, 1)
-    if host.shape == shape:
-        return cuda.to_device(host.reshape(-1)), 1
-    if len(shape) > 1 and host.size == shape[1]:
-        return cuda.to_device(host.reshape(-1)), math.prod(shape[2:])
-    raise ValueError(
-        f"{_NAME}: expected a number, one value a channel or one an element for an input of "
-        f"shape {shape}, got shape {host.shape}"
-    )
+    real, size = _REAL[storage], math.prod(shape)
+    given, count = tuple(np.shape(value)), math.prod(np.shape(value))
+    if count == 1:
+        every = max(size, 1)
+    elif given == shape:
+        every = 1
+    elif len(shape) > 1 and count == shape[1]:
+        every = math.prod(shape[2:])
+    else:
+        raise ValueError(
+            f"{_NAME}: expected a number, one value a channel or one an element for an input of "
+            f"shape {shape}, got shape {given}"
+        )
+    if getattr(value, "is_cuda", False):
+        import torch
+
+        kind = torch.float64 if real is np.float64 else torch.float32
+        return value.detach().to(kind).contiguous(), every, count
+    value = value.detach().double().numpy() if hasattr(value, "detach") else value
+    return cuda.to_device(np.asarray(value, real).reshape(-1)), every, count
 
 
-def _placed(arrays: tuple[Any, ...], parameters: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
-    """Arrays and parameters on the device, each parameter followed by its stride."""
+def _placed(arrays: tuple[Any, ...]) -> tuple[str, tuple[int, ...], list[Any]]:
+    """The dtype and shape of arrays, and the same on the device."""
     first = arrays[0]
     storage, shape = _storage(first), tuple(first.shape)
     for other in arrays[1:]:
@@ -236,8 +368,7 @@ def _placed(arrays: tuple[Any, ...], parameters: tuple[Any, ...]) -> tuple[list[
                 f"{_NAME}: expected arrays of shape {shape} and dtype {first.dtype}, "
                 f"got {tuple(other.shape)} and {other.dtype}"
             )
-    placed = [_on_device(a, storage) for a in arrays]
-    return placed, [part for p in parameters for part in _parameter(p, shape, storage)]
+    return storage, shape, [_on_device(a, storage) for a in arrays]
 
 
 def _launch(
@@ -245,31 +376,41 @@ def _launch(
 ) -> Any:
     out, stream = where
     arrays = tuple(np.asarray(a) if isinstance(a, (int, float)) else a for a in arrays)
-    first = arrays[0]
-    placed, values = _placed(arrays, parameters)
-    out = _checked_out(out, first, tuple(first.shape))
-    flat = _on_device(out, _storage(out))
-    if flat.size:
-        grid = _blocks(-(-flat.size // _THREADS)), _THREADS, _stream(first, stream)
-        uniform = all(v.size == 1 for v in values[::2])
-        _kernel(name, _storage(first), uniform)[grid](*placed, *values, flat)
+    storage, shape, held = _placed(arrays)
+    out = _checked_out(out, arrays[0], shape)
+    flat = _on_device(out, storage)
+    n = math.prod(shape)
+    if n:
+        places, stream = [*map(_place, held)], _stream(arrays[0], stream)
+        real, lanes = _access(storage)[:2]
+        if not all(isinstance(p, (int, float)) for p in parameters):
+            values = [_parameter(p, shape, storage) for p in parameters]
+            given = [part for v, every, count in values for part in (_place(v), every, count)]
+            grid = _blocks(-(-n // _THREADS)), _THREADS, stream
+            _each_kernel(name, storage)[grid](*places, *given, n, _place(flat))
+            return _finish(out, flat)
+        grid = _blocks(-(-n // (_THREADS * lanes))), _THREADS, stream
+        head = _head([*places, _place(flat)], storage, n)
+        _kernel(name, storage)[grid](*places, *map(real, parameters), n, head, _place(flat))
     return _finish(out, flat)
 
 
 def _total(name: str, arrays: tuple[Any, ...], parameters: tuple[Any, ...], index: int) -> Any:
-    first = arrays[0]
-    placed, values = _placed(arrays, parameters)
-    size, inner = placed[0].size, values[2 * index + 1]
-    count = values[2 * index].size
+    storage, whole, held = _placed(arrays)
+    values = [_parameter(p, whole, storage) for p in parameters]
+    given = [part for v, every, count in values for part in (_place(v), every, count)]
+    size, (_, inner, count) = math.prod(whole), values[index]
     shape = tuple(np.shape(parameters[index]))
-    out = _empty(first, shape or (1,))
-    flat = _on_device(out, _storage(first))
-    grid = _blocks(count), _THREADS, _stream(first, 0)
-    _sum_kernel(name, _storage(first))[grid](*placed, *values, inner, count, size, flat)
+    out = _empty(arrays[0], shape or (1,))
+    flat = _on_device(out, storage)
+    grid = _blocks(count), _THREADS, _stream(arrays[0], 0)
+    places = map(_place, held)
+    _sum_kernel(name, storage)[grid](*places, *given, inner, count, size, _place(flat))
     return _finish(out, flat).reshape(shape)
 
 
-# Storage: how each dtype is read and written. bfloat16 travels as the upper half of a float32.
+# Memory: places are addresses on the device, in the simulator flat arrays; bfloat16 is read as the
+# upper half of a float32. Kernels read and write 16 bytes at a time.
 
 
 _REAL: dict[str, Any] = {
@@ -278,58 +419,162 @@ _REAL: dict[str, Any] = {
     "float32": np.float32,
     "float64": np.float64,
 }
+_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 
-@functools.cache
-def _access(storage: str) -> tuple[Any, Any, Any]:
-    """The arithmetic, and the device functions that read and write one element."""
-    real = _REAL[storage]
-    kind = {"float16": np.float16, "bfloat16": np.uint16}.get(storage, real)
-    if storage != "bfloat16":
+class _Access(NamedTuple):
+    """The arithmetic of a dtype; how many of its numbers are a vector; and the device functions.
 
-        @cuda.jit(device=True)
-        def load(array, i):
-            return real(array[i])
+    load(place, i) and store(place, i, value) are of element i, read(place, i) and
+    write(place, i, values) of as many as are a vector, from element i on.
+    """
 
-        @cuda.jit(device=True)
-        def store(array, i, value):
-            array[i] = kind(value)
+    real: Any
+    lanes: int
+    load: Any
+    store: Any
+    read: Any
+    write: Any
 
-        return real, load, store
 
-    if config.ENABLE_CUDASIM:
+if config.ENABLE_CUDASIM:
 
-        def float_of(bits):
-            return np.uint32(bits).view(np.float32)
+    @functools.cache
+    def _access(storage: str) -> _Access:
+        real, lanes = _REAL[storage], 16 // _BYTES[storage]
 
-        def bits_of(value):
-            return np.uint32(np.float32(value).view(np.uint32))
+        def load(array: Any, i: int) -> Any:
+            if storage != "bfloat16":
+                return real(array[i])
+            return np.uint32(np.uint32(array[i]) << np.uint32(16)).view(np.float32)
 
-    else:
-
-        @cuda.jit(device=True)
-        def float_of(bits):
-            return cuda.libdevice.int_as_float(np.int32(bits))
-
-        @cuda.jit(device=True)
-        def bits_of(value):
-            return np.uint32(cuda.libdevice.float_as_int(np.float32(value)))
-
-    @cuda.jit(device=True)
-    def load_bfloat16(array, i):
-        return float_of(np.uint32(array[i]) << np.uint32(16))
-
-    @cuda.jit(device=True)
-    def store_bfloat16(array, i, value):
-        bits = bits_of(value)
-        if value != value:
-            array[i] = np.uint16(0x7FC0)
-        else:
+        def store(array: Any, i: int, value: Any) -> None:
+            if storage != "bfloat16":
+                array[i] = value
+                return
+            bits = int(np.float32(value).view(np.uint32))
             # To the nearest, ties to even.
-            odd = (bits >> np.uint32(16)) & np.uint32(1)
-            array[i] = np.uint16((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16))
+            near = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+            array[i] = np.uint16(0x7FC0 if value != value else near)
 
-    return real, load_bfloat16, store_bfloat16
+        def read(array: Any, i: int) -> Any:
+            return tuple(load(array, i + k) for k in range(lanes))
+
+        def write(array: Any, i: int, values: Any) -> None:
+            for k, value in enumerate(values):
+                store(array, i + k, value)
+
+        return _Access(real, lanes, load, store, read, write)
+
+else:
+    from llvmlite import ir
+    from numba.cuda.extending import intrinsic
+
+    _WORD = ir.IntType(32)
+    _KINDS = {
+        "float16": ir.HalfType(),
+        "bfloat16": ir.IntType(16),
+        "float32": ir.FloatType(),
+        "float64": ir.DoubleType(),
+    }
+
+    def _place_of(b: Any, arguments: Any, storage: str, kind: Any) -> Any:
+        offset = b.mul(arguments[1], ir.Constant(ir.IntType(64), _BYTES[storage]))
+        return b.inttoptr(b.add(arguments[0], offset), kind.as_pointer(1))
+
+    def _lanes(b: Any, vector: Any) -> list[Any]:
+        return [b.extract_element(vector, _WORD(k)) for k in range(vector.type.count)]
+
+    def _vector(b: Any, lanes: list[Any]) -> Any:
+        vector = ir.Constant(ir.VectorType(lanes[0].type, len(lanes)), ir.Undefined)
+        for k, lane in enumerate(lanes):
+            vector = b.insert_element(vector, lane, _WORD(k))
+        return vector
+
+    def _reader(storage: str, count: int) -> Any:
+        """The device function that reads so many numbers in one instruction."""
+        number = types.float64 if storage == "float64" else types.float32
+        result = number if count == 1 else types.UniTuple(number, count)
+        pairs = storage == "bfloat16" and count > 1
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.VectorType(*((_WORD, count // 2) if pairs else (_KINDS[storage], count)))
+            whole = b.load(_place_of(b, arguments, storage, kind))
+            whole.align = count * _BYTES[storage]
+            values = _lanes(b, whole)
+            if storage == "float16":
+                values = [b.fpext(v, ir.FloatType()) for v in values]
+            elif storage == "bfloat16":
+                halves = [(b.shl(v, _WORD(16)), b.and_(v, _WORD(-65536))) for v in values if pairs]
+                bits = [half for both in halves for half in both]
+                bits = bits or [b.shl(b.zext(values[0], _WORD), _WORD(16))]
+                values = [b.bitcast(v, ir.FloatType()) for v in bits]
+            return values[0] if count == 1 else context.make_tuple(b, signature.return_type, values)
+
+        @intrinsic
+        def read(typingctx, place, i):
+            return result(types.int64, types.int64), generate
+
+        return read
+
+    def _writer(storage: str, count: int) -> Any:
+        """The device function that writes so many numbers in one instruction."""
+        number = types.float64 if storage == "float64" else types.float32
+        given = number if count == 1 else types.UniTuple(number, count)
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            whole = arguments[2]
+            values = [b.extract_value(whole, k) for k in range(count)] if count > 1 else [whole]
+            if _BYTES[storage] == 2 and count > 1:
+                kind = "f16x2" if storage == "float16" else "bf16x2"
+                pair = ir.FunctionType(_WORD, [single, single])
+                text = f"cvt.rn.{kind}.f32 $0, $2, $1;"
+                values = [
+                    b.asm(pair, text, "=r,f,f", list(both), False)
+                    for both in zip(values[::2], values[1::2])
+                ]
+            elif storage == "float16":
+                values = [b.fptrunc(values[0], ir.HalfType())]
+            elif storage == "bfloat16":
+                one = ir.FunctionType(ir.IntType(16), [single])
+                values = [b.asm(one, "cvt.rn.bf16.f32 $0, $1;", "=h,f", values, False)]
+            whole = _vector(b, values)
+            at = _place_of(b, arguments, storage, whole.type)
+            b.store(whole, at).align = count * _BYTES[storage]
+            return context.get_dummy_value()
+
+        @intrinsic
+        def write(typingctx, place, i, values):
+            return types.void(types.int64, types.int64, given), generate
+
+        return write
+
+    @functools.cache
+    def _access(storage: str) -> _Access:
+        lanes = 16 // _BYTES[storage]
+        single, several = (
+            (_reader(storage, count), _writer(storage, count)) for count in (1, lanes)
+        )
+        return _Access(_REAL[storage], lanes, *single, *several)
+
+
+def _place(array: Any) -> Any:
+    """What a kernel is given for an array on the device."""
+    if config.ENABLE_CUDASIM:
+        return array
+    if hasattr(array, "data_ptr"):
+        return array.data_ptr()
+    return array.__cuda_array_interface__["data"][0]
+
+
+def _head(places: list[Any], storage: str, n: int) -> int:
+    """How many elements lie before the first whole vector; all where arrays differ in that."""
+    addresses = [p.ctypes.data if config.ENABLE_CUDASIM else p for p in places]
+    before = {-a % 16 for a in addresses}
+    if len(before) > 1 or min(before) % _BYTES[storage]:
+        return n
+    return min(min(before) // _BYTES[storage], n)
 
 
 def _storage(array: Any) -> str:
@@ -341,20 +586,22 @@ def _storage(array: Any) -> str:
 
 
 def _on_device(array: Any, storage: str) -> Any:
-    """A flat array on the device, bfloat16 as uint16; NumPy arrays are copied there."""
+    """A contiguous array on the device; NumPy arrays are copied there, bfloat16 as uint16."""
     if isinstance(array, np.ndarray):
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
+    if config.ENABLE_CUDASIM:
+        return array.reshape(-1)
     if hasattr(array, "data_ptr"):
-        import torch
-
-        array = array.detach()
-        array = array.view(torch.int16) if storage == "bfloat16" else array
-    flat = cuda.as_cuda_array(array)
-    if not flat.is_c_contiguous():
+        if not array.is_cuda:
+            raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
+        contiguous = array.is_contiguous()
+    else:
+        strides = array.__cuda_array_interface__.get("strides")
+        contiguous = strides is None or bool(getattr(array, "flags", {})["C_CONTIGUOUS"])
+    if not contiguous:
         raise ValueError(f"{_NAME}: expected a contiguous array; make it so with .contiguous()")
-    flat = flat.reshape(-1)
-    return flat.view(np.uint16) if storage == "bfloat16" else flat
+    return array
 
 
 def _empty(like: Any, shape: tuple[int, ...]) -> Any:

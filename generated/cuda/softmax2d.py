@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import config, cuda, types
@@ -95,7 +95,7 @@ def softmax2d_jvp(x: Any, dx: Any, axis: int = -3, *, out: Any = None, stream: A
 @functools.cache
 def _kernel(name: str, storage: str) -> Any:
     """The kernel of one function for one dtype."""
-    real, load, store = _access(storage)
+    real, _, load, store, _, _ = _access(storage)
     plus, total, greatest = _block_reduce(real)
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
@@ -379,15 +379,16 @@ def _launch(
         raise ValueError(f"{_NAME}: expected a row of at least one value")
     out = _checked_out(out, first, single if reduces else shape)
     flat = _on_device(out, storage)
-    if flat.size:
-        rows = math.prod(single)
+    rows = math.prod(single)
+    if rows and n:
         grid = _blocks(rows), _THREADS, _stream(first, stream)
-        placed = [_on_device(a, storage) for a in arrays]
-        _kernel(name, storage)[grid](*placed, rows, n, inner, flat)
+        held = [_on_device(a, storage) for a in arrays]
+        _kernel(name, storage)[grid](*map(_place, held), rows, n, inner, _place(flat))
     return _finish(out, flat)
 
 
-# Storage: how each dtype is read and written. bfloat16 travels as the upper half of a float32.
+# Memory: places are addresses on the device, in the simulator flat arrays; bfloat16 is read as the
+# upper half of a float32. Kernels read and write 16 bytes at a time.
 
 
 _REAL: dict[str, Any] = {
@@ -396,58 +397,162 @@ _REAL: dict[str, Any] = {
     "float32": np.float32,
     "float64": np.float64,
 }
+_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 
-@functools.cache
-def _access(storage: str) -> tuple[Any, Any, Any]:
-    """The arithmetic, and the device functions that read and write one element."""
-    real = _REAL[storage]
-    kind = {"float16": np.float16, "bfloat16": np.uint16}.get(storage, real)
-    if storage != "bfloat16":
+class _Access(NamedTuple):
+    """The arithmetic of a dtype; how many of its numbers are a vector; and the device functions.
 
-        @cuda.jit(device=True)
-        def load(array, i):
-            return real(array[i])
+    load(place, i) and store(place, i, value) are of element i, read(place, i) and
+    write(place, i, values) of as many as are a vector, from element i on.
+    """
 
-        @cuda.jit(device=True)
-        def store(array, i, value):
-            array[i] = kind(value)
+    real: Any
+    lanes: int
+    load: Any
+    store: Any
+    read: Any
+    write: Any
 
-        return real, load, store
 
-    if config.ENABLE_CUDASIM:
+if config.ENABLE_CUDASIM:
 
-        def float_of(bits):
-            return np.uint32(bits).view(np.float32)
+    @functools.cache
+    def _access(storage: str) -> _Access:
+        real, lanes = _REAL[storage], 16 // _BYTES[storage]
 
-        def bits_of(value):
-            return np.uint32(np.float32(value).view(np.uint32))
+        def load(array: Any, i: int) -> Any:
+            if storage != "bfloat16":
+                return real(array[i])
+            return np.uint32(np.uint32(array[i]) << np.uint32(16)).view(np.float32)
 
-    else:
-
-        @cuda.jit(device=True)
-        def float_of(bits):
-            return cuda.libdevice.int_as_float(np.int32(bits))
-
-        @cuda.jit(device=True)
-        def bits_of(value):
-            return np.uint32(cuda.libdevice.float_as_int(np.float32(value)))
-
-    @cuda.jit(device=True)
-    def load_bfloat16(array, i):
-        return float_of(np.uint32(array[i]) << np.uint32(16))
-
-    @cuda.jit(device=True)
-    def store_bfloat16(array, i, value):
-        bits = bits_of(value)
-        if value != value:
-            array[i] = np.uint16(0x7FC0)
-        else:
+        def store(array: Any, i: int, value: Any) -> None:
+            if storage != "bfloat16":
+                array[i] = value
+                return
+            bits = int(np.float32(value).view(np.uint32))
             # To the nearest, ties to even.
-            odd = (bits >> np.uint32(16)) & np.uint32(1)
-            array[i] = np.uint16((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16))
+            near = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+            array[i] = np.uint16(0x7FC0 if value != value else near)
 
-    return real, load_bfloat16, store_bfloat16
+        def read(array: Any, i: int) -> Any:
+            return tuple(load(array, i + k) for k in range(lanes))
+
+        def write(array: Any, i: int, values: Any) -> None:
+            for k, value in enumerate(values):
+                store(array, i + k, value)
+
+        return _Access(real, lanes, load, store, read, write)
+
+else:
+    from llvmlite import ir
+    from numba.cuda.extending import intrinsic
+
+    _WORD = ir.IntType(32)
+    _KINDS = {
+        "float16": ir.HalfType(),
+        "bfloat16": ir.IntType(16),
+        "float32": ir.FloatType(),
+        "float64": ir.DoubleType(),
+    }
+
+    def _place_of(b: Any, arguments: Any, storage: str, kind: Any) -> Any:
+        offset = b.mul(arguments[1], ir.Constant(ir.IntType(64), _BYTES[storage]))
+        return b.inttoptr(b.add(arguments[0], offset), kind.as_pointer(1))
+
+    def _lanes(b: Any, vector: Any) -> list[Any]:
+        return [b.extract_element(vector, _WORD(k)) for k in range(vector.type.count)]
+
+    def _vector(b: Any, lanes: list[Any]) -> Any:
+        vector = ir.Constant(ir.VectorType(lanes[0].type, len(lanes)), ir.Undefined)
+        for k, lane in enumerate(lanes):
+            vector = b.insert_element(vector, lane, _WORD(k))
+        return vector
+
+    def _reader(storage: str, count: int) -> Any:
+        """The device function that reads so many numbers in one instruction."""
+        number = types.float64 if storage == "float64" else types.float32
+        result = number if count == 1 else types.UniTuple(number, count)
+        pairs = storage == "bfloat16" and count > 1
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.VectorType(*((_WORD, count // 2) if pairs else (_KINDS[storage], count)))
+            whole = b.load(_place_of(b, arguments, storage, kind))
+            whole.align = count * _BYTES[storage]
+            values = _lanes(b, whole)
+            if storage == "float16":
+                values = [b.fpext(v, ir.FloatType()) for v in values]
+            elif storage == "bfloat16":
+                halves = [(b.shl(v, _WORD(16)), b.and_(v, _WORD(-65536))) for v in values if pairs]
+                bits = [half for both in halves for half in both]
+                bits = bits or [b.shl(b.zext(values[0], _WORD), _WORD(16))]
+                values = [b.bitcast(v, ir.FloatType()) for v in bits]
+            return values[0] if count == 1 else context.make_tuple(b, signature.return_type, values)
+
+        @intrinsic
+        def read(typingctx, place, i):
+            return result(types.int64, types.int64), generate
+
+        return read
+
+    def _writer(storage: str, count: int) -> Any:
+        """The device function that writes so many numbers in one instruction."""
+        number = types.float64 if storage == "float64" else types.float32
+        given = number if count == 1 else types.UniTuple(number, count)
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            whole = arguments[2]
+            values = [b.extract_value(whole, k) for k in range(count)] if count > 1 else [whole]
+            if _BYTES[storage] == 2 and count > 1:
+                kind = "f16x2" if storage == "float16" else "bf16x2"
+                pair = ir.FunctionType(_WORD, [single, single])
+                text = f"cvt.rn.{kind}.f32 $0, $2, $1;"
+                values = [
+                    b.asm(pair, text, "=r,f,f", list(both), False)
+                    for both in zip(values[::2], values[1::2])
+                ]
+            elif storage == "float16":
+                values = [b.fptrunc(values[0], ir.HalfType())]
+            elif storage == "bfloat16":
+                one = ir.FunctionType(ir.IntType(16), [single])
+                values = [b.asm(one, "cvt.rn.bf16.f32 $0, $1;", "=h,f", values, False)]
+            whole = _vector(b, values)
+            at = _place_of(b, arguments, storage, whole.type)
+            b.store(whole, at).align = count * _BYTES[storage]
+            return context.get_dummy_value()
+
+        @intrinsic
+        def write(typingctx, place, i, values):
+            return types.void(types.int64, types.int64, given), generate
+
+        return write
+
+    @functools.cache
+    def _access(storage: str) -> _Access:
+        lanes = 16 // _BYTES[storage]
+        single, several = (
+            (_reader(storage, count), _writer(storage, count)) for count in (1, lanes)
+        )
+        return _Access(_REAL[storage], lanes, *single, *several)
+
+
+def _place(array: Any) -> Any:
+    """What a kernel is given for an array on the device."""
+    if config.ENABLE_CUDASIM:
+        return array
+    if hasattr(array, "data_ptr"):
+        return array.data_ptr()
+    return array.__cuda_array_interface__["data"][0]
+
+
+def _head(places: list[Any], storage: str, n: int) -> int:
+    """How many elements lie before the first whole vector; all where arrays differ in that."""
+    addresses = [p.ctypes.data if config.ENABLE_CUDASIM else p for p in places]
+    before = {-a % 16 for a in addresses}
+    if len(before) > 1 or min(before) % _BYTES[storage]:
+        return n
+    return min(min(before) // _BYTES[storage], n)
 
 
 def _storage(array: Any) -> str:
@@ -459,20 +564,22 @@ def _storage(array: Any) -> str:
 
 
 def _on_device(array: Any, storage: str) -> Any:
-    """A flat array on the device, bfloat16 as uint16; NumPy arrays are copied there."""
+    """A contiguous array on the device; NumPy arrays are copied there, bfloat16 as uint16."""
     if isinstance(array, np.ndarray):
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
+    if config.ENABLE_CUDASIM:
+        return array.reshape(-1)
     if hasattr(array, "data_ptr"):
-        import torch
-
-        array = array.detach()
-        array = array.view(torch.int16) if storage == "bfloat16" else array
-    flat = cuda.as_cuda_array(array)
-    if not flat.is_c_contiguous():
+        if not array.is_cuda:
+            raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
+        contiguous = array.is_contiguous()
+    else:
+        strides = array.__cuda_array_interface__.get("strides")
+        contiguous = strides is None or bool(getattr(array, "flags", {})["C_CONTIGUOUS"])
+    if not contiguous:
         raise ValueError(f"{_NAME}: expected a contiguous array; make it so with .contiguous()")
-    flat = flat.reshape(-1)
-    return flat.view(np.uint16) if storage == "bfloat16" else flat
+    return array
 
 
 def _empty(like: Any, shape: tuple[int, ...]) -> Any:

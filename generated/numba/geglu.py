@@ -698,6 +698,67 @@ def _derivative_y_lean_loop(like, n, out, x, y):
 
 
 @_inline
+def _derivative_y_narrow(x, y):
+    yc = _minimum(y, 1.152921504606847e18)
+    v = yc * -0.7071067811865476
+    v2 = yc * yc * -0.5
+    v3 = _mul_low(yc, yc) * -0.5
+    e = _exp(v2)
+    v4 = _erfc(v) * 1.772453850905516 + yc * ((e + e * v3) * 1.4142135623730951)
+    mask = abs(yc) < 0.25
+    v5 = (-9.347495618073906e-07 * yc + -0.00022293008393144557) * yc
+    v6 = ((v5 + 1.7525429718273183e-07) * yc + 0.0023084034623155) * yc
+    v7 = ((v6 + -1.2323517036890162e-08) * yc + -0.018997240630829075) * yc
+    v8 = ((v7 + 3.995128907887057e-10) * yc + 0.11968268392463124) * yc
+    v9 = ((v8 + -5.85719810936863e-12) * yc + -0.5319230405337273) * yc
+    v10 = ((v9 + 3.142800585099241e-14) * yc + 1.5957691216057275) * yc + 1.0
+    v11 = x * 0.5
+    v12 = v10 * v11
+    v13 = x * (v4 * 0.28209479177387814)
+    mask2 = yc < -11.3125
+    e2 = _exp(v2 * 0.25)
+    v14 = e2 + e2 * (v3 * 0.25)
+    v15 = (v - 3.0) / (v + 3.0)
+    v16 = (3.4630370129216585e-10 * v15 + 5.647911432100505e-10) * v15
+    v17 = ((v16 + -3.351099210942262e-09) * v15 + -7.109872266199085e-09) * v15
+    v18 = ((v17 + 1.588979642624752e-08) * v15 + 5.1084522747162506e-08) * v15
+    v19 = ((v18 + -4.64769731037038e-08) * v15 + -2.9357097574620674e-07) * v15
+    v20 = ((v19 + 6.024321679611102e-08) * v15 + 1.588852762000617e-06) * v15
+    v21 = ((v20 + 2.610372842964935e-07) * v15 + -8.990103540492358e-06) * v15
+    v22 = ((v21 + -1.5145562284176214e-06) * v15 + 5.6119377734402204e-05) * v15
+    v23 = ((v22 + -2.055155668669467e-05) * v15 + -0.0003672884779960789) * v15
+    v24 = ((v23 + 0.0006458141936875262) * v15 + 0.0016185691265650187) * v15
+    v25 = ((v24 + -0.009750689291695548) * v15 + 0.021957764012706233) * v15
+    v26 = ((v25 + -0.023803913108728765) * v15 + -0.010235388899009622) * v15
+    v27 = ((v26 + 0.09902075367944134) * v15 + -0.2309273330838092) * v15 + 0.7160046047255598
+    v28 = v27 / (v + 1.0) * 1.772453850905516 + yc * 1.4142135623730951
+    v29 = v14 * 0.28209479177387814 * (v14 * x) * (v14 * v28) * v14
+    w = v12 if mask else v13
+    v30 = abs(x)
+    v31 = _minimum(v30, 0.0)
+    w2 = v29 if mask2 else w
+    v32 = (2.1763499630291812e-05 * yc + 7.79618298594699e-05) * yc + 0.00026043963309734175
+    v33 = ((v32 * yc + 0.0008442282522906154) * yc + 0.0026041642397617907) * yc
+    v34 = ((v33 + 0.007598904092479929) * yc + 0.02083333342513017) * yc + 0.05319230398983158
+    v35 = ((v34 * yc + 0.12499999999854008) * yc + 0.2659615202681155) * yc
+    v36 = ((v35 + 0.5000000000000082) * yc + 1.5957691216057297) * yc + 1.0
+    v37 = v36 * v11
+    v38 = v28 * x * 0.28209479177387814
+    w3 = v37 if mask else v38
+    w4 = v31 if yc < -63.25 else w2
+    return w3 if (v30 == math.inf) & mask2 else w4
+
+
+@_loop
+def _derivative_y_narrow_loop(like, n, out, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_y_narrow(float64(x_at[i]), float64(y_at[i]))
+
+
+@_inline
 def _second_derivative_xx(x, y):
     w = x if math.isnan(x) else 0.0
     return y if math.isnan(y) else w
@@ -936,6 +997,21 @@ def _vjp_y_loop(like, n, out, x, y, dout):
 
 
 @_inline
+def _vjp_y_narrow(x, y, dout):
+    return dout * _derivative_y_narrow(x, y)
+
+
+@_loop
+def _vjp_y_narrow_loop(like, n, out, x, y, dout):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_y_narrow(float64(x_at[i]), float64(y_at[i]), float64(dout_at[i]))
+
+
+@_inline
 def _jvp(x, y, dx, dy):
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
@@ -953,7 +1029,7 @@ def _jvp_loop(like, n, out, x, y, dx, dy):
 
 @_inline
 def _jvp_narrow(x, y, dx, dy):
-    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y(x, y)
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
 
 
 @_loop
@@ -1385,7 +1461,7 @@ def _derivative_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
+        y = _derivative_y_narrow(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1479,7 +1555,9 @@ def _vjp_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i]))
+        y = _vjp_y_narrow(
+            float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i])
+        )
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1538,9 +1616,11 @@ _DEFAULTS = ()
 _NARROW = {
     _forward_loop: _forward_narrow_loop,
     _derivative_x_loop: _derivative_x_narrow_loop,
+    _derivative_y_loop: _derivative_y_narrow_loop,
     _second_derivative_xy_loop: _second_derivative_xy_narrow_loop,
     _second_derivative_yy_loop: _second_derivative_yy_narrow_loop,
     _vjp_x_loop: _vjp_x_narrow_loop,
+    _vjp_y_loop: _vjp_y_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
 }
 

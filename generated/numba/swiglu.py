@@ -244,6 +244,52 @@ def _exp(x):
     return y * _power_of_2(half) * _power_of_2(whole - half)
 
 
+@_fused
+def _expm1(x):
+    """Within 2 ulp."""
+    c = 709.8 if x > 709.8 else x
+    c = -40.0 if c < -40.0 else c
+    _, whole, t, low, p = _reduced(c)
+    m = t + (t * t * p + low)
+    half = _power_of_2(whole - np.int64(1))
+    y = 2.0 * (half * m + (half - 0.5))
+    return x if abs(x) < 1e-17 else y
+
+
+@_fused
+def _tanh(x):
+    """Within 3 ulp."""
+    a = abs(x)
+    m = _expm1(2.0 * (20.0 if a > 20.0 else a))
+    y = m / (m + 2.0)
+    return (-y if x < 0.0 else y) if x != 0.0 else x
+
+
+@_fused
+def _sinh(x):
+    """Within 3 ulp."""
+    a = abs(x)
+    m = _expm1(22.0 if a > 22.0 else a)
+    near = 0.5 * (m + m / (m + 1.0))
+    w = _exp(0.5 * a)
+    far = 0.5 * w * w
+    y = near if a < 22.0 else far
+    y = -y if x < 0.0 else y
+    return x if (x == 0.0) | (x != x) else y
+
+
+@_fused
+def _cosh(x):
+    """Within 3 ulp."""
+    a = abs(x)
+    e = _exp(700.0 if a > 700.0 else a)
+    near = 0.5 * e + 0.5 / e
+    w = _exp(0.5 * a)
+    far = 0.5 * w * w
+    y = near if a < 700.0 else far
+    return x if x != x else y
+
+
 @_inline
 def _maximum(a, b):
     return b if a < b else a  # NaN in a stays
@@ -712,6 +758,92 @@ def _second_derivative_yy_lean_loop(like, n, out, x, y):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative_yy_lean(float64(x_at[i]), float64(y_at[i]))
+
+
+@_inline
+def _second_derivative_yy_narrow(x, y):
+    e = _exp(-abs(y))
+    v = e + 1.0 + _add_low(e, 1.0)
+    v2 = -y
+    t = _tanh(y * 0.5)
+    v3 = -(y * t)
+    v4 = (1.0 if y >= 0.0 else e) / v * ((1.0 if v2 >= 0.0 else e) / v)
+    mask = abs(y + -2.399357318878174 + _add_low(y, -2.399357318878174)) < 1.0
+    v5 = y - 2.399357318878174 - -3.836270616029226e-08
+    v6 = (1.4975057869097913e-15 * v5 + -1.8525242826140174e-14) * v5 + 5.45056983215798e-14
+    v7 = ((v6 * v5 + 8.559282235417885e-14) * v5 + -1.0915674934971036e-12) * v5
+    v8 = ((v7 + 3.4499968506633094e-12) * v5 + -8.021786827524068e-13) * v5
+    v9 = ((v8 + -4.120400514071561e-11) * v5 + 1.9014754118800968e-10) * v5
+    v10 = ((v9 + -2.964187619070941e-10) * v5 + -1.1393109623654117e-09) * v5
+    v11 = ((v10 + 8.622046529735554e-09) * v5 + -2.261809925579744e-08) * v5
+    v12 = ((v11 + -9.904143647556006e-09) * v5 + 3.144649318815656e-07) * v5
+    v13 = ((v12 + -1.1904605147672274e-06) * v5 + 1.2461615072658496e-06) * v5
+    v14 = ((v13 + 8.432377564813492e-06) * v5 + -4.745074279281779e-05) * v5
+    v15 = ((v14 + 9.64405929415381e-05) * v5 + 0.00011513070195845344) * v5
+    v16 = ((v15 + -0.001366369691236773) * v5 + 0.003862816776830254) * v5
+    v17 = (v16 + -0.001836670144762844) * v5 + -0.022487259234225326
+    v18 = v17 * v5
+    v19 = _mul_low(v17, v5) + -2.0757431606899246e-09 + _add_low(v18, 0.076295867562294)
+    v20 = v18 + 0.076295867562294
+    v21 = _mul_low(v20, v5) + v5 * v19
+    v22 = v20 * v5
+    v23 = v22 + v21
+    v24 = _add_low(v22, v21) + -3.420532315723257e-09 + _add_low(v23, -0.09153051674365997)
+    v25 = (v23 + -0.09153051674365997 + v24) * x * v5
+    v26 = v4 * (v3 + 2.0 + (-_mul_low(y, t) + _add_low(v3, 2.0))) * x
+    v27 = y + 2.399357318878174
+    v28 = v27 - 3.836270616029226e-08
+    v29 = (-1.4975057869097913e-15 * v28 + -1.8525242826140174e-14) * v28
+    v30 = ((v29 + -5.45056983215798e-14) * v28 + 8.559282235417885e-14) * v28
+    v31 = ((v30 + 1.0915674934971036e-12) * v28 + 3.4499968506633094e-12) * v28
+    v32 = ((v31 + 8.021786827524068e-13) * v28 + -4.120400514071561e-11) * v28
+    v33 = ((v32 + -1.9014754118800968e-10) * v28 + -2.964187619070941e-10) * v28
+    v34 = ((v33 + 1.1393109623654117e-09) * v28 + 8.622046529735554e-09) * v28
+    v35 = ((v34 + 2.261809925579744e-08) * v28 + -9.904143647556006e-09) * v28
+    v36 = ((v35 + -3.144649318815656e-07) * v28 + -1.1904605147672274e-06) * v28
+    v37 = ((v36 + -1.2461615072658496e-06) * v28 + 8.432377564813492e-06) * v28
+    v38 = ((v37 + 4.745074279281779e-05) * v28 + 9.64405929415381e-05) * v28
+    v39 = ((v38 + -0.00011513070195845344) * v28 + -0.001366369691236773) * v28
+    v40 = ((v39 + -0.003862816776830254) * v28 + -0.001836670144762844) * v28
+    v41 = v40 + 0.022487259234225326
+    v42 = v41 * v28
+    v43 = _mul_low(v41, v28) + -2.0757431606899246e-09 + _add_low(v42, 0.076295867562294)
+    v44 = v42 + 0.076295867562294
+    v45 = _mul_low(v44, v28) + v28 * v43
+    v46 = v44 * v28
+    v47 = v46 + v45
+    v48 = _add_low(v46, v45) + 3.420532315723257e-09 + _add_low(v47, 0.09153051674365997)
+    v49 = (v47 + 0.09153051674365997 + v48) * x * v28
+    w = v25 if mask else v26
+    mask2 = y > 64.0
+    e2 = _exp(v2 * 0.25)
+    v50 = v2 + 2.0 + _add_low(v2, 2.0)
+    v51 = e2 * x * (e2 * v50) * e2 * e2
+    w2 = v49 if abs(v27 + _add_low(y, 2.399357318878174)) < 1.0 else w
+    v52 = abs(x)
+    v53 = _minimum(v52, 0.0)
+    w3 = v51 if mask2 else w2
+    mask3 = v52 == math.inf
+    v54 = x * v50
+    w4 = v53 if y > 2000.0 else w3
+    mask4 = y < -64.0
+    e3 = _exp(y * 0.25)
+    v55 = y + 2.0 + _add_low(y, 2.0)
+    v56 = e3 * x * (e3 * v55) * e3 * e3
+    w5 = v54 if mask2 & mask3 else w4
+    w6 = v56 if mask4 else w5
+    v57 = x * v55
+    w7 = v53 if y < -2000.0 else w6
+    return v57 if mask4 & mask3 else w7
+
+
+@_loop
+def _second_derivative_yy_narrow_loop(like, n, out, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_yy_narrow(float64(x_at[i]), float64(y_at[i]))
 
 
 @_inline
@@ -1381,6 +1513,7 @@ _NARROW = {
     _derivative_x_loop: _derivative_x_narrow_loop,
     _derivative_y_loop: _derivative_y_narrow_loop,
     _second_derivative_xy_loop: _second_derivative_xy_narrow_loop,
+    _second_derivative_yy_loop: _second_derivative_yy_narrow_loop,
     _vjp_x_loop: _vjp_x_narrow_loop,
     _vjp_y_loop: _vjp_y_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,

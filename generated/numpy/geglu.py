@@ -330,6 +330,50 @@ def _derivative_y_lean(x: Array, y: Array) -> Array:
     return _where(mask, np.sign(y) * np.sign(x), 0.0)
 
 
+def _derivative_y_narrow(x: Array, y: Array) -> Array:
+    yc = np.minimum(y, 1.152921504606847e18)
+    v = yc * -0.7071067811865476
+    v2 = yc * yc * -0.5
+    v3 = _mul_low(yc, yc) * -0.5
+    e = np.exp(v2)
+    v4 = _erfc(v) * 1.772453850905516 + yc * ((e + e * v3) * 1.4142135623730951)
+    mask = np.abs(yc) < 0.25
+    v5 = (-9.347495618073906e-07 * yc + -0.00022293008393144557) * yc
+    v6 = ((v5 + 1.7525429718273183e-07) * yc + 0.0023084034623155) * yc
+    v7 = ((v6 + -1.2323517036890162e-08) * yc + -0.018997240630829075) * yc
+    v8 = ((v7 + 3.995128907887057e-10) * yc + 0.11968268392463124) * yc
+    v9 = ((v8 + -5.85719810936863e-12) * yc + -0.5319230405337273) * yc
+    v10 = ((v9 + 3.142800585099241e-14) * yc + 1.5957691216057275) * yc + 1.0
+    v11 = x * 0.5
+    mask2 = yc < -11.3125
+    e2 = np.exp(v2 * 0.25)
+    v12 = e2 + e2 * (v3 * 0.25)
+    v13 = (v - 3.0) / (v + 3.0)
+    v14 = (3.4630370129216585e-10 * v13 + 5.647911432100505e-10) * v13
+    v15 = ((v14 + -3.351099210942262e-09) * v13 + -7.109872266199085e-09) * v13
+    v16 = ((v15 + 1.588979642624752e-08) * v13 + 5.1084522747162506e-08) * v13
+    v17 = ((v16 + -4.64769731037038e-08) * v13 + -2.9357097574620674e-07) * v13
+    v18 = ((v17 + 6.024321679611102e-08) * v13 + 1.588852762000617e-06) * v13
+    v19 = ((v18 + 2.610372842964935e-07) * v13 + -8.990103540492358e-06) * v13
+    v20 = ((v19 + -1.5145562284176214e-06) * v13 + 5.6119377734402204e-05) * v13
+    v21 = ((v20 + -2.055155668669467e-05) * v13 + -0.0003672884779960789) * v13
+    v22 = ((v21 + 0.0006458141936875262) * v13 + 0.0016185691265650187) * v13
+    v23 = ((v22 + -0.009750689291695548) * v13 + 0.021957764012706233) * v13
+    v24 = ((v23 + -0.023803913108728765) * v13 + -0.010235388899009622) * v13
+    v25 = ((v24 + 0.09902075367944134) * v13 + -0.2309273330838092) * v13 + 0.7160046047255598
+    v26 = v25 / (v + 1.0) * 1.772453850905516 + yc * 1.4142135623730951
+    v27 = v12 * 0.28209479177387814 * (v12 * x) * (v12 * v26) * v12
+    w = _where(mask2, v27, _where(mask, v10 * v11, x * (v4 * 0.28209479177387814)))
+    v28 = np.abs(x)
+    v29 = (2.1763499630291812e-05 * yc + 7.79618298594699e-05) * yc + 0.00026043963309734175
+    v30 = ((v29 * yc + 0.0008442282522906154) * yc + 0.0026041642397617907) * yc
+    v31 = ((v30 + 0.007598904092479929) * yc + 0.02083333342513017) * yc + 0.05319230398983158
+    v32 = ((v31 * yc + 0.12499999999854008) * yc + 0.2659615202681155) * yc
+    v33 = ((v32 + 0.5000000000000082) * yc + 1.5957691216057297) * yc + 1.0
+    w2 = _where(mask, v33 * v11, v26 * x * 0.28209479177387814)
+    return _where((v28 == np.inf) & mask2, w2, _where(yc < -63.25, np.minimum(v28, 0.0), w))
+
+
 def _second_derivative_xx(x: Array, y: Array) -> Array:
     return _where(np.isnan(y), y, _where(np.isnan(x), x, 0.0))
 
@@ -464,12 +508,16 @@ def _vjp_y(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_y(x, y)
 
 
+def _vjp_y_narrow(x: Array, y: Array, dout: Array) -> Array:
+    return dout * _derivative_y_narrow(x, y)
+
+
 def _jvp(x: Array, y: Array, dx: Array, dy: Array) -> Array:
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
 
 def _jvp_narrow(x: Array, y: Array, dx: Array, dy: Array) -> Array:
-    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y(x, y)
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
 
 
 # erf(x) = x P(x²) for |x| <= 1; erfc(x) = exp(-x²) Q(t) / (1 + 2x), t = (x - 3.75)/(x + 3.75).
@@ -597,9 +645,11 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
 _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
     _forward: _forward_narrow,
     _derivative_x: _derivative_x_narrow,
+    _derivative_y: _derivative_y_narrow,
     _second_derivative_xy: _second_derivative_xy_narrow,
     _second_derivative_yy: _second_derivative_yy_narrow,
     _vjp_x: _vjp_x_narrow,
+    _vjp_y: _vjp_y_narrow,
     _jvp: _jvp_narrow,
 }
 _BLOCK = 1 << 13

@@ -1,0 +1,91 @@
+"""What CUDA kernels take, without a GPU: their machine code counted against a GPU's budget."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from . import sass
+from .accuracy import FORMATS
+from .compiler import compile
+from .cuda_check import pretend_device, vector_kernels
+from .gpus import GPUS, Gpu
+from .project import cores
+from .registry import load
+from .sass import Figures
+
+#: What users run most: f, and the cotangents of the inputs.
+FUNCTIONS = ("_forward", "_vjp")
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kernel of an activation for a dtype: its figures, and the bytes it moves an element."""
+
+    activation: str
+    function: str
+    dtype: str
+    moved: int
+    figures: Figures
+
+    def fraction(self, gpu: Gpu) -> float:
+        """The predicted share of a copy's speed on a GPU."""
+        return gpu.fraction(self.figures.instructions, self.figures.special, self.moved)
+
+
+def rows(
+    names: Sequence[str], dtypes: Sequence[str] = DTYPES, gpu: Gpu = GPUS["H200"]
+) -> Iterator[Row]:
+    """The kernels of activations that are elementwise, compiled for a GPU on all cores.
+
+    BackendUnavailable where numba-cuda or NVIDIA's tools are not installed.
+    """
+    names = [name for name in names if not load(name).is_row]
+    given = [(name, tuple(dtypes), gpu) for name in names]
+    if len(given) < 2:
+        for one in given:
+            yield from _rows(one)
+        return
+    with ProcessPoolExecutor(cores(len(given)), mp_context=get_context("spawn")) as pool:
+        for found in pool.map(_rows, given):
+            yield from found
+
+
+def _rows(given: tuple[str, Sequence[str], Gpu]) -> list[Row]:
+    name, dtypes, gpu = given
+    pretend_device()
+    cuda: Any = importlib.import_module("numba.cuda")
+    act, found = load(name), []
+    for label, dtype, kernel, signature in vector_kernels(act, compile(act, "cuda").module):
+        if dtype not in dtypes or not label.startswith(FUNCTIONS):
+            continue
+        ptx, _ = cuda.compile(
+            kernel, signature, device=False, cc=gpu.capability, output="ptx", abi="numba"
+        )
+        size = FORMATS[dtype].dtype(0).itemsize
+        figures = sass.figures(sass.cubin(ptx, gpu.capability), 16 // size)
+        arrays = len(act.inputs) + 1 + label.startswith("_vjp")
+        found.append(Row(name, label[1:], dtype, arrays * size, figures))
+    return found
+
+
+def save(path: Path, found: Sequence[Row]) -> None:
+    """Write the figures, a line a kernel."""
+    lines = ",\n".join(json.dumps(asdict(row)) for row in found)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    scratch.replace(path)
+
+
+def recorded(path: Path) -> list[Row]:
+    """The figures that a file holds."""
+    found: list[Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return [Row(**{**row, "figures": Figures(**row["figures"])}) for row in found]
