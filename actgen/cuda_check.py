@@ -29,6 +29,7 @@ from .accuracy import FORMATS
 from .compiled import Compiled, Function
 from .compiler import compile, compile_activation, remember
 from .registry import load
+from .running import device_program
 from .spec import Activation
 
 ARCHITECTURES = ((8, 0), (9, 0))
@@ -247,7 +248,7 @@ def _run_one(module: Any, act: Activation, f: Function, dtype: str, n: int) -> l
         return _run_rows(function, act, f, dtype)
     arrays = _inputs(n, len(act.inputs), fmt.dtype)
     expected = model.evaluate(
-        f.program,
+        device_program(f, fmt),
         {
             **dict(zip(f.program.inputs, arrays, strict=True)),
             **{p.name: model.constant(p.value) for p in act.parameters},

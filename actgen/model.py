@@ -33,6 +33,32 @@ def _add_low(a: Any, b: Any) -> Any:
     return (a - (total - part)) + (b - part)
 
 
+#: To which side the approximations of the special function unit are off: by 2 ulp.
+SIDES = (1, -1)
+
+
+def _off(y: Any, side: int) -> Any:
+    """As far off as an approximation may be; numbers beside each other to different sides."""
+    y = np.asarray(y, np.float64)
+    sign = np.where(np.asarray(y, np.float32).view(np.uint32) & 1, side, -side)
+    return (y * (1.0 + sign * 2.0**-22)).astype(np.float32)
+
+
+def _exp_near(x: Any, side: int = SIDES[0]) -> Any:
+    """ex2.approx.f32 (PTX ISA): 2**x within 2 ulp; the product with log2(e) is rounded."""
+    power = np.asarray(x, np.float32) * np.float32(1.4426950408889634)
+    return _off(np.exp2(power, dtype=float), side)
+
+
+def _div_near(a: Any, b: Any, side: int = SIDES[0]) -> Any:
+    """a times rcp.approx.ftz.f32 (PTX ISA): 1/b within 1 ulp, subnormal numbers are zeros."""
+    least = 2.0**-126
+    b = np.asarray(b, np.float64)
+    inverse = 1.0 / np.where(np.abs(b) < least, np.copysign(0.0, b), b)
+    inverse = np.where(np.abs(inverse) < least, np.copysign(0.0, b), inverse)
+    return (np.asarray(a, np.float64) * _off(inverse, side)).astype(np.float32)
+
+
 _UFUNCS: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
@@ -75,10 +101,13 @@ _UFUNCS: dict[str, Callable[..., Any]] = {
     "not": np.logical_not,
     "isnan": np.isnan,
     "where": np.where,
+    "exp_near": _exp_near,
+    "div_near": _div_near,
     "erf": np.vectorize(math.erf, otypes=[float]),
     "erfc": np.vectorize(math.erfc, otypes=[float]),
 }
 
+NEAR = frozenset(("exp_near", "div_near"))
 #: Exact or correctly rounded in every format as they are.
 EXACT = frozenset(
     "add sub mul div mul_high mul_low add_low neg abs sign sqrt minimum maximum where isnan "
@@ -94,20 +123,22 @@ def constant(expr: Expr) -> float:
 
 
 @functools.cache
-def operations(name: str, dtype: Any) -> Callable[..., Any]:
-    """One operation, rounded to the format."""
+def operations(name: str, dtype: Any, side: int = SIDES[0]) -> Callable[..., Any]:
+    """One operation, rounded to the format; approximations are off to that side."""
     ufunc = _UFUNCS[name]
+    if name in NEAR:
+        return functools.partial(ufunc, side=side)
     if dtype == np.float64 or name in EXACT:
         return ufunc
     return lambda *args: ufunc(*(np.asarray(a, np.float64) for a in args)).astype(dtype)
 
 
 class _Ops(Mapping[str, Callable[..., Any]]):
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
+    def __init__(self, dtype: Any, side: int = SIDES[0]) -> None:
+        self.dtype, self.side = dtype, side
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        return operations(name, self.dtype)
+        return operations(name, self.dtype, self.side)
 
     def __iter__(self) -> Any:
         return iter(_UFUNCS)
@@ -116,12 +147,14 @@ class _Ops(Mapping[str, Callable[..., Any]]):
         return len(_UFUNCS)
 
 
-def evaluate(program: Program, values: Mapping[str, Any], fmt: Format) -> list[Any]:
+def evaluate(
+    program: Program, values: Mapping[str, Any], fmt: Format, side: int = SIDES[0]
+) -> list[Any]:
     """The outputs in the format; 16-bit formats compute in float32 and round once."""
     work = np.float64 if fmt.dtype == np.float64 else np.float32
     arrays = {name: np.asarray(v, np.float64).astype(work) for name, v in values.items()}
     with np.errstate(all="ignore"):
-        outputs = interpret(program, arrays, _Ops(work), lambda c: work(constant(c)))
+        outputs = interpret(program, arrays, _Ops(work, side), lambda c: work(constant(c)))
         shape = np.broadcast_shapes(*(np.shape(v) for v in arrays.values()))
         return [np.broadcast_to(np.asarray(out, work), shape).astype(fmt.dtype) for out in outputs]
 

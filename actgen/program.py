@@ -30,6 +30,9 @@ ARITY: dict[str, int] = {
     # a*b that no compiler may fuse into a sum, and the exact errors of a*b and a + b.
     **dict.fromkeys(("mul_high", "mul_low", "add_low"), 2),
     "where": 3,
+    # Approximations of a GPU's special function unit, for results of 16 bits.
+    "exp_near": 1,
+    "div_near": 2,
 }
 
 BOOLEAN = frozenset(("gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not", "isnan"))
@@ -108,6 +111,12 @@ def interpret(
     for instr in program.body:
         env[instr.dest] = ops[instr.op](*map(value, instr.args))
     return [value(out) for out in program.outputs]
+
+
+def with_operations(program: Program, names: Mapping[str, str]) -> Program:
+    """The same program with some operations exchanged for others."""
+    body = tuple(replace(i, op=names.get(i.op, i.op)) for i in program.body)
+    return replace(program, body=body)
 
 
 def rename(program: Program, names: Mapping[str, str]) -> Program:

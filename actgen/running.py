@@ -12,14 +12,20 @@ from .accuracy import Format
 from .compiled import Compiled, Function
 from .compiler import compile
 from .kernel import Kernel
+from .program import Program
 
 Runner = Callable[[Function, Sequence[Any], Mapping[str, float], Format], Any]
+
+
+def device_program(f: Function, fmt: Format) -> Program:
+    """The program that a device's kernel runs in the format."""
+    return f.half if f.half is not None and fmt.precision < 16 else f.program
 
 
 def run_model(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
     """The program in the format on the CPU, for kernels of a device that is not here."""
     given = dict(zip(f.program.inputs, arrays, strict=True)) | dict(values)
-    return model.evaluate(f.program, given, fmt)[0].astype(np.float64)
+    return model.evaluate(device_program(f, fmt), given, fmt)[0].astype(np.float64)
 
 
 def _suffix(name: str) -> str:

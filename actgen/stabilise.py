@@ -26,7 +26,7 @@ from .atoms import COSTS
 from .limits import SECONDS, TimeLimit, time_limit
 from .lower import lower
 from .patches import ENOUGH, RADII, centres, patched
-from .program import Program
+from .program import Program, with_operations
 from .spec import Activation
 from .treatments import NARROW as NARROW_BORDERS
 from .treatments import signs, treatments
@@ -48,8 +48,16 @@ TREATMENTS = 16
 HOPELESS, FEW = 0.05, 4
 DOUBLE, SINGLE = FORMATS["float64"], FORMATS["float32"]
 HALVES = FORMATS["float16"], FORMATS["bfloat16"]
+#: What operations are exchanged for in programs for 16 bits, in the order in which it is tried.
+NEAR: tuple[dict[str, str], ...] = (
+    {"exp": "exp_near", "div": "div_near"},
+    {"exp": "exp_near"},
+    {"div": "div_near"},
+    {},
+)
 #: A second program, for results in a narrower format, costs so much less.
 CHEAPER = 0.9
+HALF_COSTS = {**COSTS, "exp": 9, "exp_near": 5, "div": 11, "div_near": 2}
 NARROW_COSTS = {**COSTS, "where": 8}
 #: An exponential tail takes over where what it leaves out is exp(-border) times smaller.
 BORDERS = (64, 40)
@@ -190,6 +198,11 @@ def _program_cost(program: Program) -> int:
 def narrow_cost(program: Program) -> int:
     """A selection is dear where it is an operation of its own."""
     return sum(NARROW_COSTS.get(instr.op, 2) for instr in program.body)
+
+
+def half_cost(program: Program) -> int:
+    """In instructions of a GPU, about."""
+    return sum(HALF_COSTS.get(instr.op, 1) for instr in program.body)
 
 
 def _with_nan(program: Program, act: Activation) -> Program:
@@ -364,12 +377,18 @@ class _Search:
         return None
 
     def half(self, chosen: Candidate) -> Candidate | None:
-        """The cheapest that is right where float32 is rounded to 16 bits, if that much cheaper."""
-        for c in sorted(self.tried.values(), key=lambda c: c.cost):
-            if c.cost >= CHEAPER * chosen.cost:
+        """The cheapest that is right where float32 is rounded to 16 bits, if that much cheaper.
+
+        With as many approximate operations as that allows.
+        """
+        several = {
+            with_operations(c.program, names): c for c in self.tried.values() for names in NEAR
+        }
+        for program in sorted(several, key=half_cost):
+            if half_cost(program) >= CHEAPER * half_cost(chosen.program):
                 break
-            if all(self.bench.agree(c.program, chosen.program, SINGLE, fmt) for fmt in HALVES):
-                return c
+            if all(self.bench.agree(program, chosen.program, SINGLE, fmt) for fmt in HALVES):
+                return replace(several[program], program=program)
         return None
 
 

@@ -95,6 +95,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -131,6 +145,19 @@ def _device(real: Any) -> dict[str, Any]:
         return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else math.expm1(v) * alpha
 
     @cuda.jit(device=True)
+    def _forward_half(x, alpha):
+        xc = _minimum(x, real(0.0))
+        v = _div_near(xc, alpha)
+        v2 = (real(7.647111686546663e-13) * v + real(1.1649730204874713e-11)) * v
+        v3 = (v2 + real(1.6061148294535982e-10)) * v + real(2.0874092999752178e-09)
+        v4 = (v3 * v + real(2.505206997629376e-08)) * v + real(2.7557339353267975e-07)
+        v5 = (v4 * v + real(2.7557319516977655e-06)) * v + real(2.48015872203759e-05)
+        v6 = (v5 * v + real(0.00019841269840183528)) * v + real(0.0013888888889056479)
+        v7 = (v6 * v + real(0.008333333333335203)) * v + real(0.04166666666666515)
+        v8 = ((v7 * v + real(0.16666666666666655)) * v + real(0.5)) * v + real(1.0)
+        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else math.expm1(v) * alpha
+
+    @cuda.jit(device=True)
     def _derivative(x, alpha):
         xc = _maximum(x, real(-1.152921504606847e18))
         v = _minimum(xc, real(0.0))
@@ -138,6 +165,15 @@ def _device(real: Any) -> dict[str, Any]:
         e = math.exp(v2)
         v3 = e + e * ((v - _mul_high(v2, alpha) - _mul_low(v2, alpha)) / alpha)
         return real(1.0) if xc > real(0.0) else v3
+
+    @cuda.jit(device=True)
+    def _derivative_half(x, alpha):
+        xc = _maximum(x, real(-1.152921504606847e18))
+        v = _minimum(xc, real(0.0))
+        v2 = _div_near(v, alpha)
+        v3 = _exp_near(v2)
+        v4 = v3 * _div_near(v - _mul_high(v2, alpha) - _mul_low(v2, alpha), alpha)
+        return real(1.0) if xc > real(0.0) else v3 + v4
 
     @cuda.jit(device=True)
     def _second_derivative(x, alpha):
@@ -151,6 +187,22 @@ def _device(real: Any) -> dict[str, Any]:
         e2 = math.exp(v * real(0.5))
         v5 = e2 + e2 * v4
         w2 = v5 * (real(1.0) / alpha) * v5 if v < real(-64.0) else v3 / alpha
+        w3 = real(0.0) if x > real(0.0) else real(0.0) if v < real(-2000.0) else w2
+        return x if math.isnan(x) else w3
+
+    @cuda.jit(device=True)
+    def _second_derivative_half(x, alpha):
+        xc = _minimum(x, real(0.0))
+        v = _div_near(xc, alpha)
+        w = xc if v >= real(-2000.0) and v >= real(-64.0) else real(1.0)
+        v2 = _div_near(w, alpha)
+        v3 = _exp_near(v2)
+        v4 = v3 * _div_near(w - _mul_high(v2, alpha) - _mul_low(v2, alpha), alpha)
+        v5 = _div_near(xc - _mul_high(v, alpha) - _mul_low(v, alpha), alpha) * real(0.5)
+        v6 = _exp_near(v * real(0.5))
+        v7 = v6 + v6 * v5
+        v8 = v7 * _div_near(real(1.0), alpha) * v7
+        w2 = v8 if v < real(-64.0) else _div_near(v3 + v4, alpha)
         w3 = real(0.0) if x > real(0.0) else real(0.0) if v < real(-2000.0) else w2
         return x if math.isnan(x) else w3
 
@@ -171,25 +223,60 @@ def _device(real: Any) -> dict[str, Any]:
         return real(0.0) if xc > real(0.0) else w
 
     @cuda.jit(device=True)
+    def _grad_alpha_half(x, alpha):
+        xc = _maximum(x, real(-1.152921504606847e18))
+        v = _minimum(xc, real(0.0))
+        v2 = _div_near(v, alpha)
+        v3 = real(-7.132279921821833e-13) * v2 + real(-1.0873526199933466e-11)
+        v4 = (v3 * v2 + real(-1.4915233029027803e-10)) * v2 + real(-1.926837639615313e-09)
+        v5 = (v4 * v2 + real(-2.2964379101882967e-08)) * v2 + real(-2.505212694441855e-07)
+        v6 = (v5 * v2 + real(-2.4801587694409766e-06)) * v2 + real(-2.204585530505505e-05)
+        v7 = (v6 * v2 + real(-0.00017361111109686695)) * v2 + real(-0.001190476190491298)
+        v8 = (v7 * v2 + real(-0.006944444444446858)) * v2 + real(-0.03333333333333199)
+        v9 = (v8 * v2 + real(-0.12499999999999985)) * v2 + real(-0.33333333333333337)
+        v10 = math.expm1(v2) - _div_near(v * _exp_near(v2), alpha)
+        w = (v9 * v2 + real(-0.5)) * v2 * v2 if abs(v2) < real(1.0) else v10
+        return real(0.0) if xc > real(0.0) else w
+
+    @cuda.jit(device=True)
     def _vjp(x, dy, alpha):
         return dy * _derivative(x, alpha)
+
+    @cuda.jit(device=True)
+    def _vjp_half(x, dy, alpha):
+        return dy * _derivative_half(x, alpha)
 
     @cuda.jit(device=True)
     def _jvp(x, dx, alpha):
         return dx * _derivative(x, alpha)
 
     @cuda.jit(device=True)
+    def _jvp_half(x, dx, alpha):
+        return dx * _derivative_half(x, alpha)
+
+    @cuda.jit(device=True)
     def _vjp_alpha(x, dy, alpha):
         return dy * _grad_alpha(x, alpha)
 
+    @cuda.jit(device=True)
+    def _vjp_alpha_half(x, dy, alpha):
+        return dy * _grad_alpha_half(x, alpha)
+
     return {
         "_forward": _forward,
+        "_forward_half": _forward_half,
         "_derivative": _derivative,
+        "_derivative_half": _derivative_half,
         "_second_derivative": _second_derivative,
+        "_second_derivative_half": _second_derivative_half,
         "_grad_alpha": _grad_alpha,
+        "_grad_alpha_half": _grad_alpha_half,
         "_vjp": _vjp,
+        "_vjp_half": _vjp_half,
         "_jvp": _jvp,
+        "_jvp_half": _jvp_half,
         "_vjp_alpha": _vjp_alpha,
+        "_vjp_alpha_half": _vjp_alpha_half,
     }
 
 
@@ -613,6 +700,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

@@ -135,6 +135,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -237,27 +251,48 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x, y):
-        v = y * real(-0.7071067811865476)
-        mask = y < real(-11.3125)
-        e = math.exp(y * y * real(-0.5) * real(0.25))
-        v2 = (v - real(3.0)) / (v + real(3.0))
-        v3 = (real(3.4630370129216585e-10) * v2 + real(5.647911432100505e-10)) * v2
-        v4 = (v3 + real(-3.351099210942262e-09)) * v2 + real(-7.109872266199085e-09)
-        v5 = (v4 * v2 + real(1.588979642624752e-08)) * v2 + real(5.1084522747162506e-08)
-        v6 = (v5 * v2 + real(-4.64769731037038e-08)) * v2 + real(-2.9357097574620674e-07)
-        v7 = (v6 * v2 + real(6.024321679611102e-08)) * v2 + real(1.588852762000617e-06)
-        v8 = (v7 * v2 + real(2.610372842964935e-07)) * v2 + real(-8.990103540492358e-06)
-        v9 = (v8 * v2 + real(-1.5145562284176214e-06)) * v2 + real(5.6119377734402204e-05)
-        v10 = (v9 * v2 + real(-2.055155668669467e-05)) * v2 + real(-0.0003672884779960789)
-        v11 = (v10 * v2 + real(0.0006458141936875262)) * v2 + real(0.0016185691265650187)
-        v12 = (v11 * v2 + real(-0.009750689291695548)) * v2 + real(0.021957764012706233)
-        v13 = (v12 * v2 + real(-0.023803913108728765)) * v2 + real(-0.010235388899009622)
-        v14 = (v13 * v2 + real(0.09902075367944134)) * v2 + real(-0.2309273330838092)
-        v15 = (v14 * v2 + real(0.7160046047255598)) / (v + real(1.0)) * real(0.5)
-        w = e * v15 * (e * x) * (e * y) * e if mask else math.erfc(v) * real(0.5) * y * x
-        v16 = abs(x)
-        w2 = _minimum(v16, real(0.0)) if y < real(-63.25) else w
-        return v15 * y * x if mask and v16 == real(math.inf) else w2
+        yc = _minimum(y, real(1.152921504606847e18))
+        v = yc * real(0.7071067811865476)
+        v2 = _minimum(abs(v), real(40.0))
+        v3 = _exp_near(-(v2 * v2))
+        v4 = (v - real(3.0)) / (v + real(3.0))
+        v5 = (real(3.4630370129216585e-10) * v4 + real(5.647911432100505e-10)) * v4
+        v6 = (v5 + real(-3.351099210942262e-09)) * v4 + real(-7.109872266199085e-09)
+        v7 = (v6 * v4 + real(1.588979642624752e-08)) * v4 + real(5.1084522747162506e-08)
+        v8 = (v7 * v4 + real(-4.64769731037038e-08)) * v4 + real(-2.9357097574620674e-07)
+        v9 = (v8 * v4 + real(6.024321679611102e-08)) * v4 + real(1.588852762000617e-06)
+        v10 = (v9 * v4 + real(2.610372842964935e-07)) * v4 + real(-8.990103540492358e-06)
+        v11 = (v10 * v4 + real(-1.5145562284176214e-06)) * v4 + real(5.6119377734402204e-05)
+        v12 = (v11 * v4 + real(-2.055155668669467e-05)) * v4 + real(-0.0003672884779960789)
+        v13 = (v12 * v4 + real(0.0006458141936875262)) * v4 + real(0.0016185691265650187)
+        v14 = (v13 * v4 + real(-0.009750689291695548)) * v4 + real(0.021957764012706233)
+        v15 = (v14 * v4 + real(-0.023803913108728765)) * v4 + real(-0.010235388899009622)
+        v16 = (v15 * v4 + real(0.09902075367944134)) * v4 + real(-0.2309273330838092)
+        v17 = real(2.0) - (v16 * v4 + real(0.7160046047255598)) / (v + real(1.0)) * v3
+        v18 = yc * real(-0.7071067811865476)
+        v19 = (v18 - real(3.0)) / (v18 + real(3.0))
+        v20 = (real(3.4630370129216585e-10) * v19 + real(5.647911432100505e-10)) * v19
+        v21 = (v20 + real(-3.351099210942262e-09)) * v19 + real(-7.109872266199085e-09)
+        v22 = (v21 * v19 + real(1.588979642624752e-08)) * v19 + real(5.1084522747162506e-08)
+        v23 = (v22 * v19 + real(-4.64769731037038e-08)) * v19 + real(-2.9357097574620674e-07)
+        v24 = (v23 * v19 + real(6.024321679611102e-08)) * v19 + real(1.588852762000617e-06)
+        v25 = (v24 * v19 + real(2.610372842964935e-07)) * v19 + real(-8.990103540492358e-06)
+        v26 = (v25 * v19 + real(-1.5145562284176214e-06)) * v19 + real(5.6119377734402204e-05)
+        v27 = (v26 * v19 + real(-2.055155668669467e-05)) * v19 + real(-0.0003672884779960789)
+        v28 = (v27 * v19 + real(0.0006458141936875262)) * v19 + real(0.0016185691265650187)
+        v29 = (v28 * v19 + real(-0.009750689291695548)) * v19 + real(0.021957764012706233)
+        v30 = (v29 * v19 + real(-0.023803913108728765)) * v19 + real(-0.010235388899009622)
+        v31 = (v30 * v19 + real(0.09902075367944134)) * v19 + real(-0.2309273330838092)
+        v32 = (v31 * v19 + real(0.7160046047255598)) / (v18 + real(1.0))
+        mask = yc < real(-11.3125)
+        v33 = _exp_near(yc * yc * real(-0.5) * real(0.25))
+        v34 = v32 * real(0.5)
+        w = v33 * v34 * (v33 * x) * (v33 * yc) * v33 if mask else v3 * real(0.5) * v32 * yc * x
+        v35 = abs(x)
+        w2 = _minimum(v35, real(0.0)) if yc < real(-63.25) else w
+        w3 = v34 * yc * x if v35 == real(math.inf) and mask else w2
+        w4 = w3 if yc < real(0.0) else v17 * real(0.5) * yc * x
+        return x * y if y > real(1.152921504606847e18) else w4
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
@@ -372,30 +407,56 @@ def _device(real: Any) -> dict[str, Any]:
         v = yc * real(-0.7071067811865476)
         v2 = _mul_high(yc, yc) * real(-0.5)
         v3 = _mul_low(yc, yc) * real(-0.5)
-        e = math.exp(v2)
-        v4 = (math.erfc(v) + yc * ((e + e * v3) * real(0.7978845608028654))) * real(0.5)
-        mask = yc < real(-11.3125)
-        e2 = math.exp(v2 * real(0.25))
-        v5 = e2 + e2 * (v3 * real(0.25))
-        v6 = (v - real(3.0)) / (v + real(3.0))
-        v7 = (real(3.4630370129216585e-10) * v6 + real(5.647911432100505e-10)) * v6
-        v8 = (v7 + real(-3.351099210942262e-09)) * v6 + real(-7.109872266199085e-09)
-        v9 = (v8 * v6 + real(1.588979642624752e-08)) * v6 + real(5.1084522747162506e-08)
-        v10 = (v9 * v6 + real(-4.64769731037038e-08)) * v6 + real(-2.9357097574620674e-07)
-        v11 = (v10 * v6 + real(6.024321679611102e-08)) * v6 + real(1.588852762000617e-06)
-        v12 = (v11 * v6 + real(2.610372842964935e-07)) * v6 + real(-8.990103540492358e-06)
-        v13 = (v12 * v6 + real(-1.5145562284176214e-06)) * v6 + real(5.6119377734402204e-05)
-        v14 = (v13 * v6 + real(-2.055155668669467e-05)) * v6 + real(-0.0003672884779960789)
-        v15 = (v14 * v6 + real(0.0006458141936875262)) * v6 + real(0.0016185691265650187)
-        v16 = (v15 * v6 + real(-0.009750689291695548)) * v6 + real(0.021957764012706233)
-        v17 = (v16 * v6 + real(-0.023803913108728765)) * v6 + real(-0.010235388899009622)
-        v18 = (v17 * v6 + real(0.09902075367944134)) * v6 + real(-0.2309273330838092)
-        v19 = (v18 * v6 + real(0.7160046047255598)) / (v + real(1.0)) * real(1.772453850905516)
-        v20 = v19 + yc * real(1.4142135623730951)
-        w = v5 * real(0.28209479177387814) * (v5 * x) * (v5 * v20) * v5 if mask else x * v4
-        v21 = abs(x)
-        w2 = _minimum(v21, real(0.0)) if yc < real(-63.25) else w
-        return v20 * x * real(0.28209479177387814) if v21 == real(math.inf) and mask else w2
+        v4 = _exp_near(v2)
+        v5 = (math.erfc(v) + yc * ((v4 + v4 * v3) * real(0.7978845608028654))) * real(0.5)
+        v6 = yc + real(0.7517915368080139)
+        mask = abs(v6) < real(1.0)
+        v7 = v6 - real(1.211444945855772e-08)
+        v8 = (real(-1.335793837590455e-10) * v7 + real(2.0292084842802115e-10)) * v7
+        v9 = (v8 + real(3.6786571859742814e-09)) * v7 + real(-2.612930577992089e-09)
+        v10 = (v9 * v7 + real(-7.071588230355578e-08)) * v7 + real(-3.424045998785537e-09)
+        v11 = (v10 * v7 + real(1.1403519914581728e-06)) * v7 + real(8.658480180628511e-07)
+        v12 = (v11 * v7 + real(-1.5496796020577943e-05)) * v7 + real(-2.2428833474014635e-05)
+        v13 = (v12 * v7 + real(0.00017231890625879023)) * v7 + real(0.0003726795135648837)
+        v14 = (v13 * v7 + real(-0.0014896536646000372)) * v7 + real(-0.004479076139773626)
+        v15 = (v14 * v7 + real(0.009078456756393342)) * v7 + real(0.03884335967671567)
+        v16 = (v15 * v7 + real(-0.029543044296349907)) * v7 + real(-0.22801646659445748)
+        v17 = (v16 * v7 + real(-0.03639935279734623)) * v7 + real(0.7765699659811042)
+        v18 = x * real(0.5)
+        w = (v17 * v7 + real(0.8629879846280939)) * v18 * v7 if mask else x * v5
+        mask2 = yc < real(-11.3125)
+        v19 = _exp_near(v2 * real(0.25))
+        v20 = v19 + v19 * (v3 * real(0.25))
+        v21 = _div_near(v - real(3.0), v + real(3.0))
+        v22 = (real(3.4630370129216585e-10) * v21 + real(5.647911432100505e-10)) * v21
+        v23 = (v22 + real(-3.351099210942262e-09)) * v21 + real(-7.109872266199085e-09)
+        v24 = (v23 * v21 + real(1.588979642624752e-08)) * v21 + real(5.1084522747162506e-08)
+        v25 = (v24 * v21 + real(-4.64769731037038e-08)) * v21 + real(-2.9357097574620674e-07)
+        v26 = (v25 * v21 + real(6.024321679611102e-08)) * v21 + real(1.588852762000617e-06)
+        v27 = (v26 * v21 + real(2.610372842964935e-07)) * v21 + real(-8.990103540492358e-06)
+        v28 = (v27 * v21 + real(-1.5145562284176214e-06)) * v21 + real(5.6119377734402204e-05)
+        v29 = (v28 * v21 + real(-2.055155668669467e-05)) * v21 + real(-0.0003672884779960789)
+        v30 = (v29 * v21 + real(0.0006458141936875262)) * v21 + real(0.0016185691265650187)
+        v31 = (v30 * v21 + real(-0.009750689291695548)) * v21 + real(0.021957764012706233)
+        v32 = (v31 * v21 + real(-0.023803913108728765)) * v21 + real(-0.010235388899009622)
+        v33 = (v32 * v21 + real(0.09902075367944134)) * v21 + real(-0.2309273330838092)
+        v34 = _div_near(v33 * v21 + real(0.7160046047255598), v + real(1.0))
+        v35 = v34 * real(1.772453850905516) + yc * real(1.4142135623730951)
+        w2 = v20 * real(0.28209479177387814) * (v20 * x) * (v20 * v35) * v20 if mask2 else w
+        v36 = abs(x)
+        v37 = (real(6.138229318074179e-11) * v7 + real(2.9691558222245843e-10)) * v7
+        v38 = (v37 + real(1.1175095497700155e-09)) * v7 + real(5.11485916004444e-09)
+        v39 = (v38 * v7 + real(2.3348002256904857e-08)) * v7 + real(1.0128783992998976e-07)
+        v40 = (v39 * v7 + real(4.2585716551405865e-07)) * v7 + real(1.7363746878270817e-06)
+        v41 = (v40 * v7 + real(6.841839495468899e-06)) * v7 + real(2.598113905624445e-05)
+        v42 = (v41 * v7 + real(9.479252537850085e-05)) * v7 + real(0.0003310752795899275)
+        v43 = (v42 * v7 + real(0.0011020323405044985)) * v7 + real(0.0034771008705897356)
+        v44 = (v43 * v7 + real(0.010328281345963183)) * v7 + real(0.028627319598453375)
+        v45 = (v44 * v7 + real(0.07316318297876025)) * v7 + real(0.16951273927706206)
+        v46 = (v45 * v7 + real(1.1448123504552292)) * v18 * v7
+        w3 = _minimum(v36, real(0.0)) if yc < real(-63.25) else w2
+        w4 = v46 if mask else v35 * x * real(0.28209479177387814)
+        return w4 if v36 == real(math.inf) and mask2 else w3
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -475,10 +536,41 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_xy_half(x, y):
-        v = _minimum(_maximum(y, real(-1.152921504606847e18)), real(1.152921504606847e18))
-        v2 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
-        v3 = v * (math.exp(-(v2 * v2)) * real(0.3989422804014327))
-        return x if math.isnan(x) else math.erfc(v * real(-0.7071067811865476)) * real(0.5) + v3
+        yc = _minimum(y, real(1.152921504606847e18))
+        v = yc * real(-0.7071067811865476)
+        v2 = _minimum(abs(yc * real(0.7071067811865476)), real(40.0))
+        v3 = math.erfc(v) * real(0.5) + yc * (_exp_near(-(v2 * v2)) * real(0.3989422804014327))
+        v4 = yc + real(0.7517915368080139)
+        v5 = v4 - real(1.211444945855772e-08)
+        v6 = (real(-6.678969187952275e-11) * v5 + real(1.0146042421401058e-10)) * v5
+        v7 = (v6 + real(1.8393285929871407e-09)) * v5 + real(-1.3064652889960445e-09)
+        v8 = (v7 * v5 + real(-3.535794115177789e-08)) * v5 + real(-1.7120229993927685e-09)
+        v9 = (v8 * v5 + real(5.701759957290864e-07)) * v5 + real(4.3292400903142553e-07)
+        v10 = (v9 * v5 + real(-7.748398010288972e-06)) * v5 + real(-1.1214416737007317e-05)
+        v11 = (v10 * v5 + real(8.615945312939512e-05)) * v5 + real(0.00018633975678244185)
+        v12 = (v11 * v5 + real(-0.0007448268323000186)) * v5 + real(-0.002239538069886813)
+        v13 = (v12 * v5 + real(0.004539228378196671)) * v5 + real(0.019421679838357835)
+        v14 = (v13 * v5 + real(-0.014771522148174954)) * v5 + real(-0.11400823329722874)
+        v15 = (v14 * v5 + real(-0.018199676398673113)) * v5 + real(0.3882849829905521)
+        w = (v15 * v5 + real(0.43149399231404695)) * v5 if abs(v4) < real(1.0) else v3
+        v16 = _exp_near(yc * yc * real(-0.5) * real(0.25))
+        v17 = _div_near(v - real(3.0), v + real(3.0))
+        v18 = (real(3.4630370129216585e-10) * v17 + real(5.647911432100505e-10)) * v17
+        v19 = (v18 + real(-3.351099210942262e-09)) * v17 + real(-7.109872266199085e-09)
+        v20 = (v19 * v17 + real(1.588979642624752e-08)) * v17 + real(5.1084522747162506e-08)
+        v21 = (v20 * v17 + real(-4.64769731037038e-08)) * v17 + real(-2.9357097574620674e-07)
+        v22 = (v21 * v17 + real(6.024321679611102e-08)) * v17 + real(1.588852762000617e-06)
+        v23 = (v22 * v17 + real(2.610372842964935e-07)) * v17 + real(-8.990103540492358e-06)
+        v24 = (v23 * v17 + real(-1.5145562284176214e-06)) * v17 + real(5.6119377734402204e-05)
+        v25 = (v24 * v17 + real(-2.055155668669467e-05)) * v17 + real(-0.0003672884779960789)
+        v26 = (v25 * v17 + real(0.0006458141936875262)) * v17 + real(0.0016185691265650187)
+        v27 = (v26 * v17 + real(-0.009750689291695548)) * v17 + real(0.021957764012706233)
+        v28 = (v27 * v17 + real(-0.023803913108728765)) * v17 + real(-0.010235388899009622)
+        v29 = (v28 * v17 + real(0.09902075367944134)) * v17 + real(-0.2309273330838092)
+        v30 = _div_near(v29 * v17 + real(0.7160046047255598), v + real(1.0))
+        v31 = v16 * (v30 * real(1.772453850905516) + yc * real(1.4142135623730951))
+        w2 = v16 * real(0.28209479177387814) * v31 * v16 * v16 if yc < real(-11.3125) else w
+        return x if math.isnan(x) else real(0.0) if yc < real(-63.25) else w2
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
@@ -502,20 +594,23 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_yy_half(x, y):
-        v = _minimum(abs(y * real(0.7071067811865476)), real(40.0))
-        v2 = y * y
-        v3 = math.exp(-(v * v)) * real(0.7978845608028654) * (real(1.0) - v2 * real(0.5))
+        v = _mul_high(y, y) * real(-0.5)
+        v2 = _mul_low(y, y) * real(-0.5)
+        v3 = _exp_near(v)
+        v4 = y * y
+        v5 = (v3 + v3 * v2) * real(0.7978845608028654) * (real(1.0) - v4 * real(0.5))
         mask = y > real(11.3125)
-        e = math.exp(v2 * real(-0.5) * real(0.25))
-        v4 = real(2.0) - v2
-        v5 = e * real(0.3989422804014327) * (e * x) * (e * v4) * e
-        v6 = abs(x)
-        v7 = _minimum(v6, real(0.0))
-        mask2 = v6 == real(math.inf)
-        v8 = v4 * x * real(0.3989422804014327)
-        w = v8 if mask and mask2 else v7 if y > real(63.25) else v5 if mask else v3 * x
+        v6 = _exp_near(v * real(0.25))
+        v7 = v6 + v6 * (v2 * real(0.25))
+        v8 = real(2.0) - v4
+        v9 = v7 * real(0.3989422804014327) * (v7 * x) * (v7 * v8) * v7
+        v10 = abs(x)
+        v11 = _minimum(v10, real(0.0))
+        mask2 = v10 == real(math.inf)
+        v12 = v8 * x * real(0.3989422804014327)
+        w = v12 if mask and mask2 else v11 if y > real(63.25) else v9 if mask else v5 * x
         mask3 = y < real(-11.3125)
-        return v8 if mask3 and mask2 else v7 if y < real(-63.25) else v5 if mask3 else w
+        return v12 if mask3 and mask2 else v11 if y < real(-63.25) else v9 if mask3 else w
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):
@@ -947,6 +1042,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

@@ -83,6 +83,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -125,8 +139,9 @@ def _device(real: Any) -> dict[str, Any]:
         mask = x == real(-math.inf)
         w = real(1.0) if mask else x
         v = w * real(1.702)
-        e = math.exp(-abs(v))
-        return real(0.0) if mask else w * ((real(1.0) if v >= real(0.0) else e) / (real(1.0) + e))
+        v2 = _exp_near(-abs(v))
+        v3 = w * _div_near(real(1.0) if v >= real(0.0) else v2, real(1.0) + v2)
+        return real(0.0) if mask else v3
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -186,11 +201,14 @@ def _device(real: Any) -> dict[str, Any]:
     def _derivative_half(x):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
         v2 = v * real(1.702)
-        e = math.exp(-abs(v2))
-        v3 = v * real(-1.702)
-        e2 = math.exp(-abs(v3))
-        v4 = (real(1.0) if v3 >= real(0.0) else e2) / (real(1.0) + e2) * real(1.702)
-        return (v * v4 + real(1.0)) * ((real(1.0) if v2 >= real(0.0) else e) / (real(1.0) + e))
+        v3 = _exp_near(-abs(v2))
+        v4 = _div_near(real(1.0) if v2 >= real(0.0) else v3, real(1.0) + v3)
+        v5 = v4 * real(1.702)
+        v6 = v * real(-1.702)
+        v7 = _exp_near(-abs(v6))
+        v8 = _div_near(real(1.0) if v6 >= real(0.0) else v7, real(1.0) + v7)
+        v9 = v8 * real(1.702)
+        return v * v9 + v4 - v9 * v8 * v if v >= real(0.0) else v * v5 + v4 - v5 * v4 * v
 
     @cuda.jit(device=True)
     def _second_derivative(x):
@@ -286,13 +304,13 @@ def _device(real: Any) -> dict[str, Any]:
         e = math.exp(abs(v2) * real(-1.702))
         v3 = v2 * real(724201.0)
         v4 = ((real(851000.0) - v3) * e + v3 + real(851000.0)) * e
-        v5 = v4 / (((real(3.0) + e) * e + real(3.0)) * e + real(1.0)) / real(250000.0)
+        v5 = _div_near(v4, ((real(3.0) + e) * e + real(3.0)) * e + real(1.0))
         v6 = _maximum(v, real(0.0))
         e2 = math.exp(abs(v6) * real(-1.702))
         v7 = v6 * real(724201.0)
         v8 = ((v7 + real(851000.0)) * e2 + real(851000.0) - v7) * e2
-        v9 = v8 / (((real(3.0) + e2) * e2 + real(3.0)) * e2 + real(1.0)) / real(250000.0)
-        return v9 if v >= real(0.0) else v5
+        v9 = _div_near(v8, ((real(3.0) + e2) * e2 + real(3.0)) * e2 + real(1.0))
+        return _div_near(v9, real(250000.0)) if v >= real(0.0) else _div_near(v5, real(250000.0))
 
     @cuda.jit(device=True)
     def _vjp(x, dy):
@@ -634,6 +652,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

@@ -91,6 +91,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -152,8 +166,9 @@ def _device(real: Any) -> dict[str, Any]:
         mask = x == real(-math.inf)
         w = real(1.0) if mask else x
         v = (w * w * w * real(0.044715) + w) * real(1.5957691216057308)
-        e = math.exp(-abs(v))
-        return real(0.0) if mask else w * ((real(1.0) if v >= real(0.0) else e) / (real(1.0) + e))
+        v2 = _exp_near(-abs(v))
+        v3 = w * _div_near(real(1.0) if v >= real(0.0) else v2, real(1.0) + v2)
+        return real(0.0) if mask else v3
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -290,20 +305,20 @@ def _device(real: Any) -> dict[str, Any]:
         v = _minimum(_maximum(x, real(-1073741824.0)), real(1073741824.0))
         v2 = v * v * v * real(0.044715) + v
         v3 = v2 * real(-1.5957691216057308)
-        e = math.exp(-abs(v3))
-        v4 = (real(1.0) if v3 >= real(0.0) else e) / (real(1.0) + e)
-        v5 = v2 * real(1.5957691216057308)
-        e2 = math.exp(-abs(v5))
-        v6 = (real(1.0) if v5 >= real(0.0) else e2) / (real(1.0) + e2)
-        v7 = v4 * real(0.21406444881780073) * v6 * v * v * v
-        v8 = v + real(0.7524614334106445)
-        v9 = v8 - real(1.1339628272762046e-08)
-        v10 = (real(-0.0009265847901959592) * v9 + real(-0.0024204157664350114)) * v9
-        v11 = (v10 + real(0.005261057892259765)) * v9 + real(0.01968230268270984)
-        v12 = (v11 * v9 + real(-0.016619328344077776)) * v9 + real(-0.1139444830736154)
-        v13 = (v12 * v9 + real(-0.015782853521845518)) * v9 + real(0.3875184461357868)
-        v14 = v7 + v4 * real(1.5957691216057308) * v6 * v + v6
-        return (v13 * v9 + real(0.4304000910248585)) * v9 if abs(v8) < real(0.0625) else v14
+        v4 = _exp_near(-abs(v3))
+        v5 = _div_near(real(1.0) if v3 >= real(0.0) else v4, real(1.0) + v4)
+        v6 = v2 * real(1.5957691216057308)
+        v7 = _exp_near(-abs(v6))
+        v8 = _div_near(real(1.0) if v6 >= real(0.0) else v7, real(1.0) + v7)
+        v9 = v5 * real(0.21406444881780073) * v8 * v * v * v
+        v10 = v + real(0.7524614334106445)
+        v11 = v10 - real(1.1339628272762046e-08)
+        v12 = real(-0.0009265847901959592) * v11 + real(-0.0024204157664350114)
+        v13 = (v12 * v11 + real(0.005261057892259765)) * v11 + real(0.01968230268270984)
+        v14 = (v13 * v11 + real(-0.016619328344077776)) * v11 + real(-0.1139444830736154)
+        v15 = (v14 * v11 + real(-0.015782853521845518)) * v11 + real(0.3875184461357868)
+        v16 = v9 + v5 * real(1.5957691216057308) * v8 * v + v8
+        return (v15 * v11 + real(0.4304000910248585)) * v11 if abs(v10) < real(0.0625) else v16
 
     @cuda.jit(device=True)
     def _second_derivative(x):
@@ -416,29 +431,29 @@ def _device(real: Any) -> dict[str, Any]:
         mask = v4 < real(0.0)
         w = v if mask else real(1.0)
         v5 = abs(w + (v3 if mask else real(1.0)) * real(0.044715)) * real(-1.5957691216057308)
-        e = math.exp(v5)
+        v6 = _exp_near(v5)
         w2 = v2 if mask else real(1.0)
-        v6 = w * (w2 * real(1275803846.7739139) + real(19021265746.377636))
-        v7 = w * (w * (v6 + real(23839621269.57016)) + real(70898154036.22064))
-        v8 = w * (w2 * real(-1275803846.7739139) - real(19021265746.377636))
-        v9 = w * (w * (v8 + real(23839621269.57016)) - real(70898154036.22064))
-        v10 = v7 + (v9 + real(88857658763.16733)) * e + real(88857658763.16733)
-        v11 = (real(16.704983990495123) + e * real(5.568327996831708)) * e
-        v12 = v10 * e / ((v11 + real(16.704983990495123)) * e + real(5.568327996831708))
+        v7 = w * (w2 * real(1275803846.7739139) + real(19021265746.377636))
+        v8 = w * (w * (v7 + real(23839621269.57016)) + real(70898154036.22064))
+        v9 = w * (w2 * real(-1275803846.7739139) - real(19021265746.377636))
+        v10 = w * (w * (v9 + real(23839621269.57016)) - real(70898154036.22064))
+        v11 = v8 + (v10 + real(88857658763.16733)) * v6 + real(88857658763.16733)
+        v12 = (real(16.704983990495123) + v6 * real(5.568327996831708)) * v6
+        v13 = _div_near(v11 * v6, (v12 + real(16.704983990495123)) * v6 + real(5.568327996831708))
         mask2 = v4 >= real(0.0)
         w3 = v if mask2 else real(1.0)
-        v13 = abs(w3 + (v3 if mask2 else real(1.0)) * real(0.044715)) * real(-1.5957691216057308)
-        e2 = math.exp(v13)
+        v14 = abs(w3 + (v3 if mask2 else real(1.0)) * real(0.044715)) * real(-1.5957691216057308)
+        v15 = _exp_near(v14)
         w4 = v2 if mask2 else real(1.0)
-        v14 = w3 * (w4 * real(-1275803846.7739139) - real(19021265746.377636))
-        v15 = w3 * (w3 * (v14 + real(23839621269.57016)) - real(70898154036.22064))
-        v16 = w3 * (w4 * real(1275803846.7739139) + real(19021265746.377636))
-        v17 = w3 * (w3 * (v16 + real(23839621269.57016)) + real(70898154036.22064))
-        v18 = v15 + (v17 + real(88857658763.16733)) * e2 + real(88857658763.16733)
-        v19 = (real(16.704983990495123) + e2 * real(5.568327996831708)) * e2
-        v20 = v18 * e2 / ((v19 + real(16.704983990495123)) * e2 + real(5.568327996831708))
-        w5 = v20 / real(5000000000.0) if mask2 else v12 / real(5000000000.0)
-        return x if math.isnan(x) else w5
+        v16 = w3 * (w4 * real(-1275803846.7739139) - real(19021265746.377636))
+        v17 = w3 * (w3 * (v16 + real(23839621269.57016)) - real(70898154036.22064))
+        v18 = w3 * (w4 * real(1275803846.7739139) + real(19021265746.377636))
+        v19 = w3 * (w3 * (v18 + real(23839621269.57016)) + real(70898154036.22064))
+        v20 = v17 + (v19 + real(88857658763.16733)) * v15 + real(88857658763.16733)
+        v21 = (real(16.704983990495123) + v15 * real(5.568327996831708)) * v15
+        v22 = (v21 + real(16.704983990495123)) * v15 + real(5.568327996831708)
+        v23 = _div_near(_div_near(v20 * v15, v22), real(5000000000.0))
+        return x if math.isnan(x) else v23 if mask2 else _div_near(v13, real(5000000000.0))
 
     @cuda.jit(device=True)
     def _vjp(x, dy):
@@ -780,6 +795,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

@@ -128,6 +128,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     @cuda.jit(device=True)
     def _forward(x, y):
         e = math.exp(-abs(y))
@@ -140,9 +154,25 @@ def _device(real: Any) -> dict[str, Any]:
         return x if mask and v2 == real(math.inf) else w2
 
     @cuda.jit(device=True)
+    def _forward_half(x, y):
+        v = _exp_near(-abs(y))
+        mask = y < real(-64.0)
+        v2 = _exp_near(y * real(0.25))
+        v3 = x * _div_near(real(1.0) if y >= real(0.0) else v, real(1.0) + v)
+        v4 = abs(x)
+        w = v2 * x * v2 * v2 * v2 if mask else v3
+        w2 = _minimum(v4, real(0.0)) if y < real(-2000.0) else w
+        return x if mask and v4 == real(math.inf) else w2
+
+    @cuda.jit(device=True)
     def _derivative_x(x, y):
         e = math.exp(-abs(y))
         return x if math.isnan(x) else (real(1.0) if y >= real(0.0) else e) / (real(1.0) + e)
+
+    @cuda.jit(device=True)
+    def _derivative_x_half(x, y):
+        v = _exp_near(-abs(y))
+        return x if math.isnan(x) else _div_near(real(1.0) if y >= real(0.0) else v, real(1.0) + v)
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
@@ -163,6 +193,24 @@ def _device(real: Any) -> dict[str, Any]:
         return x if mask3 and mask2 else w3
 
     @cuda.jit(device=True)
+    def _derivative_y_half(x, y):
+        v = _exp_near(-abs(y))
+        v2 = real(1.0) + v
+        v3 = -y
+        v4 = _div_near(real(1.0) if v3 >= real(0.0) else v, v2)
+        mask = y > real(64.0)
+        v5 = _exp_near(v3 * real(0.25))
+        v6 = _div_near(real(1.0) if y >= real(0.0) else v, v2) * v4 * x
+        v7 = abs(x)
+        v8 = _minimum(v7, real(0.0))
+        w = v8 if y > real(2000.0) else v5 * x * v5 * v5 * v5 if mask else v6
+        mask2 = v7 == real(math.inf)
+        mask3 = y < real(-64.0)
+        v9 = _exp_near(y * real(0.25))
+        w2 = v9 * x * v9 * v9 * v9 if mask3 else x if mask and mask2 else w
+        return x if mask3 and mask2 else v8 if y < real(-2000.0) else w2
+
+    @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
         return y if math.isnan(y) else x if math.isnan(x) else real(0.0)
 
@@ -170,6 +218,11 @@ def _device(real: Any) -> dict[str, Any]:
     def _second_derivative_xy(x, y):
         e = math.exp(-abs(y))
         return x if math.isnan(x) else e / ((real(2.0) + e) * e + real(1.0))
+
+    @cuda.jit(device=True)
+    def _second_derivative_xy_half(x, y):
+        v = _exp_near(-abs(y))
+        return x if math.isnan(x) else _div_near(v, (real(2.0) + v) * v + real(1.0))
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
@@ -188,27 +241,64 @@ def _device(real: Any) -> dict[str, Any]:
         return (-x if mask3 and mask2 else w2) if y >= real(0.0) else x if mask and mask2 else w
 
     @cuda.jit(device=True)
+    def _second_derivative_yy_half(x, y):
+        v = -abs(y)
+        v2 = _exp_near(v)
+        v3 = ((real(3.0) + v2) * v2 + real(3.0)) * v2 + real(1.0)
+        v4 = _div_near(v2 * math.expm1(v) * x, v3)
+        mask = y < real(-64.0)
+        v5 = _exp_near(y * real(0.25))
+        v6 = abs(x)
+        v7 = _minimum(v6, real(0.0))
+        w = v7 if y < real(-2000.0) else v5 * x * v5 * v5 * v5 if mask else -v4
+        mask2 = v6 == real(math.inf)
+        mask3 = y > real(64.0)
+        v8 = _exp_near(-y * real(0.25))
+        w2 = v7 if y > real(2000.0) else v8 * real(-1.0) * (v8 * x) * v8 * v8 if mask3 else v4
+        return (-x if mask3 and mask2 else w2) if y >= real(0.0) else x if mask and mask2 else w
+
+    @cuda.jit(device=True)
     def _vjp_x(x, y, dout):
         return dout * _derivative_x(x, y)
+
+    @cuda.jit(device=True)
+    def _vjp_x_half(x, y, dout):
+        return dout * _derivative_x_half(x, y)
 
     @cuda.jit(device=True)
     def _vjp_y(x, y, dout):
         return dout * _derivative_y(x, y)
 
     @cuda.jit(device=True)
+    def _vjp_y_half(x, y, dout):
+        return dout * _derivative_y_half(x, y)
+
+    @cuda.jit(device=True)
     def _jvp(x, y, dx, dy):
         return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
+    @cuda.jit(device=True)
+    def _jvp_half(x, y, dx, dy):
+        return dx * _derivative_x_half(x, y) + dy * _derivative_y_half(x, y)
+
     return {
         "_forward": _forward,
+        "_forward_half": _forward_half,
         "_derivative_x": _derivative_x,
+        "_derivative_x_half": _derivative_x_half,
         "_derivative_y": _derivative_y,
+        "_derivative_y_half": _derivative_y_half,
         "_second_derivative_xx": _second_derivative_xx,
         "_second_derivative_xy": _second_derivative_xy,
+        "_second_derivative_xy_half": _second_derivative_xy_half,
         "_second_derivative_yy": _second_derivative_yy,
+        "_second_derivative_yy_half": _second_derivative_yy_half,
         "_vjp_x": _vjp_x,
+        "_vjp_x_half": _vjp_x_half,
         "_vjp_y": _vjp_y,
+        "_vjp_y_half": _vjp_y_half,
         "_jvp": _jvp,
+        "_jvp_half": _jvp_half,
     }
 
 
@@ -597,6 +687,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

@@ -74,6 +74,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     @cuda.jit(device=True)
     def _forward(x):
         e = math.exp(-abs(x))
@@ -85,8 +99,9 @@ def _device(real: Any) -> dict[str, Any]:
     def _forward_half(x):
         mask = x == real(-math.inf)
         w = real(1.0) if mask else x
-        e = math.exp(-abs(w))
-        return real(0.0) if mask else w * ((real(1.0) if w >= real(0.0) else e) / (real(1.0) + e))
+        v = _exp_near(-abs(w))
+        v2 = w * _div_near(real(1.0) if w >= real(0.0) else v, real(1.0) + v)
+        return real(0.0) if mask else v2
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -185,7 +200,7 @@ def _device(real: Any) -> dict[str, Any]:
         v15 = (v14 * v4 + real(-0.00011513070195845344)) * v4 + real(-0.001366369691236773)
         v16 = (v15 * v4 + real(-0.003862816776830254)) * v4 + real(-0.001836670144762844)
         v17 = (v16 * v4 + real(0.022487259234225326)) * v4 + real(0.07629586548655085)
-        v18 = ((real(2.0) - v) * e + v + real(2.0)) * e / v2
+        v18 = _div_near(((real(2.0) - v) * e + v + real(2.0)) * e, v2)
         w = (v17 * v4 + real(0.09153052016419229)) * v4 if abs(v3) < real(1.0) else v18
         e2 = math.exp(xc * real(0.5))
         w2 = e2 * (xc + real(2.0)) * e2 if xc < real(-64.0) else w
@@ -194,7 +209,7 @@ def _device(real: Any) -> dict[str, Any]:
         e3 = math.exp(-abs(v19))
         v20 = ((real(3.0) + e3) * e3 + real(3.0)) * e3 + real(1.0)
         e4 = math.exp(-xc2 * real(0.5))
-        v21 = ((v19 + real(2.0)) * e3 + real(2.0) - v19) * e3 / v20
+        v21 = _div_near(((v19 + real(2.0)) * e3 + real(2.0) - v19) * e3, v20)
         w3 = e4 * (real(2.0) - xc2) * e4 if xc2 > real(64.0) else v21
         w4 = real(0.0) if xc2 > real(2000.0) else w3
         return w4 if x >= real(0.0) else real(0.0) if xc < real(-2000.0) else w2
@@ -539,6 +554,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

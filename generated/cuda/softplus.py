@@ -98,6 +98,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -139,9 +153,10 @@ def _device(real: Any) -> dict[str, Any]:
         v = x * beta
         w = x if v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) else real(1.0)
         v2 = w * beta
-        v3 = (math.log1p(math.exp(-abs(v2))) + _maximum(v2, real(0.0))) / beta
-        e = math.exp(v * real(0.5))
-        w2 = e * (real(1.0) / beta) * e if v < real(-64.0) else x if v > real(64.0) else v3
+        v3 = _div_near(math.log1p(_exp_near(-abs(v2))) + _maximum(v2, real(0.0)), beta)
+        v4 = _exp_near(v * real(0.5))
+        v5 = v4 * _div_near(real(1.0), beta) * v4
+        w2 = v5 if v < real(-64.0) else x if v > real(64.0) else v3
         return x if math.isnan(x) else real(0.0) if v < real(-2000.0) else w2
 
     @cuda.jit(device=True)
@@ -161,10 +176,10 @@ def _device(real: Any) -> dict[str, Any]:
     def _derivative_half(x, beta):
         xc = _maximum(x, real(-1.152921504606847e18))
         v = _minimum(xc, real(1.152921504606847e18)) * beta
-        e = math.exp(-abs(v))
+        v2 = _exp_near(-abs(v))
         mask = beta > real(0.0)
-        v2 = (real(1.0) if v >= real(0.0) else e) / (real(1.0) + e)
-        w = (real(1.0) if mask else real(0.5)) if xc > real(1.152921504606847e18) else v2
+        v3 = _div_near(real(1.0) if v >= real(0.0) else v2, real(1.0) + v2)
+        w = (real(1.0) if mask else real(0.5)) if xc > real(1.152921504606847e18) else v3
         return (real(0.0) if mask else real(0.5)) if x < real(-1.152921504606847e18) else w
 
     @cuda.jit(device=True)
@@ -192,12 +207,13 @@ def _device(real: Any) -> dict[str, Any]:
     def _second_derivative_half(x, beta):
         v = x * beta
         mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
-        e = math.exp(-abs((x if mask else real(1.0)) * beta))
-        e2 = math.exp(v * real(0.5))
-        w = e2 * beta * e2 if v < real(-64.0) else beta * e / ((real(2.0) + e) * e + real(1.0))
-        e3 = math.exp(-v * real(0.5))
-        w2 = e3 * beta * e3 if v > real(64.0) else real(0.0) if v < real(-2000.0) else w
-        return x if math.isnan(x) else real(0.0) if v > real(2000.0) else w2
+        v2 = _exp_near(-abs((x if mask else real(1.0)) * beta))
+        v3 = _exp_near(v * real(0.5))
+        v4 = _div_near(beta * v2, (real(2.0) + v2) * v2 + real(1.0))
+        w = real(0.0) if v < real(-2000.0) else v3 * beta * v3 if v < real(-64.0) else v4
+        v5 = _exp_near(-v * real(0.5))
+        w2 = real(0.0) if v > real(2000.0) else v5 * beta * v5 if v > real(64.0) else w
+        return x if math.isnan(x) else w2
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
@@ -238,27 +254,28 @@ def _device(real: Any) -> dict[str, Any]:
         mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
         w = x if mask else real(1.0)
         v2 = w * beta
-        e = math.exp(-abs(v2))
-        v3 = real(1.0) + e
-        ln = math.log1p(e)
-        v4 = w * ((real(1.0) if v2 >= real(0.0) else e) / v3) / beta
+        v3 = _exp_near(-abs(v2))
+        v4 = real(1.0) + v3
+        v5 = _div_near(w * _div_near(real(1.0) if v2 >= real(0.0) else v3, v4), beta)
+        ln = math.log1p(v3)
+        v6 = v5 - _div_near(_div_near(ln + _maximum(v2, real(0.0)), beta), beta)
         mask2 = v < real(-64.0)
-        e2 = math.exp(v * real(0.5))
-        v5 = real(1.0) / beta / beta
-        v6 = e2 * v5 * (e2 * (v - real(1.0)))
-        w2 = v6 if mask2 else v4 - (ln + _maximum(v2, real(0.0))) / beta / beta
+        v7 = _exp_near(v * real(0.5))
+        v8 = _div_near(_div_near(real(1.0), beta), beta)
+        v9 = v7 * v8 * (v7 * (v - real(1.0)))
         mask3 = v < real(-2000.0)
         mask4 = v > real(64.0)
-        v7 = -v
-        e3 = math.exp(v7 * real(0.5))
-        v8 = e3 * v5 * (e3 * (v7 - real(1.0)))
+        v10 = -v
+        v11 = _exp_near(v10 * real(0.5))
+        v12 = v11 * v8 * (v11 * (v10 - real(1.0)))
         mask5 = v > real(2000.0)
-        w3 = real(0.0) if mask5 else v8 if mask4 else real(0.0) if mask3 else w2
-        v9 = -v2
-        v10 = -(w * ((real(1.0) if v9 >= real(0.0) else e) / v3) / beta)
-        w4 = v6 if mask2 else v10 - (ln + _maximum(v9, real(0.0))) / beta / beta
-        w5 = real(0.0) if mask5 else v8 if mask4 else real(0.0) if mask3 else w4
-        return x if math.isnan(x) else w5 if v >= real(0.0) else w3
+        w2 = v12 if mask4 else real(0.0) if mask3 else v9 if mask2 else v6
+        v13 = -v2
+        v14 = _div_near(w * _div_near(real(1.0) if v13 >= real(0.0) else v3, v4), beta)
+        v15 = -v14 - _div_near(_div_near(ln + _maximum(v13, real(0.0)), beta), beta)
+        w3 = v12 if mask4 else real(0.0) if mask3 else v9 if mask2 else v15
+        w4 = (real(0.0) if mask5 else w3) if v >= real(0.0) else real(0.0) if mask5 else w2
+        return x if math.isnan(x) else w4
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):
@@ -722,6 +739,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

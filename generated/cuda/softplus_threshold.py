@@ -129,6 +129,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -173,11 +187,12 @@ def _device(real: Any) -> dict[str, Any]:
         v = x * beta
         w = x if v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) else real(1.0)
         v2 = w * beta
-        v3 = (math.log1p(math.exp(-abs(v2))) + _maximum(v2, real(0.0))) / beta
-        e = math.exp(v * real(0.5))
-        w2 = e * (real(1.0) / beta) * e if v < real(-64.0) else x if v > real(64.0) else v3
-        v4 = _mul_high(beta, x)
-        mask = v4 > threshold or v4 == threshold and _mul_low(beta, x) > real(0.0)
+        v3 = _div_near(math.log1p(_exp_near(-abs(v2))) + _maximum(v2, real(0.0)), beta)
+        v4 = _exp_near(v * real(0.5))
+        v5 = v4 * _div_near(real(1.0), beta) * v4
+        w2 = v5 if v < real(-64.0) else x if v > real(64.0) else v3
+        v6 = _mul_high(beta, x)
+        mask = v6 > threshold or v6 == threshold and _mul_low(beta, x) > real(0.0)
         return x if math.isnan(x) else x if mask else real(0.0) if v < real(-2000.0) else w2
 
     @cuda.jit(device=True)
@@ -196,12 +211,12 @@ def _device(real: Any) -> dict[str, Any]:
     def _derivative_half(x, beta, threshold):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
         v2 = v * beta
-        e = math.exp(-abs(v2))
-        v3 = _mul_high(beta, v)
-        mask = v3 > threshold or v3 == threshold and _mul_low(beta, v) > real(0.0)
-        w = real(1.0) if mask else (real(1.0) if v2 >= real(0.0) else e) / (real(1.0) + e)
-        w2 = real(0.0) if beta > real(0.0) else real(0.5)
-        return w2 if x < real(-1.152921504606847e18) else w
+        v3 = _exp_near(-abs(v2))
+        v4 = _mul_high(beta, v)
+        mask = v4 > threshold or v4 == threshold and _mul_low(beta, v) > real(0.0)
+        v5 = _div_near(real(1.0) if v2 >= real(0.0) else v3, real(1.0) + v3)
+        w = real(0.0) if beta > real(0.0) else real(0.5)
+        return w if x < real(-1.152921504606847e18) else real(1.0) if mask else v5
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta, threshold):
@@ -236,26 +251,26 @@ def _device(real: Any) -> dict[str, Any]:
     def _second_derivative_half(x, beta, threshold):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
         v2 = v * beta
-        e = math.exp(-abs(v2))
+        v3 = _exp_near(-abs(v2))
         mask = v2 >= real(0.0)
-        v3 = real(1.0) + e
-        v4 = (real(1.0) if mask else e) / v3
+        v4 = real(1.0) + v3
+        v5 = _div_near(real(1.0) if mask else v3, v4)
         mask2 = v2 < real(-64.0)
-        e2 = math.exp(v2 * real(0.5))
-        v5 = e2 * beta * e2
+        v6 = _exp_near(v2 * real(0.5))
+        v7 = v6 * beta * v6
         mask3 = v2 < real(-2000.0)
-        w = real(0.0) if mask3 else v5 if mask2 else beta * v4 - v4 * v4 * beta
+        w = real(0.0) if mask3 else v7 if mask2 else beta * v5 - v5 * v5 * beta
         mask4 = v2 > real(64.0)
-        v6 = -v2
-        e3 = math.exp(v6 * real(0.5))
-        v7 = e3 * beta * e3
+        v8 = -v2
+        v9 = _exp_near(v8 * real(0.5))
+        v10 = v9 * beta * v9
         mask5 = v2 > real(2000.0)
-        v8 = (real(1.0) if v6 >= real(0.0) else e) / v3
-        w2 = real(0.0) if mask3 else v5 if mask2 else beta * v8 - v8 * v8 * beta
-        w3 = real(0.0) if mask5 else v7 if mask4 else w2
-        v9 = _mul_high(beta, v)
-        mask6 = v9 > threshold or v9 == threshold and _mul_low(beta, v) > real(0.0)
-        return real(0.0) if mask6 else w3 if mask else real(0.0) if mask5 else v7 if mask4 else w
+        v11 = _div_near(real(1.0) if v8 >= real(0.0) else v3, v4)
+        w2 = real(0.0) if mask3 else v7 if mask2 else beta * v11 - v11 * v11 * beta
+        w3 = real(0.0) if mask5 else v10 if mask4 else w2
+        v12 = _mul_high(beta, v)
+        mask6 = v12 > threshold or v12 == threshold and _mul_low(beta, v) > real(0.0)
+        return real(0.0) if mask6 else w3 if mask else real(0.0) if mask5 else v10 if mask4 else w
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta, threshold):
@@ -298,29 +313,30 @@ def _device(real: Any) -> dict[str, Any]:
         mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
         w = x if mask else real(1.0)
         v2 = w * beta
-        e = math.exp(-abs(v2))
-        v3 = real(1.0) + e
-        ln = math.log1p(e)
-        v4 = w * ((real(1.0) if v2 >= real(0.0) else e) / v3) / beta
+        v3 = _exp_near(-abs(v2))
+        v4 = real(1.0) + v3
+        v5 = _div_near(w * _div_near(real(1.0) if v2 >= real(0.0) else v3, v4), beta)
+        ln = math.log1p(v3)
+        v6 = v5 - _div_near(_div_near(ln + _maximum(v2, real(0.0)), beta), beta)
         mask2 = v < real(-64.0)
-        e2 = math.exp(v * real(0.5))
-        v5 = real(1.0) / beta / beta
-        v6 = e2 * v5 * (e2 * (v - real(1.0)))
-        w2 = v6 if mask2 else v4 - (ln + _maximum(v2, real(0.0))) / beta / beta
+        v7 = _exp_near(v * real(0.5))
+        v8 = _div_near(_div_near(real(1.0), beta), beta)
+        v9 = v7 * v8 * (v7 * (v - real(1.0)))
         mask3 = v < real(-2000.0)
         mask4 = v > real(64.0)
-        v7 = -v
-        e3 = math.exp(v7 * real(0.5))
-        v8 = e3 * v5 * (e3 * (v7 - real(1.0)))
+        v10 = -v
+        v11 = _exp_near(v10 * real(0.5))
+        v12 = v11 * v8 * (v11 * (v10 - real(1.0)))
         mask5 = v > real(2000.0)
-        w3 = real(0.0) if mask5 else v8 if mask4 else real(0.0) if mask3 else w2
-        v9 = -v2
-        v10 = -(w * ((real(1.0) if v9 >= real(0.0) else e) / v3) / beta)
-        w4 = v6 if mask2 else v10 - (ln + _maximum(v9, real(0.0))) / beta / beta
-        w5 = real(0.0) if mask5 else v8 if mask4 else real(0.0) if mask3 else w4
-        v11 = _mul_high(beta, x)
-        mask6 = v11 > threshold or v11 == threshold and _mul_low(beta, x) > real(0.0)
-        return x if math.isnan(x) else real(0.0) if mask6 else w5 if v >= real(0.0) else w3
+        w2 = v12 if mask4 else real(0.0) if mask3 else v9 if mask2 else v6
+        v13 = -v2
+        v14 = _div_near(w * _div_near(real(1.0) if v13 >= real(0.0) else v3, v4), beta)
+        v15 = -v14 - _div_near(_div_near(ln + _maximum(v13, real(0.0)), beta), beta)
+        w3 = v12 if mask4 else real(0.0) if mask3 else v9 if mask2 else v15
+        w4 = (real(0.0) if mask5 else w3) if v >= real(0.0) else real(0.0) if mask5 else w2
+        v16 = _mul_high(beta, x)
+        mask6 = v16 > threshold or v16 == threshold and _mul_low(beta, x) > real(0.0)
+        return x if math.isnan(x) else real(0.0) if mask6 else w4
 
     @cuda.jit(device=True)
     def _grad_threshold(x, beta, threshold):
@@ -798,6 +814,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

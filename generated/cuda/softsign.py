@@ -79,6 +79,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     @cuda.jit(device=True)
     def _sign(a):
         return real(1.0) if a > real(0.0) else real(-1.0) if a < real(0.0) else a
@@ -114,12 +128,17 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _forward_half(x):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
-        return v / (abs(v) + real(1.0))
+        return _div_near(v, abs(v) + real(1.0))
 
     @cuda.jit(device=True)
     def _derivative(x):
         v = abs(x) + real(1.0)
         return real(1.0) / v / v
+
+    @cuda.jit(device=True)
+    def _derivative_half(x):
+        v = abs(x) + real(1.0)
+        return _div_near(_div_near(real(1.0), v), v)
 
     @cuda.jit(device=True)
     def _second_derivative(x):
@@ -141,24 +160,35 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _second_derivative_half(x):
         v = abs(x) + real(1.0)
-        return -(_sign(x) * real(2.0) / v / v / v)
+        return -_div_near(_div_near(_div_near(_sign(x) * real(2.0), v), v), v)
 
     @cuda.jit(device=True)
     def _vjp(x, dy):
         return dy * _derivative(x)
 
     @cuda.jit(device=True)
+    def _vjp_half(x, dy):
+        return dy * _derivative_half(x)
+
+    @cuda.jit(device=True)
     def _jvp(x, dx):
         return dx * _derivative(x)
+
+    @cuda.jit(device=True)
+    def _jvp_half(x, dx):
+        return dx * _derivative_half(x)
 
     return {
         "_forward": _forward,
         "_forward_half": _forward_half,
         "_derivative": _derivative,
+        "_derivative_half": _derivative_half,
         "_second_derivative": _second_derivative,
         "_second_derivative_half": _second_derivative_half,
         "_vjp": _vjp,
+        "_vjp_half": _vjp_half,
         "_jvp": _jvp,
+        "_jvp_half": _jvp_half,
     }
 
 
@@ -472,6 +502,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

@@ -127,12 +127,22 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
-    def _maximum(a, b):
-        return b if a < b else a  # NaN in a stays, unlike with max
-
-    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
+
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -182,14 +192,14 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x, y):
-        e = math.exp(-abs(y))
+        v = _exp_near(-abs(y))
+        v2 = _div_near(real(1.0) if y >= real(0.0) else v, real(1.0) + v) * y * x
         mask = y < real(-64.0)
-        e2 = math.exp(y * real(0.25))
-        v = (real(1.0) if y >= real(0.0) else e) / (real(1.0) + e) * y * x
-        v2 = abs(x)
-        w = e2 * x * (e2 * y) * e2 * e2 if mask else v
-        w2 = _minimum(v2, real(0.0)) if y < real(-2000.0) else w
-        return x * y if mask and v2 == real(math.inf) else w2
+        v3 = _exp_near(y * real(0.25))
+        v4 = abs(x)
+        w = v3 * x * (v3 * y) * v3 * v3 if mask else v2
+        w2 = _minimum(v4, real(0.0)) if y < real(-2000.0) else w
+        return x * y if mask and v4 == real(math.inf) else w2
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
@@ -203,9 +213,9 @@ def _device(real: Any) -> dict[str, Any]:
     def _derivative_x_half(x, y):
         mask = y == real(-math.inf)
         w = real(1.0) if mask else y
-        e = math.exp(-abs(w))
-        w2 = real(0.0) if mask else w * ((real(1.0) if w >= real(0.0) else e) / (real(1.0) + e))
-        return x if math.isnan(x) else w2
+        v = _exp_near(-abs(w))
+        v2 = w * _div_near(real(1.0) if w >= real(0.0) else v, real(1.0) + v)
+        return x if math.isnan(x) else real(0.0) if mask else v2
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
@@ -246,19 +256,37 @@ def _device(real: Any) -> dict[str, Any]:
     def _derivative_y_half(x, y):
         mask = y == real(math.inf)
         w = real(1.0) if mask else y
-        e = math.exp(-abs(w))
+        v = _exp_near(-abs(w))
         mask2 = w >= real(0.0)
-        v = real(1.0) + e
-        v2 = (real(1.0) if mask2 else e) / v
-        v3 = w + real(1.0)
-        mask3 = w < real(-64.0)
-        e2 = math.exp(w * real(0.25))
-        w2 = e2 * x * (e2 * v3) * e2 * e2 if mask3 else v2 * (v3 - w * v2) * x
-        v4 = abs(x)
-        w3 = _minimum(v4, real(0.0)) if w < real(-2000.0) else w2
-        v5 = (real(1.0) if -w >= real(0.0) else e) / v
-        w4 = x * v3 if v4 == real(math.inf) and mask3 else w3
-        return x if mask else x * (w * v5 + v2 - v5 * v5 * w) if mask2 else w4
+        v2 = real(1.0) + v
+        v3 = _div_near(real(1.0) if mask2 else v, v2)
+        v4 = w + real(1.0)
+        v5 = w + real(1.2784645557403564)
+        mask3 = abs(v5) < real(1.0)
+        v6 = v5 - real(1.297928265020314e-08)
+        v7 = (real(4.824747679022231e-13) * v6 + real(5.481362797817524e-12)) * v6
+        v8 = (v7 + real(6.142598323951985e-12)) * v6 + real(-6.834378865774445e-11)
+        v9 = (v8 * v6 + real(-2.277966985568104e-10)) * v6 + real(2.2647071490530454e-10)
+        v10 = (v9 * v6 + real(2.9197559880951395e-09)) * v6 + real(4.628882748200664e-09)
+        v11 = (v10 * v6 + real(-1.8878489308897407e-08)) * v6 + real(-9.267242204444193e-08)
+        v12 = (v11 * v6 + real(-3.051228778026809e-08)) * v6 + real(8.599719956073225e-07)
+        v13 = (v12 * v6 + real(2.34602971352961e-06)) * v6 + real(-2.94263257513937e-06)
+        v14 = (v13 * v6 + real(-2.9733542237562083e-05)) * v6 + real(-4.090534225456559e-05)
+        v15 = (v14 * v6 + real(0.0001857072436174311)) * v6 + real(0.0007985218818274871)
+        v16 = (v15 * v6 + real(0.00012662741008053098)) * v6 + real(-0.006606589138356043)
+        v17 = (v16 * v6 + real(-0.015222655223188004)) * v6 + real(0.0188748142237823)
+        v18 = (v17 * v6 + real(0.1466487969969469)) * v6 + real(0.2178117057198001)
+        v19 = v18 * x * v6
+        mask4 = w < real(-64.0)
+        v20 = _exp_near(w * real(0.25))
+        w2 = v19 if mask3 else v3 * (v4 - w * v3) * x
+        v21 = abs(x)
+        w3 = v20 * x * (v20 * v4) * v20 * v20 if mask4 else w2
+        w4 = _minimum(v21, real(0.0)) if w < real(-2000.0) else w3
+        v22 = _div_near(real(1.0) if -w >= real(0.0) else v, v2)
+        w5 = v19 if mask3 else x * (w * v22 + v3 - v22 * v22 * w)
+        w6 = w5 if mask2 else x * v4 if v21 == real(math.inf) and mask4 else w4
+        return x if mask else w6
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
@@ -274,14 +302,6 @@ def _device(real: Any) -> dict[str, Any]:
         w = e2 * v * e2 * e2 * e2 if yc < real(-64.0) else (v + e) * e / v2
         w2 = real(0.0) if yc < real(-2000.0) else w
         return x if math.isnan(x) else (v * e + real(1.0)) / v2 if yc >= real(0.0) else w2
-
-    @cuda.jit(device=True)
-    def _second_derivative_xy_half(x, y):
-        v = _minimum(_maximum(y, real(-1.152921504606847e18)), real(1.152921504606847e18))
-        e = math.exp(-abs(v))
-        v2 = real(1.0) + e
-        v3 = (real(1.0) if v >= real(0.0) else e) / v2
-        return x if math.isnan(x) else (real(1.0) if -v >= real(0.0) else e) / v2 * v3 * v + v3
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
@@ -385,74 +405,74 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_yy_half(x, y):
-        e = math.exp(-abs(y))
-        v = e + real(1.0) + _add_low(e, real(1.0))
-        v2 = -y
+        v = _exp_near(-abs(y))
+        v2 = v + real(1.0) + _add_low(v, real(1.0))
+        v3 = -y
         t = math.tanh(y * real(0.5))
-        v3 = -_mul_high(y, t)
-        v4 = (real(1.0) if v2 >= real(0.0) else e) / v
-        v5 = v3 + real(2.0) + (-_mul_low(y, t) + _add_low(v3, real(2.0)))
-        v6 = y + real(-2.399357318878174) + _add_low(y, real(-2.399357318878174))
-        v7 = y - real(2.399357318878174) - real(-3.836270616029226e-08)
-        v8 = real(1.4975057869097913e-15) * v7 + real(-1.8525242826140174e-14)
-        v9 = (v8 * v7 + real(5.45056983215798e-14)) * v7 + real(8.559282235417885e-14)
-        v10 = (v9 * v7 + real(-1.0915674934971036e-12)) * v7 + real(3.4499968506633094e-12)
-        v11 = (v10 * v7 + real(-8.021786827524068e-13)) * v7 + real(-4.120400514071561e-11)
-        v12 = (v11 * v7 + real(1.9014754118800968e-10)) * v7 + real(-2.964187619070941e-10)
-        v13 = (v12 * v7 + real(-1.1393109623654117e-09)) * v7 + real(8.622046529735554e-09)
-        v14 = (v13 * v7 + real(-2.261809925579744e-08)) * v7 + real(-9.904143647556006e-09)
-        v15 = (v14 * v7 + real(3.144649318815656e-07)) * v7 + real(-1.1904605147672274e-06)
-        v16 = (v15 * v7 + real(1.2461615072658496e-06)) * v7 + real(8.432377564813492e-06)
-        v17 = (v16 * v7 + real(-4.745074279281779e-05)) * v7 + real(9.64405929415381e-05)
-        v18 = (v17 * v7 + real(0.00011513070195845344)) * v7 + real(-0.001366369691236773)
-        v19 = (v18 * v7 + real(0.003862816776830254)) * v7 + real(-0.001836670144762844)
-        v20 = v19 * v7 + real(-0.022487259234225326)
-        v21 = _mul_high(v20, v7)
-        v22 = _mul_low(v20, v7) + real(-2.0757431606899246e-09)
-        v23 = v21 + real(0.076295867562294)
-        v24 = _mul_low(v23, v7) + v7 * (v22 + _add_low(v21, real(0.076295867562294)))
-        v25 = _mul_high(v23, v7)
-        v26 = v25 + v24
-        v27 = _add_low(v25, v24) + real(-3.420532315723257e-09)
-        v28 = v26 + real(-0.09153051674365997) + (v27 + _add_low(v26, real(-0.09153051674365997)))
-        v29 = (real(1.0) if y >= real(0.0) else e) / v * v4 * v5 * x
-        v30 = y + real(2.399357318878174)
-        v31 = v30 - real(3.836270616029226e-08)
-        v32 = real(-1.4975057869097913e-15) * v31 + real(-1.8525242826140174e-14)
-        v33 = (v32 * v31 + real(-5.45056983215798e-14)) * v31 + real(8.559282235417885e-14)
-        v34 = (v33 * v31 + real(1.0915674934971036e-12)) * v31 + real(3.4499968506633094e-12)
-        v35 = (v34 * v31 + real(8.021786827524068e-13)) * v31 + real(-4.120400514071561e-11)
-        v36 = (v35 * v31 + real(-1.9014754118800968e-10)) * v31 + real(-2.964187619070941e-10)
-        v37 = (v36 * v31 + real(1.1393109623654117e-09)) * v31 + real(8.622046529735554e-09)
-        v38 = (v37 * v31 + real(2.261809925579744e-08)) * v31 + real(-9.904143647556006e-09)
-        v39 = (v38 * v31 + real(-3.144649318815656e-07)) * v31 + real(-1.1904605147672274e-06)
-        v40 = (v39 * v31 + real(-1.2461615072658496e-06)) * v31 + real(8.432377564813492e-06)
-        v41 = (v40 * v31 + real(4.745074279281779e-05)) * v31 + real(9.64405929415381e-05)
-        v42 = (v41 * v31 + real(-0.00011513070195845344)) * v31 + real(-0.001366369691236773)
-        v43 = (v42 * v31 + real(-0.003862816776830254)) * v31 + real(-0.001836670144762844)
-        v44 = v43 * v31 + real(0.022487259234225326)
-        v45 = _mul_high(v44, v31)
-        v46 = _mul_low(v44, v31) + real(-2.0757431606899246e-09)
-        v47 = v45 + real(0.076295867562294)
-        v48 = _mul_low(v47, v31) + v31 * (v46 + _add_low(v45, real(0.076295867562294)))
-        v49 = _mul_high(v47, v31)
-        v50 = v49 + v48
-        v51 = _add_low(v49, v48) + real(3.420532315723257e-09)
-        v52 = v50 + real(0.09153051674365997) + (v51 + _add_low(v50, real(0.09153051674365997)))
-        mask = abs(v30 + _add_low(y, real(2.399357318878174))) < real(1.0)
-        w = v52 * x * v31 if mask else v28 * x * v7 if abs(v6) < real(1.0) else v29
+        v4 = -_mul_high(y, t)
+        v5 = _div_near(real(1.0) if v3 >= real(0.0) else v, v2)
+        v6 = v4 + real(2.0) + (-_mul_low(y, t) + _add_low(v4, real(2.0)))
+        v7 = y + real(-2.399357318878174) + _add_low(y, real(-2.399357318878174))
+        v8 = y - real(2.399357318878174) - real(-3.836270616029226e-08)
+        v9 = real(1.4975057869097913e-15) * v8 + real(-1.8525242826140174e-14)
+        v10 = (v9 * v8 + real(5.45056983215798e-14)) * v8 + real(8.559282235417885e-14)
+        v11 = (v10 * v8 + real(-1.0915674934971036e-12)) * v8 + real(3.4499968506633094e-12)
+        v12 = (v11 * v8 + real(-8.021786827524068e-13)) * v8 + real(-4.120400514071561e-11)
+        v13 = (v12 * v8 + real(1.9014754118800968e-10)) * v8 + real(-2.964187619070941e-10)
+        v14 = (v13 * v8 + real(-1.1393109623654117e-09)) * v8 + real(8.622046529735554e-09)
+        v15 = (v14 * v8 + real(-2.261809925579744e-08)) * v8 + real(-9.904143647556006e-09)
+        v16 = (v15 * v8 + real(3.144649318815656e-07)) * v8 + real(-1.1904605147672274e-06)
+        v17 = (v16 * v8 + real(1.2461615072658496e-06)) * v8 + real(8.432377564813492e-06)
+        v18 = (v17 * v8 + real(-4.745074279281779e-05)) * v8 + real(9.64405929415381e-05)
+        v19 = (v18 * v8 + real(0.00011513070195845344)) * v8 + real(-0.001366369691236773)
+        v20 = (v19 * v8 + real(0.003862816776830254)) * v8 + real(-0.001836670144762844)
+        v21 = v20 * v8 + real(-0.022487259234225326)
+        v22 = _mul_high(v21, v8)
+        v23 = _mul_low(v21, v8) + real(-2.0757431606899246e-09)
+        v24 = v22 + real(0.076295867562294)
+        v25 = _mul_low(v24, v8) + v8 * (v23 + _add_low(v22, real(0.076295867562294)))
+        v26 = _mul_high(v24, v8)
+        v27 = v26 + v25
+        v28 = _add_low(v26, v25) + real(-3.420532315723257e-09)
+        v29 = v27 + real(-0.09153051674365997) + (v28 + _add_low(v27, real(-0.09153051674365997)))
+        v30 = _div_near(real(1.0) if y >= real(0.0) else v, v2) * v5 * v6 * x
+        v31 = y + real(2.399357318878174)
+        v32 = v31 - real(3.836270616029226e-08)
+        v33 = real(-1.4975057869097913e-15) * v32 + real(-1.8525242826140174e-14)
+        v34 = (v33 * v32 + real(-5.45056983215798e-14)) * v32 + real(8.559282235417885e-14)
+        v35 = (v34 * v32 + real(1.0915674934971036e-12)) * v32 + real(3.4499968506633094e-12)
+        v36 = (v35 * v32 + real(8.021786827524068e-13)) * v32 + real(-4.120400514071561e-11)
+        v37 = (v36 * v32 + real(-1.9014754118800968e-10)) * v32 + real(-2.964187619070941e-10)
+        v38 = (v37 * v32 + real(1.1393109623654117e-09)) * v32 + real(8.622046529735554e-09)
+        v39 = (v38 * v32 + real(2.261809925579744e-08)) * v32 + real(-9.904143647556006e-09)
+        v40 = (v39 * v32 + real(-3.144649318815656e-07)) * v32 + real(-1.1904605147672274e-06)
+        v41 = (v40 * v32 + real(-1.2461615072658496e-06)) * v32 + real(8.432377564813492e-06)
+        v42 = (v41 * v32 + real(4.745074279281779e-05)) * v32 + real(9.64405929415381e-05)
+        v43 = (v42 * v32 + real(-0.00011513070195845344)) * v32 + real(-0.001366369691236773)
+        v44 = (v43 * v32 + real(-0.003862816776830254)) * v32 + real(-0.001836670144762844)
+        v45 = v44 * v32 + real(0.022487259234225326)
+        v46 = _mul_high(v45, v32)
+        v47 = _mul_low(v45, v32) + real(-2.0757431606899246e-09)
+        v48 = v46 + real(0.076295867562294)
+        v49 = _mul_low(v48, v32) + v32 * (v47 + _add_low(v46, real(0.076295867562294)))
+        v50 = _mul_high(v48, v32)
+        v51 = v50 + v49
+        v52 = _add_low(v50, v49) + real(3.420532315723257e-09)
+        v53 = v51 + real(0.09153051674365997) + (v52 + _add_low(v51, real(0.09153051674365997)))
+        mask = abs(v31 + _add_low(y, real(2.399357318878174))) < real(1.0)
+        w = v53 * x * v32 if mask else v29 * x * v8 if abs(v7) < real(1.0) else v30
         mask2 = y > real(64.0)
-        e2 = math.exp(v2 * real(0.25))
-        v53 = v2 + real(2.0) + _add_low(v2, real(2.0))
-        v54 = abs(x)
-        v55 = _minimum(v54, real(0.0))
-        w2 = v55 if y > real(2000.0) else e2 * x * (e2 * v53) * e2 * e2 if mask2 else w
-        mask3 = v54 == real(math.inf)
+        v54 = _exp_near(v3 * real(0.25))
+        v55 = v3 + real(2.0) + _add_low(v3, real(2.0))
+        v56 = abs(x)
+        v57 = _minimum(v56, real(0.0))
+        w2 = v57 if y > real(2000.0) else v54 * x * (v54 * v55) * v54 * v54 if mask2 else w
+        mask3 = v56 == real(math.inf)
         mask4 = y < real(-64.0)
-        e3 = math.exp(y * real(0.25))
-        v56 = y + real(2.0) + _add_low(y, real(2.0))
-        w3 = e3 * x * (e3 * v56) * e3 * e3 if mask4 else x * v53 if mask2 and mask3 else w2
-        return x * v56 if mask4 and mask3 else v55 if y < real(-2000.0) else w3
+        v58 = _exp_near(y * real(0.25))
+        v59 = y + real(2.0) + _add_low(y, real(2.0))
+        w3 = v58 * x * (v58 * v59) * v58 * v58 if mask4 else x * v55 if mask2 and mask3 else w2
+        return x * v59 if mask4 and mask3 else v57 if y < real(-2000.0) else w3
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):
@@ -487,7 +507,6 @@ def _device(real: Any) -> dict[str, Any]:
         "_derivative_y_half": _derivative_y_half,
         "_second_derivative_xx": _second_derivative_xx,
         "_second_derivative_xy": _second_derivative_xy,
-        "_second_derivative_xy_half": _second_derivative_xy_half,
         "_second_derivative_yy": _second_derivative_yy,
         "_second_derivative_yy_half": _second_derivative_yy_half,
         "_vjp_x": _vjp_x,
@@ -884,6 +903,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

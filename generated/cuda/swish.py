@@ -96,6 +96,20 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
+    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -134,10 +148,10 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _forward_half(x, beta):
         v = x * beta
-        e = math.exp(-abs(v))
-        e2 = math.exp(v * real(0.5))
-        v2 = x * ((real(1.0) if v >= real(0.0) else e) / (real(1.0) + e))
-        w = real(0.0) if v < real(-2000.0) else e2 * x * e2 if v < real(-64.0) else v2
+        v2 = _exp_near(-abs(v))
+        v3 = x * _div_near(real(1.0) if v >= real(0.0) else v2, real(1.0) + v2)
+        v4 = _exp_near(v * real(0.5))
+        w = real(0.0) if v < real(-2000.0) else v4 * x * v4 if v < real(-64.0) else v3
         return x if v > real(64.0) else w
 
     @cuda.jit(device=True)
@@ -270,51 +284,51 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _second_derivative_half(x, beta):
         v = x * beta
-        e = math.exp(-abs(v))
-        v2 = real(1.0) + e
-        v3 = -v
-        v4 = (real(1.0) if v3 >= real(0.0) else e) / v2
-        v5 = real(2.0) - math.tanh(beta * x * real(0.5)) * beta * x
-        v6 = -_mul_high(beta, x)
-        v7 = -_mul_low(beta, x)
-        v8 = v6 - real(2.399357318878174) + v7 - real(-3.836270616029226e-08)
-        v9 = real(1.4975057869097913e-15) * v8 + real(-1.8525242826140174e-14)
-        v10 = (v9 * v8 + real(5.45056983215798e-14)) * v8 + real(8.559282235417885e-14)
-        v11 = (v10 * v8 + real(-1.0915674934971036e-12)) * v8 + real(3.4499968506633094e-12)
-        v12 = (v11 * v8 + real(-8.021786827524068e-13)) * v8 + real(-4.120400514071561e-11)
-        v13 = (v12 * v8 + real(1.9014754118800968e-10)) * v8 + real(-2.964187619070941e-10)
-        v14 = (v13 * v8 + real(-1.1393109623654117e-09)) * v8 + real(8.622046529735554e-09)
-        v15 = (v14 * v8 + real(-2.261809925579744e-08)) * v8 + real(-9.904143647556006e-09)
-        v16 = (v15 * v8 + real(3.144649318815656e-07)) * v8 + real(-1.1904605147672274e-06)
-        v17 = (v16 * v8 + real(1.2461615072658496e-06)) * v8 + real(8.432377564813492e-06)
-        v18 = (v17 * v8 + real(-4.745074279281779e-05)) * v8 + real(9.64405929415381e-05)
-        v19 = (v18 * v8 + real(0.00011513070195845344)) * v8 + real(-0.001366369691236773)
-        v20 = (v19 * v8 + real(0.003862816776830254)) * v8 + real(-0.001836670144762844)
-        v21 = (v20 * v8 + real(-0.022487259234225326)) * v8 + real(0.07629586548655085)
-        v22 = (real(1.0) if v >= real(0.0) else e) / v2 * v4 * beta * v5
-        v23 = (v21 * v8 + real(-0.09153052016419229)) * beta * v8
-        v24 = v6 + real(2.399357318878174) + v7 - real(3.836270616029226e-08)
-        v25 = real(-1.4975057869097913e-15) * v24 + real(-1.8525242826140174e-14)
-        v26 = (v25 * v24 + real(-5.45056983215798e-14)) * v24 + real(8.559282235417885e-14)
-        v27 = (v26 * v24 + real(1.0915674934971036e-12)) * v24 + real(3.4499968506633094e-12)
-        v28 = (v27 * v24 + real(8.021786827524068e-13)) * v24 + real(-4.120400514071561e-11)
-        v29 = (v28 * v24 + real(-1.9014754118800968e-10)) * v24 + real(-2.964187619070941e-10)
-        v30 = (v29 * v24 + real(1.1393109623654117e-09)) * v24 + real(8.622046529735554e-09)
-        v31 = (v30 * v24 + real(2.261809925579744e-08)) * v24 + real(-9.904143647556006e-09)
-        v32 = (v31 * v24 + real(-3.144649318815656e-07)) * v24 + real(-1.1904605147672274e-06)
-        v33 = (v32 * v24 + real(-1.2461615072658496e-06)) * v24 + real(8.432377564813492e-06)
-        v34 = (v33 * v24 + real(4.745074279281779e-05)) * v24 + real(9.64405929415381e-05)
-        v35 = (v34 * v24 + real(-0.00011513070195845344)) * v24 + real(-0.001366369691236773)
-        v36 = (v35 * v24 + real(-0.003862816776830254)) * v24 + real(-0.001836670144762844)
-        v37 = (v36 * v24 + real(0.022487259234225326)) * v24 + real(0.07629586548655085)
-        w = v23 if abs(v + real(2.399357318878174)) < real(1.0) else v22
-        v38 = (v37 * v24 + real(0.09153052016419229)) * beta * v24
-        e2 = math.exp(v3 * real(0.5))
-        w2 = v38 if abs(v - real(2.399357318878174)) < real(1.0) else w
-        w3 = e2 * beta * (e2 * (real(2.0) - v)) if v > real(64.0) else w2
-        e3 = math.exp(v * real(0.5))
+        v2 = _exp_near(-abs(v))
+        v3 = real(1.0) + v2
+        v4 = -v
+        v5 = _div_near(real(1.0) if v4 >= real(0.0) else v2, v3)
+        v6 = _div_near(real(1.0) if v >= real(0.0) else v2, v3) * v5 * beta
+        v7 = -_mul_high(beta, x)
+        v8 = -_mul_low(beta, x)
+        v9 = v7 - real(2.399357318878174) + v8 - real(-3.836270616029226e-08)
+        v10 = real(1.4975057869097913e-15) * v9 + real(-1.8525242826140174e-14)
+        v11 = (v10 * v9 + real(5.45056983215798e-14)) * v9 + real(8.559282235417885e-14)
+        v12 = (v11 * v9 + real(-1.0915674934971036e-12)) * v9 + real(3.4499968506633094e-12)
+        v13 = (v12 * v9 + real(-8.021786827524068e-13)) * v9 + real(-4.120400514071561e-11)
+        v14 = (v13 * v9 + real(1.9014754118800968e-10)) * v9 + real(-2.964187619070941e-10)
+        v15 = (v14 * v9 + real(-1.1393109623654117e-09)) * v9 + real(8.622046529735554e-09)
+        v16 = (v15 * v9 + real(-2.261809925579744e-08)) * v9 + real(-9.904143647556006e-09)
+        v17 = (v16 * v9 + real(3.144649318815656e-07)) * v9 + real(-1.1904605147672274e-06)
+        v18 = (v17 * v9 + real(1.2461615072658496e-06)) * v9 + real(8.432377564813492e-06)
+        v19 = (v18 * v9 + real(-4.745074279281779e-05)) * v9 + real(9.64405929415381e-05)
+        v20 = (v19 * v9 + real(0.00011513070195845344)) * v9 + real(-0.001366369691236773)
+        v21 = (v20 * v9 + real(0.003862816776830254)) * v9 + real(-0.001836670144762844)
+        v22 = (v21 * v9 + real(-0.022487259234225326)) * v9 + real(0.07629586548655085)
+        v23 = v6 * (real(2.0) - math.tanh(beta * x * real(0.5)) * beta * x)
+        v24 = (v22 * v9 + real(-0.09153052016419229)) * beta * v9
+        v25 = v7 + real(2.399357318878174) + v8 - real(3.836270616029226e-08)
+        v26 = real(-1.4975057869097913e-15) * v25 + real(-1.8525242826140174e-14)
+        v27 = (v26 * v25 + real(-5.45056983215798e-14)) * v25 + real(8.559282235417885e-14)
+        v28 = (v27 * v25 + real(1.0915674934971036e-12)) * v25 + real(3.4499968506633094e-12)
+        v29 = (v28 * v25 + real(8.021786827524068e-13)) * v25 + real(-4.120400514071561e-11)
+        v30 = (v29 * v25 + real(-1.9014754118800968e-10)) * v25 + real(-2.964187619070941e-10)
+        v31 = (v30 * v25 + real(1.1393109623654117e-09)) * v25 + real(8.622046529735554e-09)
+        v32 = (v31 * v25 + real(2.261809925579744e-08)) * v25 + real(-9.904143647556006e-09)
+        v33 = (v32 * v25 + real(-3.144649318815656e-07)) * v25 + real(-1.1904605147672274e-06)
+        v34 = (v33 * v25 + real(-1.2461615072658496e-06)) * v25 + real(8.432377564813492e-06)
+        v35 = (v34 * v25 + real(4.745074279281779e-05)) * v25 + real(9.64405929415381e-05)
+        v36 = (v35 * v25 + real(-0.00011513070195845344)) * v25 + real(-0.001366369691236773)
+        v37 = (v36 * v25 + real(-0.003862816776830254)) * v25 + real(-0.001836670144762844)
+        v38 = (v37 * v25 + real(0.022487259234225326)) * v25 + real(0.07629586548655085)
+        w = v24 if abs(v + real(2.399357318878174)) < real(1.0) else v23
+        v39 = (v38 * v25 + real(0.09153052016419229)) * beta * v25
+        v40 = _exp_near(v4 * real(0.5))
+        w2 = v39 if abs(v - real(2.399357318878174)) < real(1.0) else w
+        w3 = v40 * beta * (v40 * (real(2.0) - v)) if v > real(64.0) else w2
+        v41 = _exp_near(v * real(0.5))
         w4 = real(0.0) if v > real(2000.0) else w3
-        w5 = e3 * beta * (e3 * (v + real(2.0))) if v < real(-64.0) else w4
+        w5 = v41 * beta * (v41 * (v + real(2.0))) if v < real(-64.0) else w4
         return real(0.0) if v < real(-2000.0) else w5
 
     @cuda.jit(device=True)
@@ -347,24 +361,24 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _grad_beta_half(x, beta):
         v = x * beta
-        e = math.exp(-abs(v))
+        v2 = _exp_near(-abs(v))
         mask = v >= real(0.0)
-        v2 = real(1.0) + e
-        v3 = (real(1.0) if mask else e) / v2
+        v3 = real(1.0) + v2
+        v4 = _div_near(real(1.0) if mask else v2, v3)
         mask2 = v > real(64.0)
-        v4 = -v
-        v5 = math.exp(v4 * real(0.5)) * x
-        v6 = v5 * v5
+        v5 = -v
+        v6 = _exp_near(v5 * real(0.5)) * x
+        v7 = v6 * v6
         mask3 = v > real(2000.0)
-        w = real(0.0) if mask3 else v6 if mask2 else v3 * x * x - v3 * v3 * x * x
+        w = real(0.0) if mask3 else v7 if mask2 else v4 * x * x - v4 * v4 * x * x
         mask4 = v < real(-64.0)
-        v7 = math.exp(v * real(0.5)) * x
-        v8 = v7 * v7
+        v8 = _exp_near(v * real(0.5)) * x
+        v9 = v8 * v8
         mask5 = v < real(-2000.0)
-        v9 = (real(1.0) if v4 >= real(0.0) else e) / v2
-        w2 = real(0.0) if mask3 else v6 if mask2 else v9 * x * x - v9 * v9 * x * x
-        w3 = real(0.0) if mask5 else v8 if mask4 else w2
-        return w3 if mask else real(0.0) if mask5 else v8 if mask4 else w
+        v10 = _div_near(real(1.0) if v5 >= real(0.0) else v2, v3)
+        w2 = real(0.0) if mask3 else v7 if mask2 else v10 * x * x - v10 * v10 * x * x
+        w3 = real(0.0) if mask5 else v9 if mask4 else w2
+        return w3 if mask else real(0.0) if mask5 else v9 if mask4 else w
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):
@@ -828,6 +842,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:
