@@ -239,7 +239,7 @@ def test_narrow_programs_agree_in_float32(name: str) -> None:
             y, true = (
                 model.evaluate(p, given, FORMATS["float64"])[0] for p in (f.narrow, f.program)
             )
-            ulp = np.spacing(np.abs(true).astype(np.float32))
+            ulp = np.spacing(np.abs(true).astype(np.float32)).astype(np.float64)
             near = y.astype(np.float32) == true.astype(np.float32)
             assert (near | (abs(y - true) < 0.02 * ulp) | (np.isnan(y) & np.isnan(true))).all(), (
                 f.name
