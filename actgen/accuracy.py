@@ -153,8 +153,9 @@ class Truth:
 
 
 def quantum(magnitude: Any, fmt: Format, lift: Any = 0) -> Floats:
-    """The unit in the last place at each magnitude; all times 2**lift."""
-    exponents = np.frexp(magnitude)[1] - 1
+    """The unit in the last place at each magnitude, at 0 the least subnormal; all times 2**lift."""
+    # frexp gives 0 the exponent of numbers near 1.
+    exponents = np.where(magnitude == 0, fmt.emin + lift, np.frexp(magnitude)[1] - 1)
     unit: Floats = np.ldexp(1.0, np.maximum(exponents, fmt.emin + lift) - fmt.precision + 1)
     return unit
 

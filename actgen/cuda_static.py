@@ -16,7 +16,7 @@ from .accuracy import FORMATS
 from .compiler import compile
 from .cuda_check import pretend_device, vector_kernels
 from .gpus import GPUS, Gpu
-from .project import cores
+from .project import cores, write_atomic
 from .registry import load
 from .sass import Figures
 
@@ -79,10 +79,7 @@ def _rows(given: tuple[str, Sequence[str], Gpu]) -> list[Row]:
 def save(path: Path, found: Sequence[Row]) -> None:
     """Write the figures, a line a kernel."""
     lines = ",\n".join(json.dumps(asdict(row)) for row in found)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    scratch.replace(path)
+    write_atomic(path, f"[\n{lines}\n]\n")
 
 
 def recorded(path: Path) -> list[Row]:

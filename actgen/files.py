@@ -151,7 +151,8 @@ def _kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]]
 def _programs(compiled: Compiled, backend: Backend) -> Iterator[tuple[str, Function, Program]]:
     """Every program that a file carries: the kernel's name, and the function that it is of."""
     for f in compiled.functions.values():
-        yield f"_{f.name}", f, f.program
+        own = f.double if backend.double else None
+        yield f"_{f.name}", f, own or f.program
         if f.lean is not None and backend.leans:
             yield f"_{f.name}_lean", f, f.lean
         for variant in backend.variants:
@@ -197,6 +198,23 @@ def _loop(name: str, arrays: Sequence[str], parameters: Sequence[str]) -> dict[s
     return {
         "loop_define": emit.define(f"{name}_loop", ["like", "n", "out", *arrays, *parameters], ""),
         "loop_lines": emit.call("out_at[i] = ", name, given, 92),
+    }
+
+
+def _several_loop(
+    name: str, kernels: Sequence[str], arrays: Sequence[str], parameters: Sequence[str]
+) -> dict[str, Any]:
+    """A loop that writes what several kernels make of the same elements."""
+    outs = [f"out{i}" for i in range(len(kernels))]
+    given = ", ".join([*(f"{a}_i" for a in arrays), *(f"_each({p}, i)" for p in parameters)])
+    lines = [f"{a}_i = float64({a}_at[i])" for a in arrays]
+    for out, kernel in zip(outs, kernels, strict=True):
+        lines += emit.call(f"{out}_at[i] = ", kernel, given.split(", "), 92)
+    return {
+        "name": name,
+        "loop_define": emit.define(f"{name}_loop", ["like", "n", *outs, *arrays, *parameters], ""),
+        "pointers": [*arrays, *outs],
+        "loop_lines": lines,
     }
 
 
@@ -249,6 +267,30 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             "count": len(arrays),
             "parameters": _tuple(parameters),
             "arguments": ", ".join([*arrays, *parameters]),
+        }
+
+    def several(
+        suffix: str, members: list[str], extra: tuple[str, ...], doc: str
+    ) -> dict[str, Any]:
+        """A function that returns what several others do."""
+        whole = public(suffix, "", extra, doc)
+        called = [f"{act.name}{'' if m == '_forward' else m}" for m in members]
+        known = {k["name"] for k in kernels}
+        short = [f"{m}_narrow" if f"{m}_narrow" in known else m for m in members]
+        loops = {suffix: members} | ({f"{suffix}_narrow": short} if short != members else {})
+        given = [*inputs, *extra], parameters
+        single = _tuple([f"{m}_loop" for m in members])
+        together = [f"{suffix}_loop", single, whole["arrays"], whole["parameters"]]
+        return {
+            **whole,
+            "lines": emit.tuple_lines([f"{f}({whole['arguments']})" for f in called]),
+            "members": called,
+            "together": [
+                *emit.call("several = ", "_together", together, 96),
+                "if several is not None:",
+                "    return several",
+            ],
+            "loops": [_several_loop(n, of, *given) for n, of in loops.items() if backend.compiles],
         }
 
     def product(name: str, *terms: tuple[str, str]) -> None:
@@ -310,15 +352,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             ),
             ("_vjp", [f"_vjp_{v}" for v in inputs], (cotangent,), "The cotangents of the inputs."),
         ):
-            whole = public(suffix, "", extra, doc)
-            calls = [f"{act.name}{m}({whole['arguments']})" for m in members]
-            pairs.append(
-                {
-                    **whole,
-                    "lines": emit.tuple_lines(calls),
-                    "members": [f"{act.name}{m}" for m in members],
-                }
-            )
+            pairs.append(several(suffix, members, extra, doc))
     else:
         cotangent = "dy"
         functions += [
@@ -347,6 +381,10 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         for p in act.parameters
         if p.random is not None
     ]
+    if backend.compiles:
+        slopes = [f"_derivative_{v}" for v in inputs] if act.is_gated else ["_derivative"]
+        doc = "f and its derivatives, the inputs read once."
+        pairs.append(several("_value_and_derivative", ["_forward", *slopes], (), doc))
     names = [f["name"] for f in (*functions, *pairs, *sums)]
     module = modules.slots(act)
     rest = [*functions[1:], *pairs, *sums]
@@ -366,7 +404,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "helpers": emit.helpers(ops, backend),
         "inputs": inputs,
         "gated": act.is_gated,
-        "narrowed": _narrowed(kernels),
+        "narrowed": _narrowed([*kernels, *(loop for f in pairs for loop in f["loops"])]),
         "leans": bool(leaning),
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
         "parameter_names": parameters,

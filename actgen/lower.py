@@ -21,12 +21,14 @@ from .atoms import (
     decay,
     finite,
     gauss,
+    halves,
     hypot,
     maximum,
     minimum,
     offset,
     polynomial,
     shifted,
+    square,
     u,
 )
 from .doubleword import Pair, Pairs, split_constant
@@ -108,6 +110,8 @@ class _Builder:
         if op == "abs" and args[0] in self.negated:
             args = (self.negated[args[0]],)
         key = (op, args)
+        if op in ("add", "mul") and (op, args[::-1]) in self.numbers:
+            key = (op, args[::-1])
         if key not in self.numbers:
             dest = f"t{len(self.body)}"
             while dest in self.taken:
@@ -160,6 +164,9 @@ class _Builder:
             return self._horner(*expr.args)
         if isinstance(expr, (sympy.exp, decay)) and self.expand:
             return self._exp(expr.args[0])
+        if isinstance(expr, (square, halves)) and self.expand:
+            root = self._exp(expr.args[0], 2)
+            return self.emit("mul", root, root)
         if isinstance(expr, gauss) and self.wide:
             return self._exp(-sympy.expand(expr.args[0] ** 2))
         if isinstance(expr, AtomFunction) and self.expand and expr.expansion is not None:
@@ -287,6 +294,25 @@ class _Builder:
             result = self.emit("mul", result, piece)
         return result
 
+    def _halves(self, expr: Expr) -> Arg:
+        """A product with a power of halves(v) in it: half of that first, half of it last.
+
+        What grows comes in between: exp(v) is great there, and the rest as small.
+        """
+        factor = next(f for f in expr.args if isinstance(f.as_base_exp()[0], halves))
+        half, power = factor.as_base_exp()
+        root = self._integer_power(self._exp(half.args[0], 2), int(power))
+        above, below = sympy.fraction(expr / factor)
+        parts = sympy.Mul.make_args(above)
+        grows = [f for f in parts if growth(f) == 2]
+        others = sympy.Mul(*(f for f in parts if growth(f) < 2))
+        result = root if others == 1 else self.emit("mul", root, self.lower(others))
+        if below != 1:
+            result = self.emit("div", result, self.lower(below))
+        for f in grows:
+            result = self.emit("mul", result, self.lower(f))
+        return self.emit("mul", result, root)
+
     def _pick(self, row: Arg) -> Arg:
         """1 at the greatest entries of the row over how many they are; NaN all along a NaN row."""
         one, zero = sympy.Integer(1), sympy.Integer(0)
@@ -308,7 +334,8 @@ class _Builder:
 
     def _sum(self, expr: Expr) -> Arg:
         terms = [(t.could_extract_minus_sign(), t) for t in expr.as_ordered_terms()]
-        terms.sort(key=lambda pair: pair[0])
+        # x + 1 is exact where exp(x) cancels it.
+        terms.sort(key=lambda pair: (pair[0], pair[1].has(square)))
         negative, first = terms[0]
         result = self.lower(first)
         for negative, term in terms[1:]:
@@ -321,6 +348,8 @@ class _Builder:
         alone = all(f.is_number or type(f).__name__ in SMALL for f in expr.args)
         if self.wide and self.fine and not alone:
             expr = expr.func(*(ROOTED.get(type(f), lambda f: f)(f) for f in expr.args))
+        if self.expand and any(isinstance(f.as_base_exp()[0], halves) for f in expr.args):
+            return self._halves(expr)
         if self.expand and any(isinstance(f, decay) for f in expr.args):
             return self._decaying(expr)
         number, rest = sympy.Integer(1), []

@@ -115,6 +115,7 @@ EXACT = frozenset(
 )
 
 
+@functools.lru_cache(1 << 14)
 def constant(expr: Expr) -> float:
     """An exact number as the nearest float64."""
     if expr in (sympy.oo, -sympy.oo):

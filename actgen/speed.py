@@ -26,6 +26,7 @@ from . import calculus, registry
 from .accuracy import FORMATS
 from .compiler import compile
 from .peers import LIBRARIES
+from .project import write_atomic
 from .spec import Activation
 
 FUNCTIONS = ("forward", "derivative", "vjp")
@@ -173,11 +174,8 @@ def save(path: Path, timings: Sequence[Timing]) -> list[Timing]:
     rows = [
         {"case": asdict(t.case), "threads": t.threads, "seconds": t.seconds} for t in kept.values()
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(row) for row in rows)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(f'{{"machine": {json.dumps(machine())}, "timings": [\n{lines}\n]}}\n')
-    scratch.replace(path)
+    write_atomic(path, f'{{"machine": {json.dumps(machine())}, "timings": [\n{lines}\n]}}\n')
     return list(kept.values())
 
 

@@ -24,6 +24,7 @@ lower minimax
 oracle
 accuracy
 model guards tails reference contract
+exponentials
 variants
 asymptotics patches registry zones
 flushing

@@ -9,7 +9,7 @@ import pytest
 
 import actgen
 from actgen import cuda_check, cuda_static, model, report, sass
-from actgen.accuracy import FORMATS
+from actgen.accuracy import FORMATS, quantum
 from actgen.compiler import compile_activation
 from actgen.gpus import GPUS
 from actgen.program import interpret
@@ -149,7 +149,6 @@ def test_programs_for_16_bits_hold_at_every_number(name: str) -> None:
             given = {**values, "x": x.astype(np.float32)}
             y = interpret(f.half, given, ops, lambda c: np.float32(model.constant(c)))[0]
             near = y.astype(fmt.dtype).astype(np.float64)
-            power = np.maximum(np.frexp(true)[1] - 1, fmt.emin) - fmt.precision + 1
-            within = np.abs(near - true) <= 0.515 * np.ldexp(1.0, power)
+            within = np.abs(near - true) <= 0.515 * quantum(np.abs(true), fmt)
             same = near == true.astype(fmt.dtype).astype(np.float64)
         assert (same | within | (np.isnan(near) & np.isnan(true))).all()

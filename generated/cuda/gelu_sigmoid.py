@@ -136,12 +136,9 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        mask = x == real(-math.inf)
-        w = real(1.0) if mask else x
-        v = w * real(1.702)
-        v2 = _exp_near(-abs(v))
-        v3 = w * _div_near(real(1.0) if v >= real(0.0) else v2, real(1.0) + v2)
-        return real(0.0) if mask else v3
+        xc = _maximum(x, real(-1176.0))
+        v = _exp_near(_minimum(xc, real(26.0)) * real(1.702) * real(0.5))
+        return _div_near(v, real(1.0) + v * v) * xc * v
 
     @cuda.jit(device=True)
     def _derivative(x):

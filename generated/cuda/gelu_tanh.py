@@ -163,12 +163,11 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        mask = x == real(-math.inf)
-        w = real(1.0) if mask else x
-        v = (w * w * w * real(0.044715) + w) * real(1.5957691216057308)
-        v2 = _exp_near(-abs(v))
-        v3 = w * _div_near(real(1.0) if v >= real(0.0) else v2, real(1.0) + v2)
-        return real(0.0) if mask else v3
+        xc = _maximum(x, real(-2000.0))
+        v = _minimum(xc, real(44.0))
+        v2 = _minimum((v * v * v * real(0.044715) + v) * real(1.5957691216057308), real(44.0))
+        v3 = _exp_near(v2 * real(0.5))
+        return _div_near(v3, real(1.0) + v3 * v3) * xc * v3
 
     @cuda.jit(device=True)
     def _derivative(x):

@@ -99,15 +99,11 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        v = _maximum(_minimum(x, real(1.152921504606847e18)), real(-1.152921504606847e18))
-        v2 = _minimum(v, real(0.0))
-        v3 = _exp_near(-abs(v2))
-        v4 = _div_near((v2 * real(2.0) + v2 * v3) * v3, (real(2.0) + v3) * v3 + real(2.0))
-        v5 = _maximum(v, real(0.0))
-        v6 = _exp_near(-abs(v5))
-        v7 = v6 * real(2.0)
-        w = _div_near(v5 + v5 * v7, (real(2.0) + v7) * v6 + real(1.0)) if v >= real(0.0) else v4
-        return x if x > real(1.152921504606847e18) else w
+        xc = _maximum(x, real(-2000.0))
+        v = _exp_near(_minimum(xc, real(44.0)) * real(0.5))
+        v2 = v * v
+        v3 = real(2.0) + v2
+        return v * v3 / (real(2.0) + v3 * v2) * xc * v
 
     @cuda.jit(device=True)
     def _derivative(x):

@@ -161,26 +161,22 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative(x, beta):
-        xc = _maximum(x, real(-1.152921504606847e18))
-        v = _minimum(xc, real(1.152921504606847e18))
-        v2 = _mul_low(beta, v)
-        v3 = _mul_high(beta, v)
-        e = math.exp(-abs(v3))
-        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
-        mask = beta > real(0.0)
-        v5 = (real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)
-        w = (real(1.0) if mask else real(0.5)) if xc > real(1.152921504606847e18) else v5
-        return (real(0.0) if mask else real(0.5)) if x < real(-1.152921504606847e18) else w
+        v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
+        v2 = _mul_high(beta, v)
+        mask = v2 > real(44.0)
+        e = math.exp((real(44.0) if mask else v2) * real(0.5))
+        v3 = e + e * ((real(0.0) if mask else _mul_low(beta, v)) * real(0.5))
+        v4 = v * beta
+        w = real(1.0) if v4 > real(44.0) else v3 / (real(1.0) + v3 * v3) * v3
+        return real(0.0) if v4 < real(-2000.0) else w
 
     @cuda.jit(device=True)
     def _derivative_half(x, beta):
-        xc = _maximum(x, real(-1.152921504606847e18))
-        v = _minimum(xc, real(1.152921504606847e18)) * beta
-        v2 = _exp_near(-abs(v))
-        mask = beta > real(0.0)
-        v3 = _div_near(real(1.0) if v >= real(0.0) else v2, real(1.0) + v2)
-        w = (real(1.0) if mask else real(0.5)) if xc > real(1.152921504606847e18) else v3
-        return (real(0.0) if mask else real(0.5)) if x < real(-1.152921504606847e18) else w
+        v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
+        v2 = v * beta
+        v3 = _exp_near(_minimum(v2, real(44.0)) * real(0.5))
+        w = real(1.0) if v2 > real(44.0) else _div_near(v3, real(1.0) + v3 * v3) * v3
+        return real(0.0) if v2 < real(-2000.0) else w
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta):

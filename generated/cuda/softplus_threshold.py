@@ -200,12 +200,13 @@ def _device(real: Any) -> dict[str, Any]:
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
         v2 = _mul_low(beta, v)
         v3 = _mul_high(beta, v)
-        e = math.exp(-abs(v3))
-        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
-        v5 = (real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)
-        w = real(1.0) if v3 > threshold or v3 == threshold and v2 > real(0.0) else v5
-        w2 = real(0.0) if beta > real(0.0) else real(0.5)
-        return w2 if x < real(-1.152921504606847e18) else w
+        mask = v3 > real(44.0)
+        e = math.exp((real(44.0) if mask else v3) * real(0.5))
+        v4 = e + e * ((real(0.0) if mask else v2) * real(0.5))
+        v5 = v * beta
+        w = real(1.0) if v5 > real(44.0) else v4 / (real(1.0) + v4 * v4) * v4
+        mask2 = v3 > threshold or v3 == threshold and v2 > real(0.0)
+        return real(1.0) if mask2 else real(0.0) if v5 < real(-2000.0) else w
 
     @cuda.jit(device=True)
     def _derivative_half(x, beta, threshold):

@@ -127,6 +127,10 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _maximum(a, b):
+        return b if a < b else a  # NaN in a stays, unlike with max
+
+    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
@@ -203,19 +207,15 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
-        e = math.exp(-abs(y))
-        e2 = math.exp(y * real(0.25))
-        v = y * ((real(1.0) if y >= real(0.0) else e) / (real(1.0) + e))
-        w = real(0.0) if y < real(-2000.0) else e2 * y * e2 * e2 * e2 if y < real(-64.0) else v
-        return x if math.isnan(x) else w
+        yc = _maximum(y, real(-2000.0))
+        e = math.exp(_minimum(yc, real(44.0)) * real(0.5))
+        return x if math.isnan(x) else e / (real(1.0) + e * e) * yc * e
 
     @cuda.jit(device=True)
     def _derivative_x_half(x, y):
-        mask = y == real(-math.inf)
-        w = real(1.0) if mask else y
-        v = _exp_near(-abs(w))
-        v2 = w * _div_near(real(1.0) if w >= real(0.0) else v, real(1.0) + v)
-        return x if math.isnan(x) else real(0.0) if mask else v2
+        yc = _maximum(y, real(-2000.0))
+        v = _exp_near(_minimum(yc, real(44.0)) * real(0.5))
+        return x if math.isnan(x) else _div_near(v, real(1.0) + v * v) * yc * v
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
@@ -294,14 +294,16 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
-        yc = _minimum(y, real(1.152921504606847e18))
-        e = math.exp(-abs(yc))
-        v = yc + real(1.0)
-        v2 = (real(2.0) + e) * e + real(1.0)
-        e2 = math.exp(yc * real(0.25))
-        w = e2 * v * e2 * e2 * e2 if yc < real(-64.0) else (v + e) * e / v2
-        w2 = real(0.0) if yc < real(-2000.0) else w
-        return x if math.isnan(x) else (v * e + real(1.0)) / v2 if yc >= real(0.0) else w2
+        v = _minimum(_maximum(y, real(-2000.0)), real(44.0))
+        e = math.exp(v * real(0.5))
+        v2 = e * e
+        v3 = v2 + real(1.0)
+        v4 = v3 * _add_low(v2, real(1.0))
+        v5 = _mul_low(v3, v3) + v4 + v4
+        v6 = _mul_high(v3, v3)
+        v7 = v + v2
+        v8 = v7 + real(1.0) + (_add_low(v, v2) + _add_low(v7, real(1.0)))
+        return x if math.isnan(x) else e / (v6 + v5 + _add_low(v6, v5)) * v8 * e
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):

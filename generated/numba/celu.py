@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -48,6 +47,7 @@ __all__ = [
     "celu_grad_alpha",
     "celu_jvp",
     "celu_second_derivative",
+    "celu_value_and_derivative",
     "celu_vjp",
     "celu_vjp_alpha",
     "set_num_threads",
@@ -88,6 +88,16 @@ def celu_jvp(
 def celu_grad_alpha(x: ArrayLike, alpha: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
     """df/dalpha, elementwise."""
     return _map(_grad_alpha_loop, (x,), (alpha,), out, lean=_grad_alpha_lean_loop)
+
+
+def celu_value_and_derivative(x: ArrayLike, alpha: ArrayLike = 1.0) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(
+        _value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), (alpha,)
+    )
+    if several is not None:
+        return several
+    return celu(x, alpha), celu_derivative(x, alpha)
 
 
 def celu_vjp_alpha(x: ArrayLike, dy: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
@@ -345,12 +355,14 @@ def _forward_narrow_loop(like, n, out, x, alpha):
 
 @_inline
 def _derivative(x, alpha):
-    xc = _maximum(x, -1.152921504606847e18)
-    v = _minimum(xc, 0.0)
-    v2 = v / alpha
-    e = _exp(v2)
-    v3 = e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha)
-    return 1.0 if xc > 0.0 else v3
+    v = x / alpha
+    mask = v > 44.0
+    v2 = (x - v * alpha - _mul_low(v, alpha)) / alpha
+    e = _exp((44.0 if mask else v) * 0.5)
+    v3 = e + e * ((0.0 if mask else v2) * 0.5)
+    v4 = v3 * v3
+    w = 0.0 if v < -2000.0 else v4
+    return 1.0 if x > 0.0 else w
 
 
 @_loop
@@ -362,20 +374,29 @@ def _derivative_loop(like, n, out, x, alpha):
 
 
 @_inline
+def _derivative_narrow(x, alpha):
+    e = _exp(x / alpha)
+    return 1.0 if x > 0.0 else e
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out, x, alpha):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _derivative_narrow(float64(x_at[i]), _each(alpha, i))
+
+
+@_inline
 def _second_derivative(x, alpha):
-    xc = _minimum(x, 0.0)
-    v = xc / alpha
-    w = xc if (v >= -2000.0) & (v >= -64.0) else 1.0
-    v2 = w / alpha
-    e = _exp(v2)
-    v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha
-    e2 = _exp(v * 0.5)
-    v4 = e2 + e2 * ((xc - v * alpha - _mul_low(v, alpha)) / alpha * 0.5)
-    v5 = v4 * (1.0 / alpha) * v4
-    w2 = v5 if v < -64.0 else v3
-    w3 = 0.0 if v < -2000.0 else w2
-    w4 = 0.0 if x > 0.0 else w3
-    return x if math.isnan(x) else w4
+    v = x / alpha
+    mask = v > 44.0
+    v2 = (x - v * alpha - _mul_low(v, alpha)) / alpha
+    e = _exp((44.0 if mask else v) * 0.5)
+    v3 = e + e * ((0.0 if mask else v2) * 0.5)
+    v4 = v3 / alpha * v3
+    w = 0.0 if v < -2000.0 else v4
+    return 0.0 if x > 0.0 else w
 
 
 @_loop
@@ -384,6 +405,23 @@ def _second_derivative_loop(like, n, out, x, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative(float64(x_at[i]), _each(alpha, i))
+
+
+@_inline
+def _second_derivative_narrow(x, alpha):
+    v = x / alpha
+    e = _exp(_minimum(v, 44.0) * 0.5)
+    v2 = e / alpha * e
+    w = 0.0 if v < -2000.0 else v2
+    return 0.0 if x > 0.0 else w
+
+
+@_loop
+def _second_derivative_narrow_loop(like, n, out, x, alpha):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_narrow(float64(x_at[i]), _each(alpha, i))
 
 
 @_inline
@@ -442,6 +480,20 @@ def _vjp_loop(like, n, out, x, dy, alpha):
 
 
 @_inline
+def _vjp_narrow(x, dy, alpha):
+    return dy * _derivative_narrow(x, alpha)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out, x, dy, alpha):
+    x_at = _pointer(x, like)
+    dy_at = _pointer(dy, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]), _each(alpha, i))
+
+
+@_inline
 def _jvp(x, dx, alpha):
     return dx * _derivative(x, alpha)
 
@@ -456,6 +508,20 @@ def _jvp_loop(like, n, out, x, dx, alpha):
 
 
 @_inline
+def _jvp_narrow(x, dx, alpha):
+    return dx * _derivative_narrow(x, alpha)
+
+
+@_loop
+def _jvp_narrow_loop(like, n, out, x, dx, alpha):
+    x_at = _pointer(x, like)
+    dx_at = _pointer(dx, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]), _each(alpha, i))
+
+
+@_inline
 def _vjp_alpha(x, dy, alpha):
     return dy * _grad_alpha(x, alpha)
 
@@ -467,6 +533,28 @@ def _vjp_alpha_loop(like, n, out, x, dy, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp_alpha(float64(x_at[i]), float64(dy_at[i]), _each(alpha, i))
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x, alpha):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i, _each(alpha, i))
+        out1_at[i] = _derivative(x_i, _each(alpha, i))
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x, alpha):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward_narrow(x_i, _each(alpha, i))
+        out1_at[i] = _derivative_narrow(x_i, _each(alpha, i))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -904,7 +992,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative(float64(kept_at[0 + i]), 1.0)
+        y = _derivative_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -948,7 +1036,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative(float64(kept_at[0 + i]), 1.0)
+        y = _second_derivative_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1036,7 +1124,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1082,7 +1170,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1187,6 +1275,11 @@ _DEFAULTS = (1.0,)
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW = {
     _forward_loop: _forward_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _jvp_loop: _jvp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1361,6 +1454,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

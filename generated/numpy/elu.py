@@ -94,11 +94,8 @@ def _forward_lean(x: Array, alpha: Any) -> Array:
 
 
 def _derivative(x: Array, alpha: Any) -> Array:
-    xc = np.minimum(x, 0.0)
-    e = np.exp(xc * 0.5)
-    v = alpha * np.exp(np.maximum(np.maximum(xc, -2000.0), -64.0))
-    w = _where(xc < -2000.0, 0.0, _where(xc < -64.0, e * alpha * e, v))
-    return _where(x > 0.0, 1.0, w)
+    e = np.exp(np.minimum(np.maximum(x, -2000.0), 44.0) * 0.5)
+    return _where(x > 0.0, 1.0, e * alpha * e)
 
 
 def _derivative_narrow(x: Array, alpha: Any) -> Array:
@@ -106,11 +103,8 @@ def _derivative_narrow(x: Array, alpha: Any) -> Array:
 
 
 def _second_derivative(x: Array, alpha: Any) -> Array:
-    xc = np.minimum(x, 0.0)
-    e = np.exp(xc * 0.5)
-    v = alpha * np.exp(np.maximum(np.maximum(xc, -2000.0), -64.0))
-    w = _where(xc < -2000.0, 0.0, _where(xc < -64.0, e * alpha * e, v))
-    return _where(x > 0.0, 0.0, w)
+    e = np.exp(np.minimum(np.maximum(x, -2000.0), 44.0) * 0.5)
+    return _where(x > 0.0, 0.0, e * alpha * e)
 
 
 def _second_derivative_narrow(x: Array, alpha: Any) -> Array:

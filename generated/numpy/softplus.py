@@ -85,48 +85,29 @@ def softplus_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Arr
 
 
 def _forward(x: Array, beta: Any) -> Array:
-    v = x * beta
-    w = _where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
-    v2 = _mul_low(beta, w)
-    v3 = beta * w
-    e = np.exp(-np.abs(v3))
-    v4 = np.log1p(e + e * -_where(v3 < 0.0, -v2, v2)) + np.maximum(v3, 0.0)
-    e2 = np.exp(beta * x * 0.5)
-    v5 = e2 + e2 * (_mul_low(beta, x) * 0.5)
-    w2 = _where(v < -64.0, v5 * (1.0 / beta) * v5, _where(v > 64.0, x, v4 / beta))
-    return _where(np.isnan(x), x, _where(v < -2000.0, 0.0, w2))
-
-
-def _forward_narrow(x: Array, beta: Any) -> Array:
-    v = x * beta
-    v2 = _where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0) * beta
-    w = _where(v > 64.0, x, (np.log1p(np.exp(-np.abs(v2))) + np.maximum(v2, 0.0)) / beta)
-    e = np.exp(v * 0.5)
-    w2 = _where(v < -2000.0, 0.0, _where(v < -64.0, e * (1.0 / beta) * e, w))
-    return _where(np.isnan(x), x, w2)
-
-
-def _derivative(x: Array, beta: Any) -> Array:
-    xc = np.maximum(x, -1.152921504606847e18)
-    v = np.minimum(xc, 1.152921504606847e18)
+    v = np.maximum(np.minimum(x, 1.152921504606847e18), -1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = beta * v
     e = np.exp(-np.abs(v3))
-    v4 = e + e * -_where(v3 < 0.0, -v2, v2)
-    mask = beta > 0.0
-    v5 = _where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)
-    w = _where(xc > 1.152921504606847e18, _where(mask, 1.0, 0.5), v5)
-    return _where(x < -1.152921504606847e18, _where(mask, 0.0, 0.5), w)
+    v4 = np.log1p(e + e * -_where(v3 < 0.0, -v2, v2)) + np.maximum(v3, 0.0)
+    return _where(x > 1.152921504606847e18, x, v4 / beta)
+
+
+def _derivative(x: Array, beta: Any) -> Array:
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = beta * v
+    mask = v2 > 44.0
+    e = np.exp(_where(mask, 44.0, v2) * 0.5)
+    v3 = e + e * (_where(mask, 0.0, _mul_low(beta, v)) * 0.5)
+    v4 = v * beta
+    return _where(v4 < -2000.0, 0.0, _where(v4 > 44.0, 1.0, v3 / (1.0 + v3 * v3) * v3))
 
 
 def _derivative_narrow(x: Array, beta: Any) -> Array:
-    xc = np.maximum(x, -1.152921504606847e18)
-    v = np.minimum(xc, 1.152921504606847e18) * beta
-    e = np.exp(-np.abs(v))
-    mask = beta > 0.0
-    v2 = _where(v >= 0.0, 1.0, e) / (1.0 + e)
-    w = _where(xc > 1.152921504606847e18, _where(mask, 1.0, 0.5), v2)
-    return _where(x < -1.152921504606847e18, _where(mask, 0.0, 0.5), w)
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * beta
+    e = np.exp(np.minimum(v2, 44.0) * 0.5)
+    return _where(v2 < -2000.0, 0.0, _where(v2 > 44.0, 1.0, e / (1.0 + e * e) * e))
 
 
 def _second_derivative(x: Array, beta: Any) -> Array:
@@ -271,7 +252,6 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
 
 #: What computes what is rounded to float32, where that is cheaper.
 _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
-    _forward: _forward_narrow,
     _derivative: _derivative_narrow,
     _second_derivative: _second_derivative_narrow,
     _grad_beta: _grad_beta_narrow,

@@ -158,18 +158,14 @@ def _forward(x: Tensor, beta: Value) -> Tensor:
 
 
 def _derivative(x: Tensor, beta: Value) -> Tensor:
-    xc = torch.clamp(x, min=-1.152921504606847e18)
-    v = torch.clamp(xc, max=1.152921504606847e18)
-    v2 = _mul_low(beta, v)
-    v3 = beta * v
-    e = torch.exp(-torch.abs(v3))
-    v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
-    mask = beta > 0.0
-    w = torch.where((mask) & (torch.ones_like(x) > 0.0), 1.0 * torch.ones_like(x), 0.5)
-    v5 = torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)
-    w2 = torch.where((mask) & (torch.ones_like(x) > 0.0), 0.0 * torch.ones_like(x), 0.5)
-    w3 = torch.where(xc > 1.152921504606847e18, w, v5)
-    return torch.where(x < -1.152921504606847e18, w2, w3)
+    v = torch.clamp(torch.clamp(x, min=-1.152921504606847e18), max=1.152921504606847e18)
+    v2 = beta * v
+    mask = v2 > 44.0
+    e = torch.exp(torch.where(mask, 44.0, v2) * 0.5)
+    v3 = e + e * (torch.where(mask, 0.0, _mul_low(beta, v)) * 0.5)
+    v4 = v * beta
+    w = torch.where(v4 > 44.0, 1.0, v3 / (1.0 + v3 * v3) * v3)
+    return torch.where(v4 < -2000.0, 0.0, w)
 
 
 def _second_derivative(x: Tensor, beta: Value) -> Tensor:

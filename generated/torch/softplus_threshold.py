@@ -201,13 +201,13 @@ def _derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v = torch.clamp(torch.clamp(x, min=-1.152921504606847e18), max=1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = beta * v
-    e = torch.exp(-torch.abs(v3))
-    v4 = e + e * -torch.where(v3 < 0.0, -v2, v2)
-    mask = (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0))
-    w = torch.where(mask, 1.0, torch.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
-    mask2 = beta > 0.0
-    w2 = torch.where((mask2) & (torch.ones_like(x) > 0.0), 0.0 * torch.ones_like(x), 0.5)
-    return torch.where(x < -1.152921504606847e18, w2, w)
+    mask = v3 > 44.0
+    e = torch.exp(torch.where(mask, 44.0, v3) * 0.5)
+    v4 = e + e * (torch.where(mask, 0.0, v2) * 0.5)
+    v5 = v * beta
+    w = torch.where(v5 > 44.0, 1.0, v4 / (1.0 + v4 * v4) * v4)
+    mask2 = (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0))
+    return torch.where(mask2, 1.0, torch.where(v5 < -2000.0, 0.0, w))
 
 
 def _second_derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:

@@ -205,11 +205,9 @@ def _forward(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _derivative_x(x: Tensor, y: Tensor) -> Tensor:
-    e = torch.exp(-torch.abs(y))
-    e2 = torch.exp(y * 0.25)
-    v = y * (torch.where(y >= 0.0, 1.0, e) / (1.0 + e))
-    w = torch.where(y < -2000.0, 0.0, torch.where(y < -64.0, e2 * y * e2 * e2 * e2, v))
-    return torch.where(torch.isnan(x), x, w)
+    yc = torch.clamp(y, min=-2000.0)
+    e = torch.exp(torch.clamp(yc, max=44.0) * 0.5)
+    return torch.where(torch.isnan(x), x, e / (1.0 + e * e) * yc * e)
 
 
 def _derivative_y(x: Tensor, y: Tensor) -> Tensor:
@@ -252,14 +250,16 @@ def _second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _second_derivative_xy(x: Tensor, y: Tensor) -> Tensor:
-    yc = torch.clamp(y, max=1.152921504606847e18)
-    e = torch.exp(-torch.abs(yc))
-    v = yc + 1.0
-    v2 = (2.0 + e) * e + 1.0
-    e2 = torch.exp(yc * 0.25)
-    w = torch.where(yc < -64.0, e2 * v * e2 * e2 * e2, (v + e) * e / v2)
-    w2 = torch.where(yc >= 0.0, (v * e + 1.0) / v2, torch.where(yc < -2000.0, 0.0, w))
-    return torch.where(torch.isnan(x), x, w2)
+    v = torch.clamp(torch.clamp(y, min=-2000.0), max=44.0)
+    e = torch.exp(v * 0.5)
+    v2 = e * e
+    v3 = v2 + 1.0
+    v4 = v3 * _add_low(v2, 1.0)
+    v5 = _mul_low(v3, v3) + v4 + v4
+    v6 = v3 * v3
+    v7 = v + v2
+    v8 = v7 + 1.0 + (_add_low(v, v2) + _add_low(v7, 1.0))
+    return torch.where(torch.isnan(x), x, e / (v6 + v5 + _add_low(v6, v5)) * v8 * e)
 
 
 def _second_derivative_yy(x: Tensor, y: Tensor) -> Tensor:
