@@ -20,6 +20,7 @@ spec atoms
 rewrite
 rules program
 doubleword growth
+decays
 lower minimax
 oracle
 accuracy
@@ -44,6 +45,7 @@ smoothness inverse moments ends
 facts
 outputs twins peers chains
 autograd dropin tabling
+headers
 files formula scaffold
 kernel
 compiler

@@ -205,6 +205,12 @@ def test_next_to_zero() -> None:
     assert sorted(np.abs(values[near, 0]) / fmt.tiny) == [0, 0, 1, 1, 2, 2]
 
 
+def test_the_ulp_of_zero_is_the_least_number() -> None:
+    for fmt in FORMATS.values():
+        least = fmt.emin - fmt.precision + 1
+        assert quantum(np.array([0.0, 2.0**least]), fmt).tolist() == [2.0**least] * 2
+
+
 def test_infinity_is_the_float_after_the_greatest() -> None:
     fmt = FORMATS["float16"]
     r = Reference(x, x, [x], {})
