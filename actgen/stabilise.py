@@ -385,7 +385,8 @@ class _Search:
         for c in sorted(self.tried.values(), key=lambda c: narrow_cost(c.program)):
             if narrow_cost(c.program) >= CHEAPER * narrow_cost(chosen):
                 break
-            if self.bench.holds_in_double(c.program):
+            alike = (self.bench.agree(c.program, chosen, DOUBLE, fmt) for fmt in HALVES)
+            if self.bench.holds_in_double(c.program) and all(alike):
                 return c
         return None
 

@@ -24,7 +24,7 @@ decays
 lower minimax
 oracle
 accuracy
-model guards tails reference contract
+model guards tails reference contract devices
 exponentials
 variants
 asymptotics patches registry zones
@@ -72,7 +72,7 @@ worst_cases sweep
 overhead memory exhaustive speed
 starting
 peer_errors checks cuda_check
-cuda_static
+cuda_static cuda_speed
 report
 matrix.check
 matrix.run

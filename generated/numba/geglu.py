@@ -874,20 +874,27 @@ def _second_derivative_xy_narrow_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_yy(x, y):
-    v = _mul_low(y, y)
-    v2 = y * y
-    v3 = v2 * -0.5
-    mask = v3 > 44.0
-    v4 = v * -0.5
-    e = _exp((44.0 if mask else v3) * 0.5)
-    v5 = e + e * ((0.0 if mask else v4) * 0.5)
-    v6 = _mul_low(v2, -1.4142135381698608) + v2 * -2.420323420895794e-08
-    v7 = v6 + -1.4142135381698608 * v
-    v8 = v2 * -1.4142135381698608
-    v9 = v8 + v7
-    v10 = _add_low(v8, v7) + 4.840646841791588e-08 + _add_low(v9, 2.8284270763397217)
-    v11 = v5 / 3.544907701811032 * x * (v9 + 2.8284270763397217 + v10) * v5
-    return 0.0 if y * y > 4000.0 else v11
+    v = y * y * -0.5
+    v2 = _mul_low(y, y) * -0.5
+    e = _exp(v)
+    v3 = y * y
+    mask = y > 11.3125
+    e2 = _exp(v * 0.25)
+    v4 = e2 + e2 * (v2 * 0.25)
+    v5 = 2.0 - v3
+    v6 = v4 * 0.3989422804014327 * (v4 * x) * (v4 * v5) * v4
+    v7 = (e + e * v2) * 0.7978845608028654 * (1.0 - v3 * 0.5) * x
+    v8 = abs(x)
+    v9 = _minimum(v8, 0.0)
+    w = v6 if mask else v7
+    mask2 = v8 == math.inf
+    v10 = v5 * x * 0.3989422804014327
+    w2 = v9 if y > 63.25 else w
+    mask3 = y < -11.3125
+    w3 = v10 if mask & mask2 else w2
+    w4 = v6 if mask3 else w3
+    w5 = v9 if y < -63.25 else w4
+    return v10 if mask3 & mask2 else w5
 
 
 @_loop
@@ -916,11 +923,23 @@ def _second_derivative_yy_lean_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_yy_narrow(x, y):
-    v = y * y
-    e = _exp(_minimum(v * -0.5, 44.0) * 0.5)
-    v2 = e / 3.544907701811032 * x * (2.8284271247461903 - v * 1.4142135623730951)
-    v3 = v2 * e
-    return 0.0 if v > 4000.0 else v3
+    yc = _maximum(y, -32.0)
+    v = yc * yc * -0.5
+    v2 = _mul_low(yc, yc) * -0.5
+    e = _exp(v)
+    v3 = yc * yc
+    mask = yc > 11.3125
+    e2 = _exp(v * 0.25)
+    v4 = e2 + e2 * (v2 * 0.25)
+    v5 = 2.0 - v3
+    v6 = v4 * 0.3989422804014327 * (v4 * x) * (v4 * v5) * v4
+    v7 = (e + e * v2) * 0.7978845608028654 * (1.0 - v3 * 0.5) * x
+    v8 = abs(x)
+    v9 = _minimum(v8, 0.0)
+    w = v6 if mask else v7
+    v10 = v5 * x * 0.3989422804014327
+    w2 = v9 if yc > 63.25 else w
+    return v10 if (v8 == math.inf) & mask else w2
 
 
 @_loop

@@ -390,15 +390,23 @@ def _derivative_x_narrow_loop(like, n, out, x, y):
 def _derivative_y(x, y):
     e = _exp(-abs(y))
     v = 1.0 + e
-    v2 = (1.0 if y >= 0.0 else e) / v * ((1.0 if -y >= 0.0 else e) / v) * x
-    mask = y < -64.0
-    e2 = _exp(y * 0.25)
-    v3 = e2 * x * e2 * e2 * e2
-    v4 = abs(x)
-    v5 = _minimum(v4, 0.0)
-    w = v3 if mask else v2
-    w2 = v5 if y < -2000.0 else w
-    return x if mask & (v4 == math.inf) else w2
+    v2 = -y
+    v3 = (1.0 if y >= 0.0 else e) / v * ((1.0 if v2 >= 0.0 else e) / v) * x
+    mask = y > 64.0
+    e2 = _exp(v2 * 0.25)
+    v4 = e2 * x * e2 * e2 * e2
+    v5 = abs(x)
+    v6 = _minimum(v5, 0.0)
+    w = v4 if mask else v3
+    mask2 = v5 == math.inf
+    w2 = v6 if y > 2000.0 else w
+    mask3 = y < -64.0
+    e3 = _exp(y * 0.25)
+    v7 = e3 * x * e3 * e3 * e3
+    w3 = x if mask & mask2 else w2
+    w4 = v7 if mask3 else w3
+    w5 = v6 if y < -2000.0 else w4
+    return x if mask3 & mask2 else w5
 
 
 @_loop
@@ -468,9 +476,17 @@ def _second_derivative_yy(x, y):
     v5 = abs(x)
     v6 = _minimum(v5, 0.0)
     w = v3 if mask else v4
+    mask2 = v5 == math.inf
     w2 = v6 if y < -2000.0 else w
-    w3 = x if mask & (v5 == math.inf) else w2
-    return v2 if y >= 0.0 else w3
+    mask3 = y > 64.0
+    e3 = _exp(-y * 0.25)
+    v7 = e3 * -1.0 * (e3 * x) * e3 * e3
+    w3 = v7 if mask3 else v2
+    v8 = -x
+    w4 = v6 if y > 2000.0 else w3
+    w5 = v8 if mask3 & mask2 else w4
+    w6 = x if mask & mask2 else w2
+    return w5 if y >= 0.0 else w6
 
 
 @_loop

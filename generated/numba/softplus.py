@@ -333,13 +333,20 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, beta):
-    v = _maximum(_minimum(x, 1.152921504606847e18), -1.152921504606847e18)
-    v2 = _mul_low(beta, v)
-    v3 = beta * v
+    v = x * beta
+    w = x if ((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0) else 1.0
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
     v4 = -v2
     e = _exp(-abs(v3))
     v5 = (_log1p(e + e * -(v4 if v3 < 0.0 else v2)) + _maximum(v3, 0.0)) / beta
-    return x if x > 1.152921504606847e18 else v5
+    e2 = _exp(beta * x * 0.5)
+    v6 = e2 + e2 * (_mul_low(beta, x) * 0.5)
+    v7 = v6 * (1.0 / beta) * v6
+    w2 = x if v > 64.0 else v5
+    w3 = v7 if v < -64.0 else w2
+    w4 = 0.0 if v < -2000.0 else w3
+    return x if math.isnan(x) else w4
 
 
 @_loop
@@ -348,6 +355,27 @@ def _forward_loop(like, n, out, x, beta):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _forward(float64(x_at[i]), _each(beta, i))
+
+
+@_inline
+def _forward_narrow(x, beta):
+    v = x * beta
+    v2 = (x if ((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0) else 1.0) * beta
+    v3 = (_log1p(_exp(-abs(v2))) + _maximum(v2, 0.0)) / beta
+    e = _exp(v * 0.5)
+    v4 = e * (1.0 / beta) * e
+    w = x if v > 64.0 else v3
+    w2 = v4 if v < -64.0 else w
+    w3 = 0.0 if v < -2000.0 else w2
+    return x if math.isnan(x) else w3
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x, beta):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]), _each(beta, i))
 
 
 @_inline
@@ -633,7 +661,7 @@ def _value_and_derivative_narrow_loop(like, n, out0, out1, x, beta):
     out1_at = _pointer(out1, like)
     for i in range(n):
         x_i = float64(x_at[i])
-        out0_at[i] = _forward(x_i, _each(beta, i))
+        out0_at[i] = _forward_narrow(x_i, _each(beta, i))
         out1_at[i] = _derivative_narrow(x_i, _each(beta, i))
 
 
@@ -1033,7 +1061,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward(float64(kept_at[0 + i]), 1.0)
+        y = _forward_narrow(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1359,6 +1387,7 @@ _DEFAULTS = (1.0,)
 
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW = {
+    _forward_loop: _forward_narrow_loop,
     _derivative_loop: _derivative_narrow_loop,
     _second_derivative_loop: _second_derivative_narrow_loop,
     _grad_beta_loop: _grad_beta_narrow_loop,

@@ -333,6 +333,23 @@ def _sign(a):
     return 1.0 if a > 0.0 else -1.0 if a < 0.0 else a
 
 
+@_inline
+def _mul_low(a, b):
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+@_inline
+def _add_low(a, b):
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 @intrinsic
 def _pointer(typingctx, address, like):
     """An address as a pointer to numbers of the type of `like`."""
@@ -559,11 +576,13 @@ def _second_derivative_xy_loop(like, n, out, x, y):
 @_inline
 def _second_derivative_yy(x, y):
     e = _exp(-abs(y))
-    v = 1.0 + e
+    v = e + 1.0 + _add_low(e, 1.0)
     v2 = -y
-    v3 = (1.0 if y >= 0.0 else e) / v * ((1.0 if v2 >= 0.0 else e) / v)
-    v4 = y - 2.399357318878174
-    v5 = v4 - -3.836270616029226e-08
+    t = _tanh(y * 0.5)
+    v3 = -(y * t)
+    v4 = (1.0 if y >= 0.0 else e) / v * ((1.0 if v2 >= 0.0 else e) / v)
+    mask = abs(y + -2.399357318878174 + _add_low(y, -2.399357318878174)) < 1.0
+    v5 = y - 2.399357318878174 - -3.836270616029226e-08
     v6 = (1.4975057869097913e-15 * v5 + -1.8525242826140174e-14) * v5 + 5.45056983215798e-14
     v7 = ((v6 * v5 + 8.559282235417885e-14) * v5 + -1.0915674934971036e-12) * v5
     v8 = ((v7 + 3.4499968506633094e-12) * v5 + -8.021786827524068e-13) * v5
@@ -575,46 +594,60 @@ def _second_derivative_yy(x, y):
     v14 = ((v13 + 8.432377564813492e-06) * v5 + -4.745074279281779e-05) * v5
     v15 = ((v14 + 9.64405929415381e-05) * v5 + 0.00011513070195845344) * v5
     v16 = ((v15 + -0.001366369691236773) * v5 + 0.003862816776830254) * v5
-    v17 = ((v16 + -0.001836670144762844) * v5 + -0.022487259234225326) * v5
-    v18 = ((v17 + 0.07629586548655085) * v5 + -0.09153052016419229) * x * v5
-    v19 = v3 * (2.0 - y * _tanh(y * 0.5)) * x
-    v20 = y + 2.399357318878174
-    v21 = v20 - 3.836270616029226e-08
-    v22 = (-1.4975057869097913e-15 * v21 + -1.8525242826140174e-14) * v21
-    v23 = ((v22 + -5.45056983215798e-14) * v21 + 8.559282235417885e-14) * v21
-    v24 = ((v23 + 1.0915674934971036e-12) * v21 + 3.4499968506633094e-12) * v21
-    v25 = ((v24 + 8.021786827524068e-13) * v21 + -4.120400514071561e-11) * v21
-    v26 = ((v25 + -1.9014754118800968e-10) * v21 + -2.964187619070941e-10) * v21
-    v27 = ((v26 + 1.1393109623654117e-09) * v21 + 8.622046529735554e-09) * v21
-    v28 = ((v27 + 2.261809925579744e-08) * v21 + -9.904143647556006e-09) * v21
-    v29 = ((v28 + -3.144649318815656e-07) * v21 + -1.1904605147672274e-06) * v21
-    v30 = ((v29 + -1.2461615072658496e-06) * v21 + 8.432377564813492e-06) * v21
-    v31 = ((v30 + 4.745074279281779e-05) * v21 + 9.64405929415381e-05) * v21
-    v32 = ((v31 + -0.00011513070195845344) * v21 + -0.001366369691236773) * v21
-    v33 = ((v32 + -0.003862816776830254) * v21 + -0.001836670144762844) * v21
-    v34 = ((v33 + 0.022487259234225326) * v21 + 0.07629586548655085) * v21
-    v35 = (v34 + 0.09153052016419229) * x * v21
-    w = v18 if abs(v4) < 1.0 else v19
-    mask = y > 64.0
+    v17 = (v16 + -0.001836670144762844) * v5 + -0.022487259234225326
+    v18 = v17 * v5
+    v19 = _mul_low(v17, v5) + -2.0757431606899246e-09 + _add_low(v18, 0.076295867562294)
+    v20 = v18 + 0.076295867562294
+    v21 = _mul_low(v20, v5) + v5 * v19
+    v22 = v20 * v5
+    v23 = v22 + v21
+    v24 = _add_low(v22, v21) + -3.420532315723257e-09 + _add_low(v23, -0.09153051674365997)
+    v25 = (v23 + -0.09153051674365997 + v24) * x * v5
+    v26 = v4 * (v3 + 2.0 + (-_mul_low(y, t) + _add_low(v3, 2.0))) * x
+    v27 = y + 2.399357318878174
+    v28 = v27 - 3.836270616029226e-08
+    v29 = (-1.4975057869097913e-15 * v28 + -1.8525242826140174e-14) * v28
+    v30 = ((v29 + -5.45056983215798e-14) * v28 + 8.559282235417885e-14) * v28
+    v31 = ((v30 + 1.0915674934971036e-12) * v28 + 3.4499968506633094e-12) * v28
+    v32 = ((v31 + 8.021786827524068e-13) * v28 + -4.120400514071561e-11) * v28
+    v33 = ((v32 + -1.9014754118800968e-10) * v28 + -2.964187619070941e-10) * v28
+    v34 = ((v33 + 1.1393109623654117e-09) * v28 + 8.622046529735554e-09) * v28
+    v35 = ((v34 + 2.261809925579744e-08) * v28 + -9.904143647556006e-09) * v28
+    v36 = ((v35 + -3.144649318815656e-07) * v28 + -1.1904605147672274e-06) * v28
+    v37 = ((v36 + -1.2461615072658496e-06) * v28 + 8.432377564813492e-06) * v28
+    v38 = ((v37 + 4.745074279281779e-05) * v28 + 9.64405929415381e-05) * v28
+    v39 = ((v38 + -0.00011513070195845344) * v28 + -0.001366369691236773) * v28
+    v40 = ((v39 + -0.003862816776830254) * v28 + -0.001836670144762844) * v28
+    v41 = v40 + 0.022487259234225326
+    v42 = v41 * v28
+    v43 = _mul_low(v41, v28) + -2.0757431606899246e-09 + _add_low(v42, 0.076295867562294)
+    v44 = v42 + 0.076295867562294
+    v45 = _mul_low(v44, v28) + v28 * v43
+    v46 = v44 * v28
+    v47 = v46 + v45
+    v48 = _add_low(v46, v45) + 3.420532315723257e-09 + _add_low(v47, 0.09153051674365997)
+    v49 = (v47 + 0.09153051674365997 + v48) * x * v28
+    w = v25 if mask else v26
+    mask2 = y > 64.0
     e2 = _exp(v2 * 0.25)
-    v36 = 2.0 - y
-    v37 = e2 * x * (e2 * v36) * e2 * e2
-    w2 = v35 if abs(v20) < 1.0 else w
-    v38 = abs(x)
-    v39 = _minimum(v38, 0.0)
-    w3 = v37 if mask else w2
-    mask2 = v38 == math.inf
-    v40 = x * v36
-    w4 = v39 if y > 2000.0 else w3
-    mask3 = y < -64.0
+    v50 = v2 + 2.0 + _add_low(v2, 2.0)
+    v51 = e2 * x * (e2 * v50) * e2 * e2
+    w2 = v49 if abs(v27 + _add_low(y, 2.399357318878174)) < 1.0 else w
+    v52 = abs(x)
+    v53 = _minimum(v52, 0.0)
+    w3 = v51 if mask2 else w2
+    mask3 = v52 == math.inf
+    v54 = x * v50
+    w4 = v53 if y > 2000.0 else w3
+    mask4 = y < -64.0
     e3 = _exp(y * 0.25)
-    v41 = y + 2.0
-    v42 = e3 * x * (e3 * v41) * e3 * e3
-    w5 = v40 if mask & mask2 else w4
-    w6 = v42 if mask3 else w5
-    v43 = x * v41
-    w7 = v39 if y < -2000.0 else w6
-    return v43 if mask3 & mask2 else w7
+    v55 = y + 2.0 + _add_low(y, 2.0)
+    v56 = e3 * x * (e3 * v55) * e3 * e3
+    w5 = v54 if mask2 & mask3 else w4
+    w6 = v56 if mask4 else w5
+    v57 = x * v55
+    w7 = v53 if y < -2000.0 else w6
+    return v57 if mask4 & mask3 else w7
 
 
 @_loop
@@ -639,48 +672,6 @@ def _second_derivative_yy_lean_loop(like, n, out, x, y):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative_yy_lean(float64(x_at[i]), float64(y_at[i]))
-
-
-@_inline
-def _second_derivative_yy_narrow(x, y):
-    e = _exp(-abs(y))
-    mask = y >= 0.0
-    v = 1.0 + e
-    v2 = (1.0 if mask else e) / v
-    v3 = v2 * 2.0
-    mask2 = y < -64.0
-    e2 = _exp(y * 0.25)
-    v4 = y + 2.0
-    v5 = e2 * x * (e2 * v4) * e2 * e2
-    v6 = v2 * (v3 * v2 * y + y + 2.0 - y * (v2 * 3.0) - v3) * x
-    v7 = abs(x)
-    v8 = _minimum(v7, 0.0)
-    w = v5 if mask2 else v6
-    mask3 = v7 == math.inf
-    v9 = x * v4
-    w2 = v8 if y < -2000.0 else w
-    v10 = -y
-    v11 = (1.0 if v10 >= 0.0 else e) / v
-    mask4 = y > 64.0
-    e3 = _exp(v10 * 0.25)
-    v12 = 2.0 - y
-    v13 = e3 * x * (e3 * v12) * e3 * e3
-    v14 = v11 * (y * (v11 * 3.0) + v3 - v11 * 2.0 * v11 * y - y) * x
-    w3 = v13 if mask4 else v14
-    v15 = x * v12
-    w4 = v8 if y > 2000.0 else w3
-    w5 = v15 if mask4 & mask3 else w4
-    w6 = v9 if mask2 & mask3 else w2
-    return w5 if mask else w6
-
-
-@_loop
-def _second_derivative_yy_narrow_loop(like, n, out, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _second_derivative_yy_narrow(float64(x_at[i]), float64(y_at[i]))
 
 
 @_inline
@@ -801,21 +792,6 @@ def _second_derivative_loop(like, n, out0, out1, out2, x, y):
         out0_at[i] = _second_derivative_xx(x_i, y_i)
         out1_at[i] = _second_derivative_xy(x_i, y_i)
         out2_at[i] = _second_derivative_yy(x_i, y_i)
-
-
-@_loop
-def _second_derivative_narrow_loop(like, n, out0, out1, out2, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out0_at = _pointer(out0, like)
-    out1_at = _pointer(out1, like)
-    out2_at = _pointer(out2, like)
-    for i in range(n):
-        x_i = float64(x_at[i])
-        y_i = float64(y_at[i])
-        out0_at[i] = _second_derivative_xx(x_i, y_i)
-        out1_at[i] = _second_derivative_xy(x_i, y_i)
-        out2_at[i] = _second_derivative_yy_narrow(x_i, y_i)
 
 
 @_loop
@@ -1447,11 +1423,9 @@ _DEFAULTS = ()
 _NARROW = {
     _forward_loop: _forward_narrow_loop,
     _derivative_x_loop: _derivative_x_narrow_loop,
-    _second_derivative_yy_loop: _second_derivative_yy_narrow_loop,
     _vjp_x_loop: _vjp_x_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
     _derivative_loop: _derivative_narrow_loop,
-    _second_derivative_loop: _second_derivative_narrow_loop,
     _vjp_loop: _vjp_narrow_loop,
     _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }

@@ -428,19 +428,23 @@ def _second_derivative_xy_narrow(x: Array, y: Array) -> Array:
 
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
-    v = _mul_low(y, y)
-    v2 = y * y
-    v3 = v2 * -0.5
-    mask = v3 > 44.0
-    e = np.exp(_where(mask, 44.0, v3) * 0.5)
-    v4 = e + e * (_where(mask, 0.0, v * -0.5) * 0.5)
-    v5 = _mul_low(v2, -1.4142135381698608) + v2 * -2.420323420895794e-08
-    v6 = v5 + -1.4142135381698608 * v
-    v7 = v2 * -1.4142135381698608
-    v8 = v7 + v6
-    v9 = _add_low(v7, v6) + 4.840646841791588e-08 + _add_low(v8, 2.8284270763397217)
-    v10 = v4 / 3.544907701811032 * x * (v8 + 2.8284270763397217 + v9) * v4
-    return _where(y * y > 4000.0, 0.0, v10)
+    v = y * y * -0.5
+    v2 = _mul_low(y, y) * -0.5
+    e = np.exp(v)
+    v3 = y * y
+    mask = y > 11.3125
+    e2 = np.exp(v * 0.25)
+    v4 = e2 + e2 * (v2 * 0.25)
+    v5 = 2.0 - v3
+    v6 = v4 * 0.3989422804014327 * (v4 * x) * (v4 * v5) * v4
+    w = _where(mask, v6, (e + e * v2) * 0.7978845608028654 * (1.0 - v3 * 0.5) * x)
+    v7 = np.abs(x)
+    v8 = np.minimum(v7, 0.0)
+    mask2 = v7 == np.inf
+    v9 = v5 * x * 0.3989422804014327
+    mask3 = y < -11.3125
+    w2 = _where(mask3, v6, _where(mask & mask2, v9, _where(y > 63.25, v8, w)))
+    return _where(mask3 & mask2, v9, _where(y < -63.25, v8, w2))
 
 
 def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
@@ -448,10 +452,20 @@ def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
 
 
 def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
-    v = y * y
-    e = np.exp(np.minimum(v * -0.5, 44.0) * 0.5)
-    v2 = e / 3.544907701811032 * x * (2.8284271247461903 - v * 1.4142135623730951)
-    return _where(v > 4000.0, 0.0, v2 * e)
+    yc = np.maximum(y, -32.0)
+    v = yc * yc * -0.5
+    v2 = _mul_low(yc, yc) * -0.5
+    e = np.exp(v)
+    v3 = yc * yc
+    mask = yc > 11.3125
+    e2 = np.exp(v * 0.25)
+    v4 = e2 + e2 * (v2 * 0.25)
+    v5 = 2.0 - v3
+    v6 = (e + e * v2) * 0.7978845608028654 * (1.0 - v3 * 0.5) * x
+    w = _where(mask, v4 * 0.3989422804014327 * (v4 * x) * (v4 * v5) * v4, v6)
+    v7 = np.abs(x)
+    w2 = _where(yc > 63.25, np.minimum(v7, 0.0), w)
+    return _where((v7 == np.inf) & mask, v5 * x * 0.3989422804014327, w2)
 
 
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:

@@ -139,12 +139,18 @@ def _derivative_x_narrow(x: Array, y: Array) -> Array:
 def _derivative_y(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
     v = 1.0 + e
-    v2 = _where(y >= 0.0, 1.0, e) / v * (_where(-y >= 0.0, 1.0, e) / v) * x
-    mask = y < -64.0
-    e2 = np.exp(y * 0.25)
-    v3 = np.abs(x)
-    w = _where(y < -2000.0, np.minimum(v3, 0.0), _where(mask, e2 * x * e2 * e2 * e2, v2))
-    return _where(mask & (v3 == np.inf), x, w)
+    v2 = -y
+    v3 = _where(y >= 0.0, 1.0, e) / v * (_where(v2 >= 0.0, 1.0, e) / v) * x
+    mask = y > 64.0
+    e2 = np.exp(v2 * 0.25)
+    v4 = np.abs(x)
+    v5 = np.minimum(v4, 0.0)
+    mask2 = v4 == np.inf
+    w = _where(y > 2000.0, v5, _where(mask, e2 * x * e2 * e2 * e2, v3))
+    mask3 = y < -64.0
+    e3 = np.exp(y * 0.25)
+    w2 = _where(mask3, e3 * x * e3 * e3 * e3, _where(mask & mask2, x, w))
+    return _where(mask3 & mask2, x, _where(y < -2000.0, v5, w2))
 
 
 def _derivative_y_lean(x: Array, y: Array) -> Array:
@@ -167,8 +173,13 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
     mask = y < -64.0
     e2 = np.exp(y * 0.25)
     v3 = np.abs(x)
-    w = _where(y < -2000.0, np.minimum(v3, 0.0), _where(mask, e2 * x * e2 * e2 * e2, -v2))
-    return _where(y >= 0.0, v2, _where(mask & (v3 == np.inf), x, w))
+    v4 = np.minimum(v3, 0.0)
+    w = _where(y < -2000.0, v4, _where(mask, e2 * x * e2 * e2 * e2, -v2))
+    mask2 = v3 == np.inf
+    mask3 = y > 64.0
+    e3 = np.exp(-y * 0.25)
+    w2 = _where(y > 2000.0, v4, _where(mask3, e3 * -1.0 * (e3 * x) * e3 * e3, v2))
+    return _where(y >= 0.0, _where(mask3 & mask2, -x, w2), _where(mask & mask2, x, w))
 
 
 def _second_derivative_yy_lean(x: Array, y: Array) -> Array:

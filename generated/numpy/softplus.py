@@ -85,12 +85,25 @@ def softplus_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Arr
 
 
 def _forward(x: Array, beta: Any) -> Array:
-    v = np.maximum(np.minimum(x, 1.152921504606847e18), -1.152921504606847e18)
-    v2 = _mul_low(beta, v)
-    v3 = beta * v
+    v = x * beta
+    w = _where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    v2 = _mul_low(beta, w)
+    v3 = beta * w
     e = np.exp(-np.abs(v3))
     v4 = np.log1p(e + e * -_where(v3 < 0.0, -v2, v2)) + np.maximum(v3, 0.0)
-    return _where(x > 1.152921504606847e18, x, v4 / beta)
+    e2 = np.exp(beta * x * 0.5)
+    v5 = e2 + e2 * (_mul_low(beta, x) * 0.5)
+    w2 = _where(v < -64.0, v5 * (1.0 / beta) * v5, _where(v > 64.0, x, v4 / beta))
+    return _where(np.isnan(x), x, _where(v < -2000.0, 0.0, w2))
+
+
+def _forward_narrow(x: Array, beta: Any) -> Array:
+    v = x * beta
+    v2 = _where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0) * beta
+    w = _where(v > 64.0, x, (np.log1p(np.exp(-np.abs(v2))) + np.maximum(v2, 0.0)) / beta)
+    e = np.exp(v * 0.5)
+    w2 = _where(v < -2000.0, 0.0, _where(v < -64.0, e * (1.0 / beta) * e, w))
+    return _where(np.isnan(x), x, w2)
 
 
 def _derivative(x: Array, beta: Any) -> Array:
@@ -252,6 +265,7 @@ def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
 
 #: What computes what is rounded to float32, where that is cheaper.
 _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
+    _forward: _forward_narrow,
     _derivative: _derivative_narrow,
     _second_derivative: _second_derivative_narrow,
     _grad_beta: _grad_beta_narrow,

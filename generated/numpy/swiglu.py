@@ -197,11 +197,13 @@ def _second_derivative_xy(x: Array, y: Array) -> Array:
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
-    v = 1.0 + e
+    v = e + 1.0 + _add_low(e, 1.0)
     v2 = -y
-    v3 = _where(y >= 0.0, 1.0, e) / v * (_where(v2 >= 0.0, 1.0, e) / v)
-    v4 = y - 2.399357318878174
-    v5 = v4 - -3.836270616029226e-08
+    t = np.tanh(y * 0.5)
+    v3 = -(y * t)
+    v4 = _where(y >= 0.0, 1.0, e) / v * (_where(v2 >= 0.0, 1.0, e) / v)
+    mask = np.abs(y + -2.399357318878174 + _add_low(y, -2.399357318878174)) < 1.0
+    v5 = y - 2.399357318878174 - -3.836270616029226e-08
     v6 = (1.4975057869097913e-15 * v5 + -1.8525242826140174e-14) * v5 + 5.45056983215798e-14
     v7 = ((v6 * v5 + 8.559282235417885e-14) * v5 + -1.0915674934971036e-12) * v5
     v8 = ((v7 + 3.4499968506633094e-12) * v5 + -8.021786827524068e-13) * v5
@@ -213,65 +215,56 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
     v14 = ((v13 + 8.432377564813492e-06) * v5 + -4.745074279281779e-05) * v5
     v15 = ((v14 + 9.64405929415381e-05) * v5 + 0.00011513070195845344) * v5
     v16 = ((v15 + -0.001366369691236773) * v5 + 0.003862816776830254) * v5
-    v17 = ((v16 + -0.001836670144762844) * v5 + -0.022487259234225326) * v5
-    v18 = ((v17 + 0.07629586548655085) * v5 + -0.09153052016419229) * x * v5
-    w = _where(np.abs(v4) < 1.0, v18, v3 * (2.0 - y * np.tanh(y * 0.5)) * x)
-    v19 = y + 2.399357318878174
-    v20 = v19 - 3.836270616029226e-08
-    v21 = (-1.4975057869097913e-15 * v20 + -1.8525242826140174e-14) * v20
-    v22 = ((v21 + -5.45056983215798e-14) * v20 + 8.559282235417885e-14) * v20
-    v23 = ((v22 + 1.0915674934971036e-12) * v20 + 3.4499968506633094e-12) * v20
-    v24 = ((v23 + 8.021786827524068e-13) * v20 + -4.120400514071561e-11) * v20
-    v25 = ((v24 + -1.9014754118800968e-10) * v20 + -2.964187619070941e-10) * v20
-    v26 = ((v25 + 1.1393109623654117e-09) * v20 + 8.622046529735554e-09) * v20
-    v27 = ((v26 + 2.261809925579744e-08) * v20 + -9.904143647556006e-09) * v20
-    v28 = ((v27 + -3.144649318815656e-07) * v20 + -1.1904605147672274e-06) * v20
-    v29 = ((v28 + -1.2461615072658496e-06) * v20 + 8.432377564813492e-06) * v20
-    v30 = ((v29 + 4.745074279281779e-05) * v20 + 9.64405929415381e-05) * v20
-    v31 = ((v30 + -0.00011513070195845344) * v20 + -0.001366369691236773) * v20
-    v32 = ((v31 + -0.003862816776830254) * v20 + -0.001836670144762844) * v20
-    v33 = ((v32 + 0.022487259234225326) * v20 + 0.07629586548655085) * v20
-    w2 = _where(np.abs(v19) < 1.0, (v33 + 0.09153052016419229) * x * v20, w)
-    mask = y > 64.0
+    v17 = (v16 + -0.001836670144762844) * v5 + -0.022487259234225326
+    v18 = v17 * v5
+    v19 = _mul_low(v17, v5) + -2.0757431606899246e-09 + _add_low(v18, 0.076295867562294)
+    v20 = v18 + 0.076295867562294
+    v21 = _mul_low(v20, v5) + v5 * v19
+    v22 = v20 * v5
+    v23 = v22 + v21
+    v24 = _add_low(v22, v21) + -3.420532315723257e-09 + _add_low(v23, -0.09153051674365997)
+    v25 = v4 * (v3 + 2.0 + (-_mul_low(y, t) + _add_low(v3, 2.0))) * x
+    v26 = y + 2.399357318878174
+    v27 = v26 - 3.836270616029226e-08
+    v28 = (-1.4975057869097913e-15 * v27 + -1.8525242826140174e-14) * v27
+    v29 = ((v28 + -5.45056983215798e-14) * v27 + 8.559282235417885e-14) * v27
+    v30 = ((v29 + 1.0915674934971036e-12) * v27 + 3.4499968506633094e-12) * v27
+    v31 = ((v30 + 8.021786827524068e-13) * v27 + -4.120400514071561e-11) * v27
+    v32 = ((v31 + -1.9014754118800968e-10) * v27 + -2.964187619070941e-10) * v27
+    v33 = ((v32 + 1.1393109623654117e-09) * v27 + 8.622046529735554e-09) * v27
+    v34 = ((v33 + 2.261809925579744e-08) * v27 + -9.904143647556006e-09) * v27
+    v35 = ((v34 + -3.144649318815656e-07) * v27 + -1.1904605147672274e-06) * v27
+    v36 = ((v35 + -1.2461615072658496e-06) * v27 + 8.432377564813492e-06) * v27
+    v37 = ((v36 + 4.745074279281779e-05) * v27 + 9.64405929415381e-05) * v27
+    v38 = ((v37 + -0.00011513070195845344) * v27 + -0.001366369691236773) * v27
+    v39 = ((v38 + -0.003862816776830254) * v27 + -0.001836670144762844) * v27
+    v40 = v39 + 0.022487259234225326
+    v41 = v40 * v27
+    v42 = _mul_low(v40, v27) + -2.0757431606899246e-09 + _add_low(v41, 0.076295867562294)
+    v43 = v41 + 0.076295867562294
+    v44 = _mul_low(v43, v27) + v27 * v42
+    v45 = v43 * v27
+    v46 = v45 + v44
+    v47 = _add_low(v45, v44) + 3.420532315723257e-09 + _add_low(v46, 0.09153051674365997)
+    w = _where(mask, (v23 + -0.09153051674365997 + v24) * x * v5, v25)
+    mask2 = np.abs(v26 + _add_low(y, 2.399357318878174)) < 1.0
+    mask3 = y > 64.0
     e2 = np.exp(v2 * 0.25)
-    v34 = 2.0 - y
-    v35 = np.abs(x)
-    v36 = np.minimum(v35, 0.0)
-    w3 = _where(y > 2000.0, v36, _where(mask, e2 * x * (e2 * v34) * e2 * e2, w2))
-    mask2 = v35 == np.inf
-    mask3 = y < -64.0
+    v48 = v2 + 2.0 + _add_low(v2, 2.0)
+    w2 = _where(mask2, (v46 + 0.09153051674365997 + v47) * x * v27, w)
+    v49 = np.abs(x)
+    v50 = np.minimum(v49, 0.0)
+    w3 = _where(y > 2000.0, v50, _where(mask3, e2 * x * (e2 * v48) * e2 * e2, w2))
+    mask4 = v49 == np.inf
+    mask5 = y < -64.0
     e3 = np.exp(y * 0.25)
-    v37 = y + 2.0
-    w4 = _where(mask3, e3 * x * (e3 * v37) * e3 * e3, _where(mask & mask2, x * v34, w3))
-    return _where(mask3 & mask2, x * v37, _where(y < -2000.0, v36, w4))
+    v51 = y + 2.0 + _add_low(y, 2.0)
+    w4 = _where(mask5, e3 * x * (e3 * v51) * e3 * e3, _where(mask3 & mask4, x * v48, w3))
+    return _where(mask5 & mask4, x * v51, _where(y < -2000.0, v50, w4))
 
 
 def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
     return _where(y * y < 1.4551915228366852e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
-
-
-def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
-    e = np.exp(-np.abs(y))
-    mask = y >= 0.0
-    v = 1.0 + e
-    v2 = _where(mask, 1.0, e) / v
-    v3 = v2 * 2.0
-    mask2 = y < -64.0
-    e2 = np.exp(y * 0.25)
-    v4 = y + 2.0
-    v5 = v2 * (v3 * v2 * y + y + 2.0 - y * (v2 * 3.0) - v3) * x
-    v6 = np.abs(x)
-    v7 = np.minimum(v6, 0.0)
-    w = _where(y < -2000.0, v7, _where(mask2, e2 * x * (e2 * v4) * e2 * e2, v5))
-    mask3 = v6 == np.inf
-    v8 = -y
-    v9 = _where(v8 >= 0.0, 1.0, e) / v
-    mask4 = y > 64.0
-    e3 = np.exp(v8 * 0.25)
-    v10 = 2.0 - y
-    v11 = v9 * (y * (v9 * 3.0) + v3 - v9 * 2.0 * v9 * y - y) * x
-    w2 = _where(y > 2000.0, v7, _where(mask4, e3 * x * (e3 * v10) * e3 * e3, v11))
-    return _where(mask, _where(mask4 & mask3, x * v10, w2), _where(mask2 & mask3, x * v4, w))
 
 
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
@@ -299,6 +292,21 @@ def _where(test: Any, a: Any, b: Any) -> Any:
     mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
     a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
     return (((a ^ b) & mask) ^ b).view(np.float64)
+
+
+def _mul_low(a: Array, b: Array) -> Array:
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Array, b: Array) -> Array:
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:
@@ -331,7 +339,6 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
 _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
     _forward: _forward_narrow,
     _derivative_x: _derivative_x_narrow,
-    _second_derivative_yy: _second_derivative_yy_narrow,
     _vjp_x: _vjp_x_narrow,
     _jvp: _jvp_narrow,
 }
