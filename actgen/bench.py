@@ -208,7 +208,7 @@ def static(
     dtype: Annotated[
         list[str] | None, typer.Option(help="float32, float16 or bfloat16; all three.")
     ] = None,
-    gpu: Annotated[str, typer.Option(help="A100, H100 or H200.")] = "H200",
+    gpu: Annotated[str, typer.Option(help="A100, H100, H200 or B200.")] = "H200",
     save: Annotated[
         Path | None, typer.Option(help="Write the figures (JSON).", dir_okay=False)
     ] = None,
@@ -242,7 +242,7 @@ def static(
         ]
         for row in found
     ]
-    _print(STATIC.replace("the GPU", f"an {gpu}", 1), columns, table, markdown)
+    _print(STATIC.replace("the GPU", f"the {gpu}", 1), columns, table, markdown)
     good = sum(row.fraction(chosen) >= 0.95 for row in found)
     console.print(f"{good} of {len(found)} kernels at 0.95 of a copy or above", highlight=False)
 

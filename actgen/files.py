@@ -10,7 +10,7 @@ from .backends import Backend
 from .compiled import Compiled, Function
 from .headers import header, label_of
 from .program import Program
-from .row_kernels import loops, near, scratch, stages
+from .row_kernels import held, loops, near, scratch, stages
 from .spec import Activation
 
 _DOCS = {
@@ -390,6 +390,12 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     }
 
 
+def _held(program: Program, backend: Backend, single: Sequence[str], one: bool) -> dict[str, Any]:
+    """The statements of a row that is held, and how many numbers for each of its entries."""
+    found, _ = stages(program, backend, single, keeps=True)
+    return {"held": loops("held", found, single, one, False), "slots": len(held(found))}
+
+
 def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
     """Each row function as stages of loops."""
     kernels, ops = [], set()
@@ -412,6 +418,7 @@ def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, A
                 "lines": loops(backend.loops, found, single, one, plain),
                 "adds": not plain and any(r[0] == "row_sum" for s in found for r in s.reduced),
                 **scratch(found),
+                **(_held(program, backend, single, one) if backend.loops == "threads" else {}),
             }
         )
     return kernels, ops

@@ -132,7 +132,8 @@ def cuda_modes(targets: Sequence[str], skipped: list[str]) -> list[tuple[str, bo
         return [("ptx", False), ("run", False)]
     skipped.append(
         "cuda on a device: no GPU here; programs measured in each format on the CPU, kernels run "
-        "in the simulator and compiled for sm_80 and sm_90"
+        "in the simulator and compiled for "
+        + ", ".join(f"sm_{major}{minor}" for major, minor in cuda_check.ARCHITECTURES)
     )
     return [("ptx", False), ("run", True)]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +127,53 @@ def test_approximations_are_modelled_as_documented() -> None:
         assert div(single(1), single(2.0**-130)) == np.inf
     assert div(single(1), single(2.0**127)) == 0
     assert abs(div(single(3), single(7)) * 7 / 3 - 1) < 2.0**-21
+
+
+LEAF = """
+import torch
+from actgen.cuda_check import _Float32Math
+from actgen.generated import cuda, torch as generated
+import importlib
+
+def pair(name):
+    own, beside = (importlib.import_module(f"actgen.generated.{b}.{name}") for b in ("torch", "cuda"))
+    beside._THREADS, beside.math, beside._stream = 4, _Float32Math, lambda array, stream: 0
+    own._device = lambda x: beside
+    return own
+
+torch.manual_seed(0)
+x, y, dy = torch.randn(3, 2, 9)
+for name, kernel, args, expected in (
+    ("silu", "forward", (x,), lambda m: m.silu(x)),
+    ("silu", "vjp", (x, dy), lambda m: m.silu_vjp(x, dy)),
+    ("elu", "forward", (x, 1.5), lambda m: m.elu(x, 1.5)),
+    ("geglu", "vjp_y", (x, y, dy), lambda m: m.geglu_vjp_y(x, y, dy)),
+    ("softmax", "forward", (x,), lambda m: m.softmax(x)),
+    ("softmax", "vjp", (x, dy), lambda m: m.softmax_vjp(x, dy)),
+    ("maxout", "forward", (x,), lambda m: m.maxout(x).unsqueeze(-1)),
+    ("maxout", "vjp", (x, dy[:, :1].contiguous()), lambda m: m.maxout_vjp(x, dy[:, 0])),
+):
+    module = pair(name)
+    found = module._device_leaf(kernel, args)
+    assert torch.allclose(found, expected(module), rtol=1e-5, atol=1e-6), (name, kernel)
+silu, relu, elu = map(pair, ("silu", "relu", "elu"))
+assert silu._device_leaf("forward", (x.T,)) is None  # not contiguous
+assert silu._device_leaf("vjp", (x, dy.double())) is None
+assert silu._device_leaf("vjp", (x, dy[:, :3].contiguous())) is None
+assert relu._device_leaf("forward", (x,)) is None  # torch's own is one kernel
+assert elu._device_leaf("forward", (x, torch.ones(9))) is None
+silu._device = lambda x: None
+assert silu._device_leaf("forward", (x,)) is None
+"""
+
+
+def test_kernels_are_the_leaf_of_torch_on_a_device() -> None:
+    """What PyTorch files call on CUDA tensors, with the simulator for the device."""
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", LEAF], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("name", ["silu", "gelu_tanh", "mish", "softplus"])

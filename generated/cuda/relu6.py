@@ -462,7 +462,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
