@@ -49,15 +49,23 @@ HOPELESS, FEW = 0.05, 4
 DOUBLE, SINGLE = FORMATS["float64"], FORMATS["float32"]
 HALVES = FORMATS["float16"], FORMATS["bfloat16"]
 #: What operations are exchanged for in programs for 16 bits, in the order in which it is tried.
-NEAR: tuple[dict[str, str], ...] = (
-    {"exp": "exp_near", "div": "div_near"},
-    {"exp": "exp_near"},
-    {"div": "div_near"},
-    {},
-)
+_FUNCTIONS = {name: f"{name}_near" for name in ("exp", "log1p", "expm1", "erfc")}
+_QUOTIENT = {"div": "div_near"}
+NEAR: tuple[dict[str, str], ...] = (_FUNCTIONS | _QUOTIENT, _FUNCTIONS, _QUOTIENT, {})
 #: A second program, for results in a narrower format, costs so much less.
 CHEAPER = 0.9
-HALF_COSTS = {**COSTS, "exp": 9, "exp_near": 5, "div": 11, "div_near": 2}
+HALF_COSTS = COSTS | {
+    "exp": 9,
+    "div": 11,
+    "log1p": 24,
+    "expm1": 22,
+    "erfc": 40,
+    "exp_near": 5,
+    "div_near": 2,
+    "log1p_near": 11,
+    "expm1_near": 13,
+    "erfc_near": 20,
+}
 NARROW_COSTS = {**COSTS, "where": 8}
 #: An exponential tail takes over where what it leaves out is exp(-border) times smaller.
 BORDERS = (64, 40)

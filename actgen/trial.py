@@ -19,6 +19,7 @@ from . import contract, measuring, model
 from .accuracy import FORMATS, Format, Truth, errors, quantum
 from .cases import Functions, cases, settings
 from .measuring import Case
+from .near import SIDES
 from .program import Program
 from .spec import Activation
 
@@ -201,7 +202,7 @@ class Bench:
         of each with some of the other, if two do.
         """
         approximate = any(i.op in model.NEAR for i in program.body)
-        sides = model.SIDES if approximate else model.SIDES[:1]
+        sides = SIDES if approximate else SIDES[:1]
         every = self._anywhere(other, fmt)
         # Most fail where another did, or at some of the numbers already.
         hard = self.hard.setdefault((other, fmt.name), [np.empty(0, np.int64) for _ in every])

@@ -1,4 +1,4 @@
-"""The coefficients in actgen/near.py: `python bench/near_coefficients.py` prints them and their error.
+"""What is in actgen/near.py: `python bench/near_coefficients.py` prints it and its error.
 
 erfc(t) = exp(-t²)·s·P(s) for t ≥ 0, s = 1/(1 + p·t) (the form of Hastings, as in Abramowitz and
 Stegun 7.1.26), fitted to the least relative error by weighted least squares, reweighted (Lawson).

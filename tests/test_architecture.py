@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: From the bottom up: a module imports only from lines above its own.
 LAYERS = """
 errors limits cache
-lang names project
+lang names project near
 calculus
 spec atoms
 rewrite

@@ -88,6 +88,16 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _expm1_near(x):
+        p = real(0.001388888888888889)
+        p = p * x + real(0.008333333333333333)
+        p = p * x + real(0.041666666666666664)
+        p = p * x + real(0.16666666666666666)
+        p = p * x + real(0.5)
+        p = p * x + real(1.0)
+        return p * x if abs(x) < real(0.25) else _exp_near(x) - real(1.0)
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -155,7 +165,7 @@ def _device(real: Any) -> dict[str, Any]:
         v6 = (v5 * v + real(0.00019841269840183528)) * v + real(0.0013888888889056479)
         v7 = (v6 * v + real(0.008333333333335203)) * v + real(0.04166666666666515)
         v8 = ((v7 * v + real(0.16666666666666655)) * v + real(0.5)) * v + real(1.0)
-        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else math.expm1(v) * alpha
+        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else _expm1_near(v) * alpha
 
     @cuda.jit(device=True)
     def _derivative(x, alpha):
@@ -214,7 +224,7 @@ def _device(real: Any) -> dict[str, Any]:
         v7 = (v6 * v2 + real(-0.00017361111109686695)) * v2 + real(-0.001190476190491298)
         v8 = (v7 * v2 + real(-0.006944444444446858)) * v2 + real(-0.03333333333333199)
         v9 = (v8 * v2 + real(-0.12499999999999985)) * v2 + real(-0.33333333333333337)
-        v10 = math.expm1(v2) - _div_near(v * _exp_near(v2), alpha)
+        v10 = _expm1_near(v2) - _div_near(v * _exp_near(v2), alpha)
         w = (v9 * v2 + real(-0.5)) * v2 * v2 if abs(v2) < real(1.0) else v10
         return real(0.0) if xc > real(0.0) else w
 

@@ -88,6 +88,16 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _expm1_near(x):
+        p = real(0.001388888888888889)
+        p = p * x + real(0.008333333333333333)
+        p = p * x + real(0.041666666666666664)
+        p = p * x + real(0.16666666666666666)
+        p = p * x + real(0.5)
+        p = p * x + real(1.0)
+        return p * x if abs(x) < real(0.25) else _exp_near(x) - real(1.0)
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -114,6 +124,10 @@ def _device(real: Any) -> dict[str, Any]:
         return x if x > real(0.0) else math.expm1(_minimum(x, real(0.0))) * alpha
 
     @cuda.jit(device=True)
+    def _forward_half(x, alpha):
+        return x if x > real(0.0) else _expm1_near(_minimum(x, real(0.0))) * alpha
+
+    @cuda.jit(device=True)
     def _derivative(x, alpha):
         e = math.exp(_minimum(_maximum(x, real(-2000.0)), real(44.0)) * real(0.5))
         return real(1.0) if x > real(0.0) else e * alpha * e
@@ -138,6 +152,10 @@ def _device(real: Any) -> dict[str, Any]:
         return real(0.0) if x > real(0.0) else math.expm1(_minimum(x, real(0.0)))
 
     @cuda.jit(device=True)
+    def _grad_alpha_half(x, alpha):
+        return real(0.0) if x > real(0.0) else _expm1_near(_minimum(x, real(0.0)))
+
+    @cuda.jit(device=True)
     def _vjp(x, dy, alpha):
         return dy * _derivative(x, alpha)
 
@@ -157,18 +175,25 @@ def _device(real: Any) -> dict[str, Any]:
     def _vjp_alpha(x, dy, alpha):
         return dy * _grad_alpha(x, alpha)
 
+    @cuda.jit(device=True)
+    def _vjp_alpha_half(x, dy, alpha):
+        return dy * _grad_alpha_half(x, alpha)
+
     return {
         "_forward": _forward,
+        "_forward_half": _forward_half,
         "_derivative": _derivative,
         "_derivative_half": _derivative_half,
         "_second_derivative": _second_derivative,
         "_second_derivative_half": _second_derivative_half,
         "_grad_alpha": _grad_alpha,
+        "_grad_alpha_half": _grad_alpha_half,
         "_vjp": _vjp,
         "_vjp_half": _vjp_half,
         "_jvp": _jvp,
         "_jvp_half": _jvp_half,
         "_vjp_alpha": _vjp_alpha,
+        "_vjp_alpha_half": _vjp_alpha_half,
     }
 
 

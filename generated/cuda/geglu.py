@@ -128,6 +128,21 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _erfc_near(x):
+        t = abs(x)
+        s = inverse(t * real(0.3275911) + real(1.0))
+        p = real(-0.13348720346215556)
+        p = p * s + real(0.46436488159649747)
+        p = p * s + real(-0.349185735448357)
+        p = p * s + real(0.399889261217538)
+        p = p * s + real(0.05439542457491705)
+        p = p * s + real(0.19683967035216626)
+        p = p * s + real(0.18223347542631496)
+        p = p * s + real(0.1849506134697465)
+        y = p * s * _exp_near(-(t * t))
+        return real(2.0) - y if x < real(0.0) else y
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -343,7 +358,8 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _derivative_x_half(x, y):
         yc = _maximum(y, real(-1.152921504606847e18))
-        return x if math.isnan(x) else yc * (math.erfc(yc * real(-0.7071067811865476)) * real(0.5))
+        v = yc * (_erfc_near(yc * real(-0.7071067811865476)) * real(0.5))
+        return x if math.isnan(x) else v
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
@@ -409,7 +425,7 @@ def _device(real: Any) -> dict[str, Any]:
         v2 = _mul_high(yc, yc) * real(-0.5)
         v3 = _mul_low(yc, yc) * real(-0.5)
         v4 = _exp_near(v2)
-        v5 = (math.erfc(v) + yc * ((v4 + v4 * v3) * real(0.7978845608028654))) * real(0.5)
+        v5 = (_erfc_near(v) + yc * ((v4 + v4 * v3) * real(0.7978845608028654))) * real(0.5)
         v6 = yc + real(0.7517915368080139)
         mask = abs(v6) < real(1.0)
         v7 = v6 - real(1.211444945855772e-08)
@@ -540,7 +556,7 @@ def _device(real: Any) -> dict[str, Any]:
         yc = _minimum(y, real(1.152921504606847e18))
         v = yc * real(-0.7071067811865476)
         v2 = _minimum(abs(yc * real(0.7071067811865476)), real(40.0))
-        v3 = math.erfc(v) * real(0.5) + yc * (_exp_near(-(v2 * v2)) * real(0.3989422804014327))
+        v3 = _erfc_near(v) * real(0.5) + yc * (_exp_near(-(v2 * v2)) * real(0.3989422804014327))
         v4 = yc + real(0.7517915368080139)
         v5 = v4 - real(1.211444945855772e-08)
         v6 = (real(-6.678969187952275e-11) * v5 + real(1.0146042421401058e-10)) * v5

@@ -69,6 +69,21 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _erfc_near(x):
+        t = abs(x)
+        s = inverse(t * real(0.3275911) + real(1.0))
+        p = real(-0.13348720346215556)
+        p = p * s + real(0.46436488159649747)
+        p = p * s + real(-0.349185735448357)
+        p = p * s + real(0.399889261217538)
+        p = p * s + real(0.05439542457491705)
+        p = p * s + real(0.19683967035216626)
+        p = p * s + real(0.18223347542631496)
+        p = p * s + real(0.1849506134697465)
+        y = p * s * _exp_near(-(t * t))
+        return real(2.0) - y if x < real(0.0) else y
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -161,7 +176,7 @@ def _device(real: Any) -> dict[str, Any]:
     def _forward_half(x):
         mask = x == real(-math.inf)
         w = real(1.0) if mask else x
-        return real(0.0) if mask else w * (math.erfc(w * real(-0.7071067811865476)) * real(0.5))
+        return real(0.0) if mask else w * (_erfc_near(w * real(-0.7071067811865476)) * real(0.5))
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -236,11 +251,18 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative_half(x):
-        w = real(1.0) if abs(x) == real(math.inf) else x
-        v = _minimum(abs(w * real(0.7071067811865476)), real(40.0))
-        v2 = math.erfc(w * real(-0.7071067811865476)) * real(0.5)
-        v3 = v2 + w * (math.exp(-(v * v)) * real(0.3989422804014327))
-        return real(1.0) if x == real(math.inf) else real(0.0) if x == real(-math.inf) else v3
+        v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
+        v2 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
+        v3 = v * (_exp_near(-(v2 * v2)) * real(0.3989422804014327))
+        v4 = v + real(0.7517915368080139)
+        v5 = v4 - real(1.211444945855772e-08)
+        v6 = (real(8.584551043658509e-05) * v5 + real(0.0001858584139009736)) * v5
+        v7 = (v6 + real(-0.0007448223669141218)) * v5 + real(-0.002239530550181573)
+        v8 = (v7 * v5 + real(0.004539228353518271)) * v5 + real(0.019421679786811235)
+        v9 = (v8 * v5 + real(-0.01477152214820106)) * v5 + real(-0.11400823329707843)
+        v10 = (v9 * v5 + real(-0.018199676398671052)) * v5 + real(0.38828498299055186)
+        v11 = _erfc_near(v * real(-0.7071067811865476)) * real(0.5) + v3
+        return (v10 * v5 + real(0.4314939923140469)) * v5 if abs(v4) < real(0.125) else v11
 
     @cuda.jit(device=True)
     def _second_derivative(x):

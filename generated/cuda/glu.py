@@ -125,6 +125,16 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _expm1_near(x):
+        p = real(0.001388888888888889)
+        p = p * x + real(0.008333333333333333)
+        p = p * x + real(0.041666666666666664)
+        p = p * x + real(0.16666666666666666)
+        p = p * x + real(0.5)
+        p = p * x + real(1.0)
+        return p * x if abs(x) < real(0.25) else _exp_near(x) - real(1.0)
+
+    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
@@ -245,7 +255,7 @@ def _device(real: Any) -> dict[str, Any]:
         v = -abs(y)
         v2 = _exp_near(v)
         v3 = ((real(3.0) + v2) * v2 + real(3.0)) * v2 + real(1.0)
-        v4 = _div_near(v2 * math.expm1(v) * x, v3)
+        v4 = _div_near(v2 * _expm1_near(v) * x, v3)
         mask = y < real(-64.0)
         v5 = _exp_near(y * real(0.25))
         v6 = abs(x)

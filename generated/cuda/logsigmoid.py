@@ -71,6 +71,19 @@ def logsigmoid_jvp(x: Any, dx: Any, *, out: Any = None, stream: Any = 0) -> Any:
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
+    # log2(x) within 2**-22.
+    log2 = np.log2 if config.ENABLE_CUDASIM else _special("lg2.approx.f32")
+
+    @cuda.jit(device=True)
+    def _log1p_near(u):
+        p = real(0.2)
+        p = p * u + real(-0.25)
+        p = p * u + real(0.3333333333333333)
+        p = p * u + real(-0.5)
+        p = p * u + real(1.0)
+        series = p * u
+        return series if abs(u) < real(0.0625) else log2(u + real(1.0)) * real(0.6931471805599453)
+
     @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
@@ -95,7 +108,7 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        return -(math.log1p(_exp_near(-abs(x))) + _maximum(-x, real(0.0)))
+        return -(_log1p_near(_exp_near(-abs(x))) + _maximum(-x, real(0.0)))
 
     @cuda.jit(device=True)
     def _derivative(x):

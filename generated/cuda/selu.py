@@ -74,6 +74,16 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _expm1_near(x):
+        p = real(0.001388888888888889)
+        p = p * x + real(0.008333333333333333)
+        p = p * x + real(0.041666666666666664)
+        p = p * x + real(0.16666666666666666)
+        p = p * x + real(0.5)
+        p = p * x + real(1.0)
+        return p * x if abs(x) < real(0.25) else _exp_near(x) - real(1.0)
+
+    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
@@ -94,6 +104,11 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _forward(x):
         v = math.expm1(_minimum(x, real(0.0))) * real(1.6732632423543772)
+        return (x if x > real(0.0) else v) * real(1.0507009873554805)
+
+    @cuda.jit(device=True)
+    def _forward_half(x):
+        v = _expm1_near(_minimum(x, real(0.0))) * real(1.6732632423543772)
         return (x if x > real(0.0) else v) * real(1.0507009873554805)
 
     @cuda.jit(device=True)
@@ -134,6 +149,7 @@ def _device(real: Any) -> dict[str, Any]:
 
     return {
         "_forward": _forward,
+        "_forward_half": _forward_half,
         "_derivative": _derivative,
         "_derivative_half": _derivative_half,
         "_second_derivative": _second_derivative,
