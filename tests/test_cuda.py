@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,30 @@ def test_functions_for_16_bits_are_near(name: str, low: float, high: float, most
         y = model.operations(f"{name}_near", np.float32, side)(x)
         assert y.dtype == np.float32
         assert np.abs(y / true - 1).max() < most
+
+
+def test_cupy_arrays_stay_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results are CuPy's, on CuPy's current stream; no CuPy is installed here."""
+    made = []
+
+    class FakeArray:
+        shape, dtype = (3,), np.dtype(np.float32)
+
+    def empty(shape, dtype):
+        made.append((shape, dtype))
+        return FakeArray()
+
+    FakeArray.__module__ = "cupy"
+    stream = SimpleNamespace(ptr=1234)
+    fake = SimpleNamespace(
+        empty=empty, cuda=SimpleNamespace(get_current_stream=lambda: stream), ndarray=FakeArray
+    )
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    module: Any = actgen.compile("silu", "cuda").module
+    assert isinstance(module._empty(FakeArray(), (3,)), FakeArray)
+    assert made == [((3,), np.float32)]
+    monkeypatch.setattr(module, "cuda", SimpleNamespace(external_stream=lambda pointer: pointer))
+    assert module._stream(FakeArray(), 0) == 1234 and module._stream(FakeArray(), 7) == 7
 
 
 LEAF = """
