@@ -136,12 +136,16 @@ def timed(
     note: Callable[[str], None] = print,
 ) -> Iterator[Timing]:
     """Each case in turn; `note` is told which contender could not run, and why."""
+    import torch
+
     for name in names:
         act = load(name)
         for function in functions:
             for dtype in dtypes:
                 for n in sizes:
-                    yield _timed(act, function, dtype, n, others, device, backend, note)
+                    with torch.no_grad():  # as in a backward pass that is not differentiated
+                        found = _timed(act, function, dtype, n, others, device, backend, note)
+                    yield found
 
 
 def _timed(

@@ -145,6 +145,8 @@ def squared(expr: Expr) -> Expr | None:
         least, least_below = (min(m[0] for m in p.monoms()) for p in (top, bottom))
         if least and not least_below and top.degree() >= bottom.degree():
             value = _factored(above, e) / e**least / _factored(below, e)
+            if not value.has(e):
+                return None  # exp itself is right all along; XLA makes one of two roots
             end = top.LC() / bottom.LC() if top.degree() == bottom.degree() else None
             end = sympy.cancel(end) if end is not None and end.free_symbols else end
             return _Decaying(value, e, least, sign * found.unit, end, found.back).bounded()

@@ -257,6 +257,7 @@ def _torch(
     import torch
 
     torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)  # as in a backward pass that is not differentiated
     kind = getattr(torch, case.dtype)
     tensors = [torch.from_numpy(a.astype(np.float64)).to(kind) for a in arrays]
     return torch_call(act, case.function, tensors, compiled)
@@ -265,13 +266,9 @@ def _torch(
 def torch_call(
     act: Activation, function: str, tensors: Sequence[Any], compiled: bool
 ) -> Callable[[], Any]:
-    """torch's own function, or its product with the last tensor, as a call without arguments.
-
-    Switches torch's gradients off, as in a backward pass that is not differentiated.
-    """
+    """torch's own function, or its product with the last tensor, as a call without arguments."""
     import torch
 
-    torch.set_grad_enabled(False)
     f = torch_function(act, torch)
     if function == "forward":
         call = torch.compile(f, fullgraph=True, dynamic=False) if compiled else f

@@ -170,32 +170,52 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative(x, alpha):
-        v = x / alpha
-        mask = v > real(44.0)
-        w = real(0.0) if mask else (x - _mul_high(v, alpha) - _mul_low(v, alpha)) / alpha
-        e = math.exp((real(44.0) if mask else v) * real(0.5))
-        v2 = e + e * (w * real(0.5))
-        return real(1.0) if x > real(0.0) else real(0.0) if v < real(-2000.0) else v2 * v2
+        xc = _maximum(x, real(-1.152921504606847e18))
+        v = _minimum(xc, real(0.0))
+        v2 = v / alpha
+        e = math.exp(v2)
+        v3 = e + e * ((v - _mul_high(v2, alpha) - _mul_low(v2, alpha)) / alpha)
+        return real(1.0) if xc > real(0.0) else v3
 
     @cuda.jit(device=True)
     def _derivative_half(x, alpha):
-        return real(1.0) if x > real(0.0) else _exp_near(_div_near(x, alpha))
+        xc = _maximum(x, real(-1.152921504606847e18))
+        v = _minimum(xc, real(0.0))
+        v2 = _div_near(v, alpha)
+        v3 = _exp_near(v2)
+        v4 = v3 * _div_near(v - _mul_high(v2, alpha) - _mul_low(v2, alpha), alpha)
+        return real(1.0) if xc > real(0.0) else v3 + v4
 
     @cuda.jit(device=True)
     def _second_derivative(x, alpha):
-        v = x / alpha
-        mask = v > real(44.0)
-        w = real(0.0) if mask else (x - _mul_high(v, alpha) - _mul_low(v, alpha)) / alpha
-        e = math.exp((real(44.0) if mask else v) * real(0.5))
-        v2 = e + e * (w * real(0.5))
-        return real(0.0) if x > real(0.0) else real(0.0) if v < real(-2000.0) else v2 / alpha * v2
+        xc = _minimum(x, real(0.0))
+        v = xc / alpha
+        w = xc if v >= real(-2000.0) and v >= real(-64.0) else real(1.0)
+        v2 = w / alpha
+        e = math.exp(v2)
+        v3 = e + e * ((w - _mul_high(v2, alpha) - _mul_low(v2, alpha)) / alpha)
+        v4 = (xc - _mul_high(v, alpha) - _mul_low(v, alpha)) / alpha * real(0.5)
+        e2 = math.exp(v * real(0.5))
+        v5 = e2 + e2 * v4
+        w2 = v5 * (real(1.0) / alpha) * v5 if v < real(-64.0) else v3 / alpha
+        w3 = real(0.0) if x > real(0.0) else real(0.0) if v < real(-2000.0) else w2
+        return x if math.isnan(x) else w3
 
     @cuda.jit(device=True)
     def _second_derivative_half(x, alpha):
-        v = _div_near(x, alpha)
-        v2 = _exp_near(_minimum(v, real(44.0)) * real(0.5))
-        w = real(0.0) if v < real(-2000.0) else _div_near(v2, alpha) * v2
-        return real(0.0) if x > real(0.0) else w
+        xc = _minimum(x, real(0.0))
+        v = _div_near(xc, alpha)
+        w = xc if v >= real(-2000.0) and v >= real(-64.0) else real(1.0)
+        v2 = _div_near(w, alpha)
+        v3 = _exp_near(v2)
+        v4 = v3 * _div_near(w - _mul_high(v2, alpha) - _mul_low(v2, alpha), alpha)
+        v5 = _div_near(xc - _mul_high(v, alpha) - _mul_low(v, alpha), alpha) * real(0.5)
+        v6 = _exp_near(v * real(0.5))
+        v7 = v6 + v6 * v5
+        v8 = v7 * _div_near(real(1.0), alpha) * v7
+        w2 = v8 if v < real(-64.0) else _div_near(v3 + v4, alpha)
+        w3 = real(0.0) if x > real(0.0) else real(0.0) if v < real(-2000.0) else w2
+        return x if math.isnan(x) else w3
 
     @cuda.jit(device=True)
     def _grad_alpha(x, alpha):

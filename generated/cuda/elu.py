@@ -130,23 +130,35 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative(x, alpha):
-        e = math.exp(_minimum(_maximum(x, real(-2000.0)), real(44.0)) * real(0.5))
-        return real(1.0) if x > real(0.0) else e * alpha * e
+        xc = _minimum(x, real(0.0))
+        v = alpha * math.exp(_maximum(_maximum(xc, real(-2000.0)), real(-64.0)))
+        e = math.exp(xc * real(0.5))
+        w = real(0.0) if xc < real(-2000.0) else e * alpha * e if xc < real(-64.0) else v
+        return real(1.0) if x > real(0.0) else w
 
     @cuda.jit(device=True)
     def _derivative_half(x, alpha):
-        v = _exp_near(_minimum(_maximum(x, real(-2000.0)), real(44.0)) * real(0.5))
-        return real(1.0) if x > real(0.0) else v * alpha * v
+        xc = _minimum(x, real(0.0))
+        v = alpha * _exp_near(_maximum(_maximum(xc, real(-2000.0)), real(-64.0)))
+        v2 = _exp_near(xc * real(0.5))
+        w = real(0.0) if xc < real(-2000.0) else v2 * alpha * v2 if xc < real(-64.0) else v
+        return real(1.0) if x > real(0.0) else w
 
     @cuda.jit(device=True)
     def _second_derivative(x, alpha):
-        e = math.exp(_minimum(_maximum(x, real(-2000.0)), real(44.0)) * real(0.5))
-        return real(0.0) if x > real(0.0) else e * alpha * e
+        xc = _minimum(x, real(0.0))
+        v = alpha * math.exp(_maximum(_maximum(xc, real(-2000.0)), real(-64.0)))
+        e = math.exp(xc * real(0.5))
+        w = real(0.0) if xc < real(-2000.0) else e * alpha * e if xc < real(-64.0) else v
+        return real(0.0) if x > real(0.0) else w
 
     @cuda.jit(device=True)
     def _second_derivative_half(x, alpha):
-        v = _exp_near(_minimum(_maximum(x, real(-2000.0)), real(44.0)) * real(0.5))
-        return real(0.0) if x > real(0.0) else v * alpha * v
+        xc = _minimum(x, real(0.0))
+        v = alpha * _exp_near(_maximum(_maximum(xc, real(-2000.0)), real(-64.0)))
+        v2 = _exp_near(xc * real(0.5))
+        w = real(0.0) if xc < real(-2000.0) else v2 * alpha * v2 if xc < real(-64.0) else v
+        return real(0.0) if x > real(0.0) else w
 
     @cuda.jit(device=True)
     def _grad_alpha(x, alpha):

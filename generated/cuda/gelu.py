@@ -267,19 +267,16 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        v = _mul_low(x, x)
-        v2 = _mul_high(x, x)
-        v3 = v2 * real(-0.5)
-        mask = v3 > real(44.0)
-        e = math.exp((real(44.0) if mask else v3) * real(0.5))
-        v4 = e + e * ((real(0.0) if mask else v * real(-0.5)) * real(0.5))
-        v5 = _mul_low(v2, real(-1.4142135381698608)) + v2 * real(-2.420323420895794e-08)
-        v6 = v5 + real(-1.4142135381698608) * v
-        v7 = _mul_high(v2, real(-1.4142135381698608))
-        v8 = v7 + v6
-        v9 = _add_low(v7, v6) + real(4.840646841791588e-08)
-        v10 = v8 + real(2.8284270763397217) + (v9 + _add_low(v8, real(2.8284270763397217)))
-        return real(0.0) if x * x > real(4000.0) else v4 / real(3.544907701811032) * v10 * v4
+        v = _mul_high(x, x) * real(-0.5)
+        v2 = _mul_low(x, x) * real(-0.5)
+        e = math.exp(v)
+        v3 = x * x
+        v4 = (real(1.0) - v3 * real(0.5)) * ((e + e * v2) * real(0.7978845608028654))
+        e2 = math.exp(v * real(0.5))
+        v5 = e2 + e2 * (v2 * real(0.5))
+        v6 = v5 * real(0.3989422804014327) * (v5 * (real(2.0) - v3))
+        w = real(0.0) if x > real(63.25) else v6 if x > real(11.3125) else v4
+        return real(0.0) if x < real(-63.25) else v6 if x < real(-11.3125) else w
 
     @cuda.jit(device=True)
     def _second_derivative_half(x):

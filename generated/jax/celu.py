@@ -281,22 +281,27 @@ def _grad_alpha(x: Array, alpha: Array) -> Array:
 
 @_chain()
 def _second_derivative(x: Array, alpha: Array) -> Array:
-    v = x / alpha
-    mask = v > 44.0
-    w = jnp.where(mask, 0.0, (x - _held(v * alpha) - _mul_low(v, alpha)) / alpha)
-    e = jnp.exp(jnp.where(mask, 44.0, v) * 0.5)
-    v2 = e + e * (w * 0.5)
-    return jnp.where(x > 0.0, 0.0, jnp.where(v < -2000.0, 0.0, v2 / alpha * v2))
+    xc = _minimum(x, 0.0)
+    v = xc / alpha
+    w = jnp.where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
+    v2 = w / alpha
+    e = jnp.exp(v2)
+    v3 = (e + e * ((w - _held(v2 * alpha) - _mul_low(v2, alpha)) / alpha)) / alpha
+    e2 = jnp.exp(v * 0.5)
+    v4 = e2 * ((xc - _held(v * alpha) - _mul_low(v, alpha)) / alpha * 0.5)
+    v5 = e2 + v4
+    w2 = jnp.where(v < -2000.0, 0.0, jnp.where(v < -64.0, v5 * (1.0 / alpha) * v5, v3))
+    return jnp.where(jnp.isnan(x), x, jnp.where(x > 0.0, 0.0, w2))
 
 
 @_chain(_second_derivative)
 def _derivative(x: Array, alpha: Array) -> Array:
-    v = x / alpha
-    mask = v > 44.0
-    w = jnp.where(mask, 0.0, (x - _held(v * alpha) - _mul_low(v, alpha)) / alpha)
-    e = jnp.exp(jnp.where(mask, 44.0, v) * 0.5)
-    v2 = e + e * (w * 0.5)
-    return jnp.where(x > 0.0, 1.0, jnp.where(v < -2000.0, 0.0, v2 * v2))
+    xc = _maximum(x, -1.152921504606847e18)
+    v = _minimum(xc, 0.0)
+    v2 = v / alpha
+    e = jnp.exp(v2)
+    v3 = e + e * ((v - _held(v2 * alpha) - _mul_low(v2, alpha)) / alpha)
+    return jnp.where(xc > 0.0, 1.0, v3)
 
 
 @_chain(_derivative, _grad_alpha)

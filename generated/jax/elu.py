@@ -231,14 +231,20 @@ def _grad_alpha(x: Array, alpha: Array) -> Array:
 
 @_chain()
 def _second_derivative(x: Array, alpha: Array) -> Array:
-    e = jnp.exp(_minimum(_maximum(x, -2000.0), 44.0) * 0.5)
-    return jnp.where(x > 0.0, 0.0, e * alpha * e)
+    xc = _minimum(x, 0.0)
+    e = jnp.exp(xc * 0.5)
+    v = alpha * jnp.exp(_maximum(_maximum(xc, -2000.0), -64.0))
+    w = jnp.where(xc < -2000.0, 0.0, jnp.where(xc < -64.0, e * alpha * e, v))
+    return jnp.where(x > 0.0, 0.0, w)
 
 
 @_chain(_second_derivative)
 def _derivative(x: Array, alpha: Array) -> Array:
-    e = jnp.exp(_minimum(_maximum(x, -2000.0), 44.0) * 0.5)
-    return jnp.where(x > 0.0, 1.0, e * alpha * e)
+    xc = _minimum(x, 0.0)
+    e = jnp.exp(xc * 0.5)
+    v = alpha * jnp.exp(_maximum(_maximum(xc, -2000.0), -64.0))
+    w = jnp.where(xc < -2000.0, 0.0, jnp.where(xc < -64.0, e * alpha * e, v))
+    return jnp.where(x > 0.0, 1.0, w)
 
 
 @_chain(_derivative, _grad_alpha)

@@ -284,19 +284,16 @@ def _add_low(a: ArrayLike, b: ArrayLike) -> Array:
 
 @_chain()
 def _second_derivative(x: Array) -> Array:
-    v = _mul_low(x, x)
-    v2 = _held(x * x)
-    v3 = v2 * -0.5
-    mask = v3 > 44.0
-    e = jnp.exp(jnp.where(mask, 44.0, v3) * 0.5)
-    v4 = e + e * (jnp.where(mask, 0.0, v * -0.5) * 0.5)
-    v5 = _mul_low(v2, -1.4142135381698608) + _held(v2 * -2.420323420895794e-08)
-    v6 = v5 + -1.4142135381698608 * v
-    v7 = _held(v2 * -1.4142135381698608)
-    v8 = v7 + v6
-    v9 = _add_low(v7, v6) + 4.840646841791588e-08 + _add_low(v8, 2.8284270763397217)
-    v10 = v4 / 3.544907701811032 * (v8 + 2.8284270763397217 + v9) * v4
-    return jnp.where(x * x > 4000.0, 0.0, v10)
+    v = _held(x * x) * -0.5
+    v2 = _mul_low(x, x) * -0.5
+    e = jnp.exp(v)
+    v3 = x * x
+    e2 = jnp.exp(v * 0.5)
+    v4 = e2 + e2 * (v2 * 0.5)
+    v5 = v4 * 0.3989422804014327 * (v4 * (2.0 - v3))
+    v6 = (1.0 - _held(v3 * 0.5)) * ((e + e * v2) * 0.7978845608028654)
+    w = jnp.where(x > 63.25, 0.0, jnp.where(x > 11.3125, v5, v6))
+    return jnp.where(x < -63.25, 0.0, jnp.where(x < -11.3125, v5, w))
 
 
 @_chain(_second_derivative)

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -355,14 +356,12 @@ def _forward_narrow_loop(like, n, out, x, alpha):
 
 @_inline
 def _derivative(x, alpha):
-    v = x / alpha
-    mask = v > 44.0
-    v2 = (x - v * alpha - _mul_low(v, alpha)) / alpha
-    e = _exp((44.0 if mask else v) * 0.5)
-    v3 = e + e * ((0.0 if mask else v2) * 0.5)
-    v4 = v3 * v3
-    w = 0.0 if v < -2000.0 else v4
-    return 1.0 if x > 0.0 else w
+    xc = _maximum(x, -1.152921504606847e18)
+    v = _minimum(xc, 0.0)
+    v2 = v / alpha
+    e = _exp(v2)
+    v3 = e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha)
+    return 1.0 if xc > 0.0 else v3
 
 
 @_loop
@@ -374,29 +373,20 @@ def _derivative_loop(like, n, out, x, alpha):
 
 
 @_inline
-def _derivative_narrow(x, alpha):
-    e = _exp(x / alpha)
-    return 1.0 if x > 0.0 else e
-
-
-@_loop
-def _derivative_narrow_loop(like, n, out, x, alpha):
-    x_at = _pointer(x, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _derivative_narrow(float64(x_at[i]), _each(alpha, i))
-
-
-@_inline
 def _second_derivative(x, alpha):
-    v = x / alpha
-    mask = v > 44.0
-    v2 = (x - v * alpha - _mul_low(v, alpha)) / alpha
-    e = _exp((44.0 if mask else v) * 0.5)
-    v3 = e + e * ((0.0 if mask else v2) * 0.5)
-    v4 = v3 / alpha * v3
-    w = 0.0 if v < -2000.0 else v4
-    return 0.0 if x > 0.0 else w
+    xc = _minimum(x, 0.0)
+    v = xc / alpha
+    w = xc if (v >= -2000.0) & (v >= -64.0) else 1.0
+    v2 = w / alpha
+    e = _exp(v2)
+    v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha
+    e2 = _exp(v * 0.5)
+    v4 = e2 + e2 * ((xc - v * alpha - _mul_low(v, alpha)) / alpha * 0.5)
+    v5 = v4 * (1.0 / alpha) * v4
+    w2 = v5 if v < -64.0 else v3
+    w3 = 0.0 if v < -2000.0 else w2
+    w4 = 0.0 if x > 0.0 else w3
+    return x if math.isnan(x) else w4
 
 
 @_loop
@@ -405,23 +395,6 @@ def _second_derivative_loop(like, n, out, x, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative(float64(x_at[i]), _each(alpha, i))
-
-
-@_inline
-def _second_derivative_narrow(x, alpha):
-    v = x / alpha
-    e = _exp(_minimum(v, 44.0) * 0.5)
-    v2 = e / alpha * e
-    w = 0.0 if v < -2000.0 else v2
-    return 0.0 if x > 0.0 else w
-
-
-@_loop
-def _second_derivative_narrow_loop(like, n, out, x, alpha):
-    x_at = _pointer(x, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _second_derivative_narrow(float64(x_at[i]), _each(alpha, i))
 
 
 @_inline
@@ -480,20 +453,6 @@ def _vjp_loop(like, n, out, x, dy, alpha):
 
 
 @_inline
-def _vjp_narrow(x, dy, alpha):
-    return dy * _derivative_narrow(x, alpha)
-
-
-@_loop
-def _vjp_narrow_loop(like, n, out, x, dy, alpha):
-    x_at = _pointer(x, like)
-    dy_at = _pointer(dy, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _vjp_narrow(float64(x_at[i]), float64(dy_at[i]), _each(alpha, i))
-
-
-@_inline
 def _jvp(x, dx, alpha):
     return dx * _derivative(x, alpha)
 
@@ -505,20 +464,6 @@ def _jvp_loop(like, n, out, x, dx, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]), _each(alpha, i))
-
-
-@_inline
-def _jvp_narrow(x, dx, alpha):
-    return dx * _derivative_narrow(x, alpha)
-
-
-@_loop
-def _jvp_narrow_loop(like, n, out, x, dx, alpha):
-    x_at = _pointer(x, like)
-    dx_at = _pointer(dx, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]), _each(alpha, i))
 
 
 @_inline
@@ -554,7 +499,7 @@ def _value_and_derivative_narrow_loop(like, n, out0, out1, x, alpha):
     for i in range(n):
         x_i = float64(x_at[i])
         out0_at[i] = _forward_narrow(x_i, _each(alpha, i))
-        out1_at[i] = _derivative_narrow(x_i, _each(alpha, i))
+        out1_at[i] = _derivative(x_i, _each(alpha, i))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -992,7 +937,7 @@ def _derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative_narrow(float64(kept_at[0 + i]), 1.0)
+        y = _derivative(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1036,7 +981,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative_narrow(float64(kept_at[0 + i]), 1.0)
+        y = _second_derivative(float64(kept_at[0 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1124,7 +1069,7 @@ def _vjp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _vjp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1170,7 +1115,7 @@ def _jvp_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _jvp_narrow(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
+        y = _jvp(float64(kept_at[0 + i]), float64(kept_at[16 + i]), 1.0)
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1275,10 +1220,6 @@ _DEFAULTS = (1.0,)
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW = {
     _forward_loop: _forward_narrow_loop,
-    _derivative_loop: _derivative_narrow_loop,
-    _second_derivative_loop: _second_derivative_narrow_loop,
-    _vjp_loop: _vjp_narrow_loop,
-    _jvp_loop: _jvp_narrow_loop,
     _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 

@@ -316,9 +316,13 @@ def _forward_lean_loop(like, n, out, x, alpha):
 
 @_inline
 def _derivative(x, alpha):
-    e = _exp(_minimum(_maximum(x, -2000.0), 44.0) * 0.5)
+    xc = _minimum(x, 0.0)
+    e = _exp(xc * 0.5)
     v = e * alpha * e
-    return 1.0 if x > 0.0 else v
+    v2 = alpha * _exp(_maximum(_maximum(xc, -2000.0), -64.0))
+    w = v if xc < -64.0 else v2
+    w2 = 0.0 if xc < -2000.0 else w
+    return 1.0 if x > 0.0 else w2
 
 
 @_loop
@@ -345,9 +349,13 @@ def _derivative_narrow_loop(like, n, out, x, alpha):
 
 @_inline
 def _second_derivative(x, alpha):
-    e = _exp(_minimum(_maximum(x, -2000.0), 44.0) * 0.5)
+    xc = _minimum(x, 0.0)
+    e = _exp(xc * 0.5)
     v = e * alpha * e
-    return 0.0 if x > 0.0 else v
+    v2 = alpha * _exp(_maximum(_maximum(xc, -2000.0), -64.0))
+    w = v if xc < -64.0 else v2
+    w2 = 0.0 if xc < -2000.0 else w
+    return 0.0 if x > 0.0 else w2
 
 
 @_loop

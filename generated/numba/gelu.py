@@ -513,20 +513,18 @@ def _derivative_narrow_loop(like, n, out, x):
 
 @_inline
 def _second_derivative(x):
-    v = _mul_low(x, x)
-    v2 = x * x
-    v3 = v2 * -0.5
-    mask = v3 > 44.0
-    v4 = v * -0.5
-    e = _exp((44.0 if mask else v3) * 0.5)
-    v5 = e + e * ((0.0 if mask else v4) * 0.5)
-    v6 = _mul_low(v2, -1.4142135381698608) + v2 * -2.420323420895794e-08
-    v7 = v6 + -1.4142135381698608 * v
-    v8 = v2 * -1.4142135381698608
-    v9 = v8 + v7
-    v10 = _add_low(v8, v7) + 4.840646841791588e-08 + _add_low(v9, 2.8284270763397217)
-    v11 = v5 / 3.544907701811032 * (v9 + 2.8284270763397217 + v10) * v5
-    return 0.0 if x * x > 4000.0 else v11
+    v = x * x * -0.5
+    v2 = _mul_low(x, x) * -0.5
+    e = _exp(v)
+    v3 = x * x
+    e2 = _exp(v * 0.5)
+    v4 = e2 + e2 * (v2 * 0.5)
+    v5 = v4 * 0.3989422804014327 * (v4 * (2.0 - v3))
+    v6 = (1.0 - v3 * 0.5) * ((e + e * v2) * 0.7978845608028654)
+    w = v5 if x > 11.3125 else v6
+    w2 = 0.0 if x > 63.25 else w
+    w3 = v5 if x < -11.3125 else w2
+    return 0.0 if x < -63.25 else w3
 
 
 @_loop

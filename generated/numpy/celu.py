@@ -105,31 +105,24 @@ def _forward_narrow(x: Array, alpha: Any) -> Array:
 
 
 def _derivative(x: Array, alpha: Any) -> Array:
-    v = x / alpha
-    mask = v > 44.0
-    v2 = _where(mask, 0.0, (x - v * alpha - _mul_low(v, alpha)) / alpha) * 0.5
-    e = np.exp(_where(mask, 44.0, v) * 0.5)
-    v3 = e + e * v2
-    return _where(x > 0.0, 1.0, _where(v < -2000.0, 0.0, v3 * v3))
-
-
-def _derivative_narrow(x: Array, alpha: Any) -> Array:
-    return _where(x > 0.0, 1.0, np.exp(x / alpha))
+    xc = np.maximum(x, -1.152921504606847e18)
+    v = np.minimum(xc, 0.0)
+    v2 = v / alpha
+    e = np.exp(v2)
+    return _where(xc > 0.0, 1.0, e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha))
 
 
 def _second_derivative(x: Array, alpha: Any) -> Array:
-    v = x / alpha
-    mask = v > 44.0
-    v2 = _where(mask, 0.0, (x - v * alpha - _mul_low(v, alpha)) / alpha) * 0.5
-    e = np.exp(_where(mask, 44.0, v) * 0.5)
-    v3 = e + e * v2
-    return _where(x > 0.0, 0.0, _where(v < -2000.0, 0.0, v3 / alpha * v3))
-
-
-def _second_derivative_narrow(x: Array, alpha: Any) -> Array:
-    v = x / alpha
-    e = np.exp(np.minimum(v, 44.0) * 0.5)
-    return _where(x > 0.0, 0.0, _where(v < -2000.0, 0.0, e / alpha * e))
+    xc = np.minimum(x, 0.0)
+    v = xc / alpha
+    w = _where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
+    v2 = w / alpha
+    e = np.exp(v2)
+    v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha
+    e2 = np.exp(v * 0.5)
+    v4 = e2 + e2 * ((xc - v * alpha - _mul_low(v, alpha)) / alpha * 0.5)
+    w2 = _where(v < -2000.0, 0.0, _where(v < -64.0, v4 * (1.0 / alpha) * v4, v3))
+    return _where(np.isnan(x), x, _where(x > 0.0, 0.0, w2))
 
 
 def _grad_alpha(x: Array, alpha: Any) -> Array:
@@ -156,16 +149,8 @@ def _vjp(x: Array, dy: Array, alpha: Any) -> Array:
     return dy * _derivative(x, alpha)
 
 
-def _vjp_narrow(x: Array, dy: Array, alpha: Any) -> Array:
-    return dy * _derivative_narrow(x, alpha)
-
-
 def _jvp(x: Array, dx: Array, alpha: Any) -> Array:
     return dx * _derivative(x, alpha)
-
-
-def _jvp_narrow(x: Array, dx: Array, alpha: Any) -> Array:
-    return dx * _derivative_narrow(x, alpha)
 
 
 def _vjp_alpha(x: Array, dy: Array, alpha: Any) -> Array:
@@ -223,10 +208,6 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
 #: What computes what is rounded to float32, where that is cheaper.
 _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
     _forward: _forward_narrow,
-    _derivative: _derivative_narrow,
-    _second_derivative: _second_derivative_narrow,
-    _vjp: _vjp_narrow,
-    _jvp: _jvp_narrow,
 }
 _BLOCK = 1 << 13
 

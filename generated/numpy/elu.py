@@ -94,8 +94,11 @@ def _forward_lean(x: Array, alpha: Any) -> Array:
 
 
 def _derivative(x: Array, alpha: Any) -> Array:
-    e = np.exp(np.minimum(np.maximum(x, -2000.0), 44.0) * 0.5)
-    return _where(x > 0.0, 1.0, e * alpha * e)
+    xc = np.minimum(x, 0.0)
+    e = np.exp(xc * 0.5)
+    v = alpha * np.exp(np.maximum(np.maximum(xc, -2000.0), -64.0))
+    w = _where(xc < -2000.0, 0.0, _where(xc < -64.0, e * alpha * e, v))
+    return _where(x > 0.0, 1.0, w)
 
 
 def _derivative_narrow(x: Array, alpha: Any) -> Array:
@@ -103,8 +106,11 @@ def _derivative_narrow(x: Array, alpha: Any) -> Array:
 
 
 def _second_derivative(x: Array, alpha: Any) -> Array:
-    e = np.exp(np.minimum(np.maximum(x, -2000.0), 44.0) * 0.5)
-    return _where(x > 0.0, 0.0, e * alpha * e)
+    xc = np.minimum(x, 0.0)
+    e = np.exp(xc * 0.5)
+    v = alpha * np.exp(np.maximum(np.maximum(xc, -2000.0), -64.0))
+    w = _where(xc < -2000.0, 0.0, _where(xc < -64.0, e * alpha * e, v))
+    return _where(x > 0.0, 0.0, w)
 
 
 def _second_derivative_narrow(x: Array, alpha: Any) -> Array:

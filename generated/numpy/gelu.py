@@ -180,19 +180,15 @@ def _derivative_narrow(x: Array) -> Array:
 
 
 def _second_derivative(x: Array) -> Array:
-    v = _mul_low(x, x)
-    v2 = x * x
-    v3 = v2 * -0.5
-    mask = v3 > 44.0
-    e = np.exp(_where(mask, 44.0, v3) * 0.5)
-    v4 = e + e * (_where(mask, 0.0, v * -0.5) * 0.5)
-    v5 = _mul_low(v2, -1.4142135381698608) + v2 * -2.420323420895794e-08
-    v6 = v5 + -1.4142135381698608 * v
-    v7 = v2 * -1.4142135381698608
-    v8 = v7 + v6
-    v9 = _add_low(v7, v6) + 4.840646841791588e-08 + _add_low(v8, 2.8284270763397217)
-    v10 = v4 / 3.544907701811032 * (v8 + 2.8284270763397217 + v9) * v4
-    return _where(x * x > 4000.0, 0.0, v10)
+    v = x * x * -0.5
+    v2 = _mul_low(x, x) * -0.5
+    e = np.exp(v)
+    v3 = x * x
+    e2 = np.exp(v * 0.5)
+    v4 = e2 + e2 * (v2 * 0.5)
+    v5 = v4 * 0.3989422804014327 * (v4 * (2.0 - v3))
+    w = _where(x > 11.3125, v5, (1.0 - v3 * 0.5) * ((e + e * v2) * 0.7978845608028654))
+    return _where(x < -63.25, 0.0, _where(x < -11.3125, v5, _where(x > 63.25, 0.0, w)))
 
 
 def _second_derivative_narrow(x: Array) -> Array:

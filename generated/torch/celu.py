@@ -156,21 +156,24 @@ def _forward(x: Tensor, alpha: Value) -> Tensor:
 
 
 def _derivative(x: Tensor, alpha: Value) -> Tensor:
-    v = x / alpha
-    mask = v > 44.0
-    w = torch.where(mask, 0.0, (x - v * alpha - _mul_low(v, alpha)) / alpha)
-    e = torch.exp(torch.where(mask, 44.0, v) * 0.5)
-    v2 = e + e * (w * 0.5)
-    return torch.where(x > 0.0, 1.0, torch.where(v < -2000.0, 0.0, v2 * v2))
+    xc = torch.clamp(x, min=-1.152921504606847e18)
+    v = torch.clamp(xc, max=0.0)
+    v2 = v / alpha
+    e = torch.exp(v2)
+    return torch.where(xc > 0.0, 1.0, e + e * ((v - v2 * alpha - _mul_low(v2, alpha)) / alpha))
 
 
 def _second_derivative(x: Tensor, alpha: Value) -> Tensor:
-    v = x / alpha
-    mask = v > 44.0
-    w = torch.where(mask, 0.0, (x - v * alpha - _mul_low(v, alpha)) / alpha)
-    e = torch.exp(torch.where(mask, 44.0, v) * 0.5)
-    v2 = e + e * (w * 0.5)
-    return torch.where(x > 0.0, 0.0, torch.where(v < -2000.0, 0.0, v2 / alpha * v2))
+    xc = torch.clamp(x, max=0.0)
+    v = xc / alpha
+    w = torch.where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
+    v2 = w / alpha
+    e = torch.exp(v2)
+    v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha
+    e2 = torch.exp(v * 0.5)
+    v4 = e2 + e2 * ((xc - v * alpha - _mul_low(v, alpha)) / alpha * 0.5)
+    w2 = torch.where(v < -2000.0, 0.0, torch.where(v < -64.0, v4 * (1.0 / alpha) * v4, v3))
+    return torch.where(torch.isnan(x), x, torch.where(x > 0.0, 0.0, w2))
 
 
 def _grad_alpha(x: Tensor, alpha: Value) -> Tensor:
@@ -413,9 +416,17 @@ def _run(name: str, args: Sequence[Any]) -> Tensor:
     y = _leaf(name, args) if _is_plain() and not _tracked(args) else None
     if y is None:
         wide = [_wide(a) for a in args]
+        wide = [_tensor(a, wide[0]) for a in wide]
         y = _KERNELS[name](*wide)
     y = _narrow(y, args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
+
+
+def _tensor(value: Any, like: Tensor) -> Tensor:
+    """A parameter of which a function is taken."""
+    if isinstance(value, Tensor):
+        return value
+    return torch.full((), value, dtype=like.dtype, device=like.device)
 
 
 def _call(name: str, *args: Any) -> Tensor:
@@ -472,6 +483,7 @@ def _differentiable(name: str, args: Sequence[Any]) -> Tensor:
     near = [held[i].abs() <= 1e9 for i in arrays]
     inside = near[0]
     given = [torch.where(inside, a, 0.5) if i in arrays else a for i, a in enumerate(wide)]
+    given = [_tensor(a, wide[0]) for a in given]
     twin = _SMOOTH[name](*given)
     y = _run(name, held) + torch.where(torch.isfinite(twin), twin - twin.detach(), 0.0)
     for a, at, partial in zip(wide, held, _PARTIALS.get(name, ())):

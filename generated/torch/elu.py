@@ -121,13 +121,19 @@ def _forward(x: Tensor, alpha: Value) -> Tensor:
 
 
 def _derivative(x: Tensor, alpha: Value) -> Tensor:
-    e = torch.exp(torch.clamp(torch.clamp(x, min=-2000.0), max=44.0) * 0.5)
-    return torch.where(x > 0.0, 1.0, e * alpha * e)
+    xc = torch.clamp(x, max=0.0)
+    v = alpha * torch.exp(torch.clamp(torch.clamp(xc, min=-2000.0), min=-64.0))
+    e = torch.exp(xc * 0.5)
+    w = torch.where(xc < -2000.0, 0.0, torch.where(xc < -64.0, e * alpha * e, v))
+    return torch.where(x > 0.0, 1.0, w)
 
 
 def _second_derivative(x: Tensor, alpha: Value) -> Tensor:
-    e = torch.exp(torch.clamp(torch.clamp(x, min=-2000.0), max=44.0) * 0.5)
-    return torch.where(x > 0.0, 0.0, e * alpha * e)
+    xc = torch.clamp(x, max=0.0)
+    v = alpha * torch.exp(torch.clamp(torch.clamp(xc, min=-2000.0), min=-64.0))
+    e = torch.exp(xc * 0.5)
+    w = torch.where(xc < -2000.0, 0.0, torch.where(xc < -64.0, e * alpha * e, v))
+    return torch.where(x > 0.0, 0.0, w)
 
 
 def _grad_alpha(x: Tensor, alpha: Value) -> Tensor:
