@@ -57,25 +57,11 @@ def _function(name: str, arity: int = 1, positive: bool | None = None) -> type[A
     return type(name, (AtomFunction,), {"nargs": arity, "is_positive": positive})
 
 
-(
-    sigmoid,
-    softplus,
-    erfc,
-    erfcx,
-    gauss,
-    sech,
-    sech2,
-    hypot1,
-    expasinh,
-    acot,
-    decay,
-    square,
-    halves,
-) = (
+sigmoid, softplus, erfc, erfcx, gauss, sech, sech2, hypot1, expasinh, acot, decay = (
     _function(name, positive=True)
     for name in (
         *("sigmoid", "softplus", "erfc", "erfcx", "gauss", "sech", "sech2", "hypot1", "expasinh"),
-        *("acot", "decay", "square", "halves"),
+        *("acot", "decay"),
     )
 )
 expm1, log1p, logcosh = map(_function, ("expm1", "log1p", "logcosh"))
@@ -196,9 +182,6 @@ ATOMS: tuple[Atom, ...] = (
     ),
     # exp(u) as a factor of what becomes subnormal: see lower.py.
     Atom(decay, exp(u), decay(u), exp(u), (_zero, None), 16),
-    # The square of exp(u/2), and the factor of a product that is multiplied in as two of these.
-    Atom(square, exp(u), square(u), exp(u), (_zero, None), 16),
-    Atom(halves, exp(u), halves(u), exp(u), (_zero, None), 16),
     Atom(
         gauss,
         exp(-(u**2)),

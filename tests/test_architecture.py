@@ -14,18 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 #: From the bottom up: a module imports only from lines above its own.
 LAYERS = """
 errors limits cache
-lang names project near
+lang names project
 calculus
 spec atoms
 rewrite
 rules program
 doubleword growth
-decays
 lower minimax
 oracle
 accuracy
-model guards tails reference contract devices
-exponentials
+model guards tails reference contract
 variants
 asymptotics patches registry zones
 flushing
@@ -45,7 +43,6 @@ smoothness inverse moments ends
 facts
 outputs twins peers chains
 autograd dropin tabling
-headers
 files formula scaffold
 kernel
 compiler
@@ -72,7 +69,7 @@ worst_cases sweep
 overhead memory exhaustive speed
 starting
 peer_errors checks cuda_check
-cuda_static cuda_speed
+cuda_static
 report
 matrix.check
 matrix.run

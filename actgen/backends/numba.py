@@ -75,5 +75,4 @@ BACKEND = Backend(
     eager=True,
     tables=True,
     variants=("narrow",),
-    double=True,
 )

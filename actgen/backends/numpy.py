@@ -83,5 +83,4 @@ BACKEND = Backend(
     default=literal,
     leans=True,
     variants=("narrow",),
-    double=True,
 )
