@@ -22,10 +22,12 @@ Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as M
 
 
 class _Group(TyperGroup):
-    """`actgen bench [NAME …]` is `actgen bench speed [NAME …]`."""
+    """`actgen bench [NAME …]` is `actgen bench speed [NAME …]`; --cuda, --static: commands too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As given, where it names a command or asks for help."""
+        if args and args[0] in ("--cuda", "--static"):
+            args = [args[0].removeprefix("--"), *args[1:]]
         if not args or (args[0] not in self.commands and args[0] != "--help"):
             args = ["speed", *args]
         return super().parse_args(ctx, args)
@@ -206,7 +208,7 @@ def static(
     dtype: Annotated[
         list[str] | None, typer.Option(help="float32, float16 or bfloat16; all three.")
     ] = None,
-    gpu: Annotated[str, typer.Option(help="A100, H100 or H200.")] = "H200",
+    gpu: Annotated[str, typer.Option(help="A100, H100, H200 or B200.")] = "H200",
     save: Annotated[
         Path | None, typer.Option(help="Write the figures (JSON).", dir_okay=False)
     ] = None,
@@ -216,13 +218,15 @@ def static(
     from . import cuda_static, registry, sass
     from .gpus import GPUS
 
+    dtypes = _some("dtype", dtype, cuda_static.DTYPES)
+
     if not sass.installed():
         errors.print("actgen\\[cuda] is not installed: pip install 'actgen[cuda]'")
         raise typer.Exit(2)
     if gpu not in GPUS:
         raise typer.BadParameter(f"no GPU {gpu!r}; there are: {', '.join(GPUS)}")
     chosen = GPUS[gpu]
-    found = list(cuda_static.rows(names or registry.names(), dtype or cuda_static.DTYPES, chosen))
+    found = list(cuda_static.rows(names or registry.names(), dtypes, chosen))
     if save is not None:
         cuda_static.save(save, found)
     columns = ["activation", "", "dtype", "instructions", "special", "registers", "of a copy"]
@@ -238,9 +242,98 @@ def static(
         ]
         for row in found
     ]
-    _print(STATIC.replace("the GPU", f"an {gpu}", 1), columns, table, markdown)
+    _print(STATIC.replace("the GPU", f"the {gpu}", 1), columns, table, markdown)
     good = sum(row.fraction(chosen) >= 0.95 for row in found)
     console.print(f"{good} of {len(found)} kernels at 0.95 of a copy or above", highlight=False)
+
+
+CUDA = """CUDA kernels on a GPU
+
+`actgen bench cuda --save bench/results/GPU.json` checks every value first, then measures this: f
+and its product with dy, the results allocated, each beside a copy, torch eager and torch.compile on
+one stream in turn. `of a copy` compares bytes a second; a ratio above 1 says that ours was faster.
+"""
+
+
+@app.command()
+def cuda(
+    names: Names = None,
+    function: Annotated[list[str] | None, typer.Option(help="forward or vjp; both.")] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="float32, float16 or bfloat16; all three.")
+    ] = None,
+    n: Annotated[list[int] | None, typer.Option(help="Numbers: 2^12 to 2^28.")] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="copy, torch or torch.compile; all three.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option(help="Check all values first; nothing is timed if one is wrong.")
+    ] = True,
+    save: Annotated[
+        Path | None, typer.Option(help="Write what was found (JSON).", dir_okay=False)
+    ] = None,
+    markdown: Markdown = False,
+) -> None:
+    """CUDA kernels on a GPU: every value checked, then timed beside a copy and torch."""
+    from . import cuda_speed, devices, registry
+
+    if not devices.device_present():
+        errors.print(
+            "there is no CUDA device here: run this on a machine with one; "
+            "`actgen bench static` counts machine code without"
+        )
+        raise typer.Exit(2)
+    wanted, dtypes = names or registry.names(), _some("dtype", dtype, cuda_speed.DTYPES)
+    functions = _some("function", function, cuda_speed.FUNCTIONS)
+    others = _some("contender", against, cuda_speed.OTHERS)
+    checked = _checked_on_gpu(wanted, dtypes) if check else []
+    timings = []
+    for timing in cuda_speed.timed(
+        wanted,
+        functions,
+        dtypes,
+        n or cuda_speed.SIZES,
+        others,
+        note=lambda text: errors.print(escape(text)),
+    ):
+        timings.append(timing)
+        if save is not None:  # what was measured is kept, whatever comes after
+            cuda_speed.save(save, cuda_speed.machine(), checked, timings)
+    columns = ["activation", "", "dtype", "n", "of a copy", "torch", "torch.compile", "short"]
+    rows = []
+    for t in timings:
+        ratios = (t.of_copy, t.ratio("torch"), t.ratio("torch.compile"))
+        shown = ["–" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+        rows.append([t.activation, t.function, t.dtype, f"{t.n:,}", *shown, ", ".join(t.short)])
+    _print(CUDA, columns, rows, markdown)
+
+
+def _some(what: str, given: Sequence[str] | None, known: Sequence[str]) -> Sequence[str]:
+    """What was asked for, or all there is; BadParameter for what there is not."""
+    for one in given or ():
+        if one not in known:
+            raise typer.BadParameter(f"no {what} {one!r}; there are: {', '.join(known)}")
+    return given or known
+
+
+def _checked_on_gpu(names: Sequence[str], dtypes: Sequence[str]) -> list[Any]:
+    """Every value of the 16-bit formats, where float32 is hard, and numbers all over; or Exit."""
+    from . import contract, cuda_speed, report
+
+    found = report.verify_all(names, ["cuda"], dtypes)
+    for result in found.results.values():
+        for problem in result.problems:
+            errors.print(escape(problem))
+        for m in result.measurements:
+            if not contract.holds(m):
+                errors.print(escape(f"over the contract: {m}"))
+    dense = list(cuda_speed.dense(names))
+    wrong = [d for d in dense if not d.mixed_ulp <= contract.MIXED.most or d.non_finite]
+    for d in wrong:
+        errors.print(escape(f"over the contract: {d}"))
+    if wrong or not found.ok:
+        raise typer.Exit(1)
+    return dense
 
 
 def _print(

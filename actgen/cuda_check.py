@@ -7,8 +7,6 @@ Run as a program, because the simulator must be chosen before Numba is imported:
 
 from __future__ import annotations
 
-import ctypes.util
-import importlib.util
 import json
 import math
 import os
@@ -47,22 +45,6 @@ COMPILED = "ACTGEN_COMPILED"
 def hand_over(compiled: Compiled, folder: Path) -> None:
     """Leave a compiled activation for the checks that run with `root=folder`."""
     (folder / COMPILED).write_bytes(pickle.dumps(compiled))
-
-
-def installed() -> bool:
-    """Whether Numba-CUDA can be imported."""
-    return all(importlib.util.find_spec(p) is not None for p in ("numba", "numba_cuda"))
-
-
-def device_present() -> bool:
-    """Whether a CUDA device can be used here."""
-    if not installed():
-        return False
-    if not (ctypes.util.find_library("cuda") or ctypes.util.find_library("nvcuda")):
-        return False  # no driver: no need to start Numba to learn it
-    code = "from numba import cuda; print(cuda.is_available())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    return done.stdout.strip() == "True"
 
 
 def in_subprocess(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import backends, checks, contract, cuda_check, worst_cases
+from . import backends, checks, contract, cuda_check, devices, worst_cases
 from .accuracy import FORMATS, Measurement
 from .build import ACCURACY, folder, own_names
 from .peers import LIBRARIES
@@ -122,17 +122,18 @@ def cuda_modes(targets: Sequence[str], skipped: list[str]) -> list[tuple[str, bo
     """(mode, in the simulator) of each CUDA check that can run here; adds to `skipped` why not."""
     if "cuda" not in targets:
         return []
-    if not cuda_check.installed():
+    if not devices.installed():
         skipped.append(
             "cuda kernels: numba-cuda is not installed (pip install 'actgen[cuda]'); "
             "programs measured on the CPU"
         )
         return []
-    if cuda_check.device_present():
+    if devices.device_present():
         return [("ptx", False), ("run", False)]
     skipped.append(
         "cuda on a device: no GPU here; programs measured in each format on the CPU, kernels run "
-        "in the simulator and compiled for sm_80 and sm_90"
+        "in the simulator and compiled for "
+        + ", ".join(f"sm_{major}{minor}" for major, minor in cuda_check.ARCHITECTURES)
     )
     return [("ptx", False), ("run", True)]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import backends, model, peers
+from . import backends, devices, model, peers
 from .accuracy import Format
 from .compiled import Compiled, Function
 from .compiler import compile
@@ -84,10 +84,12 @@ RUNNERS: dict[str, Callable[[Kernel], Runner]] = {
     "torch": _run_torch,
     "jax": _run_jax,
 }
+#: Of those that run on a device, where there is one.
+ON_DEVICE: dict[str, Callable[[Kernel], Runner]] = {"cuda": _run_numpy}
 
 
 def runner(compiled: Compiled, backend: str) -> Runner:
     """How to run one function on a backend: arrays of the format in, float64 out."""
-    if backend == "cuda":
+    if backend in ON_DEVICE and not devices.device_present():
         return run_model
-    return RUNNERS[backend](compile(compiled.activation, backend))
+    return {**RUNNERS, **ON_DEVICE}[backend](compile(compiled.activation, backend))

@@ -26,6 +26,7 @@ from . import calculus, registry
 from .accuracy import FORMATS
 from .compiler import compile
 from .peers import LIBRARIES
+from .project import write_atomic
 from .spec import Activation
 
 FUNCTIONS = ("forward", "derivative", "vjp")
@@ -173,11 +174,8 @@ def save(path: Path, timings: Sequence[Timing]) -> list[Timing]:
     rows = [
         {"case": asdict(t.case), "threads": t.threads, "seconds": t.seconds} for t in kept.values()
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(row) for row in rows)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(f'{{"machine": {json.dumps(machine())}, "timings": [\n{lines}\n]}}\n')
-    scratch.replace(path)
+    write_atomic(path, f'{{"machine": {json.dumps(machine())}, "timings": [\n{lines}\n]}}\n')
     return list(kept.values())
 
 
@@ -262,8 +260,17 @@ def _torch(
     torch.set_grad_enabled(False)  # as in a backward pass that is not differentiated
     kind = getattr(torch, case.dtype)
     tensors = [torch.from_numpy(a.astype(np.float64)).to(kind) for a in arrays]
+    return torch_call(act, case.function, tensors, compiled)
+
+
+def torch_call(
+    act: Activation, function: str, tensors: Sequence[Any], compiled: bool
+) -> Callable[[], Any]:
+    """torch's own function, or its product with the last tensor, as a call without arguments."""
+    import torch
+
     f = torch_function(act, torch)
-    if case.function == "forward":
+    if function == "forward":
         call = torch.compile(f, fullgraph=True, dynamic=False) if compiled else f
         return lambda: call(*tensors[:-1])
     if compiled:

@@ -1,8 +1,7 @@
 """What a kernel computes against the truth: the measuring half of verification.
 
-The generated code itself is run for NumPy and PyTorch. For CUDA, which a machine may lack, the
-kernel's program is evaluated in the format on the CPU; `cuda_check` runs the kernels themselves,
-in the simulator or on a device.
+The generated code itself is run, on CUDA where there is a device. Where there is none, the kernel's
+program is evaluated in the format on the CPU, and `cuda_check` runs the kernels in the simulator.
 
 Every value of a 16-bit format is measured (of each input in turn, for gated functions); of the
 wider ones the zones that `zones` finds. `contract` says how far off a result may be.

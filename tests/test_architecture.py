@@ -23,7 +23,7 @@ doubleword growth
 lower minimax
 oracle
 accuracy
-model guards tails reference contract
+model guards tails reference contract devices
 variants
 asymptotics patches registry zones
 flushing
@@ -69,7 +69,7 @@ worst_cases sweep
 overhead memory exhaustive speed
 starting
 peer_errors checks cuda_check
-cuda_static
+cuda_static cuda_speed
 report
 matrix.check
 matrix.run

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import actgen
-from actgen import cuda_check, cuda_static, model, report, sass
+from actgen import cuda_check, cuda_static, devices, model, report, sass
 from actgen.accuracy import FORMATS
 from actgen.compiler import compile_activation
 from actgen.gpus import GPUS
 from actgen.program import interpret
 from actgen.registry import load, names
 
-pytestmark = pytest.mark.skipif(not cuda_check.installed(), reason="numba-cuda is not installed")
+pytestmark = pytest.mark.skipif(not devices.installed(), reason="numba-cuda is not installed")
 
 #: A subprocess each, so that Numba's start is paid a few times and not for every activation.
 GROUPS = [names()[i::6] for i in range(6)]
@@ -23,7 +23,7 @@ GROUPS = [names()[i::6] for i in range(6)]
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda g: f"{g[0]} and {len(g) - 1} more")
 def test_kernels_run_in_the_simulator(group: list[str]) -> None:
-    found = cuda_check.in_subprocess("run", group, simulate=not cuda_check.device_present())
+    found = cuda_check.in_subprocess("run", group, simulate=not devices.device_present())
     assert found == {name: [] for name in group}
 
 
@@ -59,7 +59,7 @@ def test_the_checks_can_fail(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_skipped_is_said() -> None:
     skipped: list[str] = []
     report.cuda_modes(["cuda"], skipped)
-    assert cuda_check.device_present() or "no GPU here" in skipped[0]
+    assert devices.device_present() or "no GPU here" in skipped[0]
 
 
 def test_source_needs_no_device() -> None:
