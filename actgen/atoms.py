@@ -57,11 +57,25 @@ def _function(name: str, arity: int = 1, positive: bool | None = None) -> type[A
     return type(name, (AtomFunction,), {"nargs": arity, "is_positive": positive})
 
 
-sigmoid, softplus, erfc, erfcx, gauss, sech, sech2, hypot1, expasinh, acot, decay = (
+(
+    sigmoid,
+    softplus,
+    erfc,
+    erfcx,
+    gauss,
+    sech,
+    sech2,
+    hypot1,
+    expasinh,
+    acot,
+    decay,
+    square,
+    halves,
+) = (
     _function(name, positive=True)
     for name in (
         *("sigmoid", "softplus", "erfc", "erfcx", "gauss", "sech", "sech2", "hypot1", "expasinh"),
-        *("acot", "decay"),
+        *("acot", "decay", "square", "halves"),
     )
 )
 expm1, log1p, logcosh = map(_function, ("expm1", "log1p", "logcosh"))
@@ -182,6 +196,9 @@ ATOMS: tuple[Atom, ...] = (
     ),
     # exp(u) as a factor of what becomes subnormal: see lower.py.
     Atom(decay, exp(u), decay(u), exp(u), (_zero, None), 16),
+    # The square of exp(u/2), and the factor of a product that is multiplied in as two of these.
+    Atom(square, exp(u), square(u), exp(u), (_zero, None), 16),
+    Atom(halves, exp(u), halves(u), exp(u), (_zero, None), 16),
     Atom(
         gauss,
         exp(-(u**2)),

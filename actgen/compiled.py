@@ -21,8 +21,8 @@ class Function:
     `truth` is the expression derived from the formula as written, `expr` the lifted one;
     `choice` tells how the program was chosen (None for row functions, which have one form);
     `lean` computes on which side of a tie results near 0 lie (None where there are no ties);
-    `narrow` computes in float64 what is rounded to float32, `half` in float32 what is rounded to
-    16 bits (None where nothing is cheaper).
+    `double` is right in float64, `narrow` computes in float64 what is rounded to float32, `half` in
+    float32 what is rounded to 16 bits (None where nothing is cheaper than `program`).
     """
 
     name: str
@@ -33,6 +33,7 @@ class Function:
     lean: Program | None = None
     narrow: Program | None = None
     half: Program | None = None
+    double: Program | None = None
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ def _compile(act: Activation) -> Compiled:
                 lean,
                 None if choice.narrow is None else choice.narrow.program,
                 None if choice.half is None else choice.half.program,
+                None if choice.double is None else choice.double.program,
             )
     return Compiled(act, functions)
 

@@ -17,7 +17,7 @@ import sympy
 from sympy import Expr
 from sympy.printing.str import StrPrinter
 
-from . import model
+from . import model, near
 from .atoms import AtomFunction
 from .backends import CALL, UNARY, Backend, Op
 from .errors import InternalError
@@ -301,6 +301,7 @@ def _environment() -> jinja2.Environment:
         autoescape=False,  # Python source, not HTML
     )
     environment.filters["block"] = _indented
+    environment.globals["near"] = near
     return environment
 
 

@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import sympy
-
 from . import autograd, chains, emit, launches, model, modules, outputs, tabling
-from .atoms import offset, shifted
 from .backends import Backend
 from .compiled import Compiled, Function
-from .contract import promise
-from .emit import text, wrap
+from .headers import header, label_of
 from .program import Program
-from .row_kernels import loops, near, scratch, stages
-from .spec import Activation, Parameter
-
-FINITE = "no NaN or infinity where the true value is finite, the limit at ±inf, NaN for NaN."
-FLUSHES = (
-    "Where the device takes subnormal numbers for zeros, as XLA does on a CPU: but for numbers "
-    "below 4 times the least normal one, which may count as zeros."
-)
-
-_PRIME = {"forward": "f", "derivative": "f'", "second_derivative": "f''"}
+from .row_kernels import held, loops, near, scratch, stages
+from .spec import Activation
 
 _DOCS = {
     "": "f, the activation itself.",
@@ -46,94 +34,9 @@ def source_text(compiled: Compiled, backend: Backend, spec_file: str) -> str:
     """The text of the generated file."""
     act = compiled.activation
     kind = "rows" if act.is_row else "elementwise"
-    slots = _header(compiled, backend, spec_file)
+    slots = header(compiled, backend, spec_file)
     slots |= _row_slots(compiled, backend) if act.is_row else _slots(compiled, backend)
     return emit.render(f"{backend.name}/{kind}.py.jinja", slots)
-
-
-# Header.
-
-
-def _header(compiled: Compiled, backend: Backend, spec_file: str) -> dict[str, Any]:
-    act = compiled.activation
-    arguments = ", ".join(map(str, act.inputs))
-    lines: list[str] = []
-    for f in compiled.functions.values():
-        if f.name in ("vjp", "jvp"):
-            label, shown = f"{f.name}(x, {'dy' if f.name == 'vjp' else 'dx'}) =", f.expr
-        else:
-            shown = act.formula if f.name == "forward" else f.expr
-            label = f"{_label(f.name, act)}({arguments}) ="
-        lines += wrap(label, text(_plain(shown)))
-    lines += emit.legend(_plain(f.expr) for f in compiled.functions.values())
-    for p in act.parameters:
-        lines += wrap(f"{p.name}:", _parameter(p))
-    for kink in act.kinks():
-        lines += wrap(
-            f"Kink at {text(kink.at)}:",
-            f"f is {text(kink.left)} | {text(kink.right)}, f' is {text(kink.left_derivative)} | "
-            f"{text(kink.right_derivative)} on the left | right.",
-        )
-    for name, convention in act.conventions.items():
-        lines += wrap(f"{name}:", f"{convention}.")
-    if act.source:
-        lines.append(f"Source: {act.source}.")
-    return {
-        "title": f"{act.name}: {act.note or 'an activation function with its derivatives'}.",
-        "formulas": lines,
-        "spec_file": spec_file,
-        "command": f"actgen build {act.name} --backend {backend.name}",
-        "contract": _contract(compiled, backend),
-        "name": act.name,
-        "usage": "\n".join(
-            part.strip() for part in wrap("", backend.row_usage if act.is_row else backend.usage)
-        ),
-    }
-
-
-def _contract(compiled: Compiled, backend: Backend) -> list[str]:
-    """The contract, and which functions were found not to hold it."""
-    broken = [f.name for f in compiled.functions.values() if f.choice and not f.choice.held]
-    words = f"{promise(backend.name, compiled.activation.is_row)}; {FINITE}"
-    words += f" {FLUSHES}" if backend.flushes else ""
-    return wrap("Contract:", f"NOT HELD by {', '.join(broken)}; {words}" if broken else words)
-
-
-def _plain(expr: sympy.Expr) -> sympy.Expr:
-    """Without what the compiler put in: shifted(u, v) and offset(u, v) are u − v."""
-    return expr.replace(lambda e: isinstance(e, (shifted, offset)), lambda e: e.args[0] - e.args[1])
-
-
-def _label(name: str, act: Activation) -> str:
-    if name in _PRIME:
-        return _PRIME[name]
-    kind, _, wrt = name.rpartition("_")
-    if kind == "grad":
-        return f"df/d{wrt}"
-    if kind.startswith("grad_") or name.startswith("grad_"):
-        return f"df/d{name.removeprefix('grad_')}"
-    if kind == "derivative":
-        return f"df/d{wrt}"
-    return f"d2f/{''.join('d' + c for c in wrt)}"
-
-
-def _parameter(p: Parameter) -> str:
-    if p.random is not None:
-        low, high = sympy.nsimplify(p.random.low), sympy.nsimplify(p.random.high)
-        return f"drawn from [{low}, {high}] for each element in training, their mean in evaluation."
-    domain = {
-        (True, True): "any real",
-        (False, True): f"at least {p.low}",
-        (True, False): f"at most {p.high}",
-        (False, False): f"in [{p.low}, {p.high}]",
-    }[p.low is None, p.high is None]
-    kind = "learned, one a channel; " if p.per_channel else "learned; " if p.learned else ""
-    return f"{kind}{domain}, default {_default(p)}."
-
-
-def _default(p: Parameter) -> str:
-    value = model.constant(p.value)
-    return f"{value!r}"
 
 
 # Elementwise and gated functions.
@@ -151,7 +54,8 @@ def _kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]]
 def _programs(compiled: Compiled, backend: Backend) -> Iterator[tuple[str, Function, Program]]:
     """Every program that a file carries: the kernel's name, and the function that it is of."""
     for f in compiled.functions.values():
-        yield f"_{f.name}", f, f.program
+        own = f.double if backend.double else None
+        yield f"_{f.name}", f, own or f.program
         if f.lean is not None and backend.leans:
             yield f"_{f.name}_lean", f, f.lean
         for variant in backend.variants:
@@ -197,6 +101,23 @@ def _loop(name: str, arrays: Sequence[str], parameters: Sequence[str]) -> dict[s
     return {
         "loop_define": emit.define(f"{name}_loop", ["like", "n", "out", *arrays, *parameters], ""),
         "loop_lines": emit.call("out_at[i] = ", name, given, 92),
+    }
+
+
+def _several_loop(
+    name: str, kernels: Sequence[str], arrays: Sequence[str], parameters: Sequence[str]
+) -> dict[str, Any]:
+    """A loop that writes what several kernels make of the same elements."""
+    outs = [f"out{i}" for i in range(len(kernels))]
+    given = ", ".join([*(f"{a}_i" for a in arrays), *(f"_each({p}, i)" for p in parameters)])
+    lines = [f"{a}_i = float64({a}_at[i])" for a in arrays]
+    for out, kernel in zip(outs, kernels, strict=True):
+        lines += emit.call(f"{out}_at[i] = ", kernel, given.split(", "), 92)
+    return {
+        "name": name,
+        "loop_define": emit.define(f"{name}_loop", ["like", "n", *outs, *arrays, *parameters], ""),
+        "pointers": [*arrays, *outs],
+        "loop_lines": lines,
     }
 
 
@@ -251,6 +172,30 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             "arguments": ", ".join([*arrays, *parameters]),
         }
 
+    def several(
+        suffix: str, members: list[str], extra: tuple[str, ...], doc: str
+    ) -> dict[str, Any]:
+        """A function that returns what several others do."""
+        whole = public(suffix, "", extra, doc)
+        called = [f"{act.name}{'' if m == '_forward' else m}" for m in members]
+        known = {k["name"] for k in kernels}
+        short = [f"{m}_narrow" if f"{m}_narrow" in known else m for m in members]
+        loops = {suffix: members} | ({f"{suffix}_narrow": short} if short != members else {})
+        given = [*inputs, *extra], parameters
+        single = _tuple([f"{m}_loop" for m in members])
+        together = [f"{suffix}_loop", single, whole["arrays"], whole["parameters"]]
+        return {
+            **whole,
+            "lines": emit.tuple_lines([f"{f}({whole['arguments']})" for f in called]),
+            "members": called,
+            "together": [
+                *emit.call("several = ", "_together", together, 96),
+                "if several is not None:",
+                "    return several",
+            ],
+            "loops": [_several_loop(n, of, *given) for n, of in loops.items() if backend.compiles],
+        }
+
     def product(name: str, *terms: tuple[str, str]) -> None:
         """A kernel that sums products of a cotangent or tangent with a derivative."""
         known = {k["name"] for k in kernels}
@@ -286,7 +231,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             functions.append(public(f"_derivative_{v}", f"_derivative_{v}", doc=f"df/d{v}."))
         seconds = [f.name for f in compiled.functions.values() if f.name.startswith("second_")]
         for name in seconds:
-            functions.append(public(f"_{name}", f"_{name}", doc=f"{_label(name, act)}."))
+            functions.append(public(f"_{name}", f"_{name}", doc=f"{label_of(name, act)}."))
         for v in inputs:
             product(f"_vjp_{v}", (cotangent, f"_derivative_{v}"))
             functions.append(
@@ -310,15 +255,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             ),
             ("_vjp", [f"_vjp_{v}" for v in inputs], (cotangent,), "The cotangents of the inputs."),
         ):
-            whole = public(suffix, "", extra, doc)
-            calls = [f"{act.name}{m}({whole['arguments']})" for m in members]
-            pairs.append(
-                {
-                    **whole,
-                    "lines": emit.tuple_lines(calls),
-                    "members": [f"{act.name}{m}" for m in members],
-                }
-            )
+            pairs.append(several(suffix, members, extra, doc))
     else:
         cotangent = "dy"
         functions += [
@@ -347,6 +284,10 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         for p in act.parameters
         if p.random is not None
     ]
+    if backend.compiles:
+        slopes = [f"_derivative_{v}" for v in inputs] if act.is_gated else ["_derivative"]
+        doc = "f and its derivatives, the inputs read once."
+        pairs.append(several("_value_and_derivative", ["_forward", *slopes], (), doc))
     names = [f["name"] for f in (*functions, *pairs, *sums)]
     module = modules.slots(act)
     rest = [*functions[1:], *pairs, *sums]
@@ -366,7 +307,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "helpers": emit.helpers(ops, backend),
         "inputs": inputs,
         "gated": act.is_gated,
-        "narrowed": _narrowed(kernels),
+        "narrowed": _narrowed([*kernels, *(loop for f in pairs for loop in f["loops"])]),
         "leans": bool(leaning),
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
         "parameter_names": parameters,
@@ -449,6 +390,12 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     }
 
 
+def _held(program: Program, backend: Backend, single: Sequence[str], one: bool) -> dict[str, Any]:
+    """The statements of a row that is held, and how many numbers for each of its entries."""
+    found, _ = stages(program, backend, single, keeps=True)
+    return {"held": loops("held", found, single, one, False), "slots": len(held(found))}
+
+
 def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
     """Each row function as stages of loops."""
     kernels, ops = [], set()
@@ -471,6 +418,7 @@ def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, A
                 "lines": loops(backend.loops, found, single, one, plain),
                 "adds": not plain and any(r[0] == "row_sum" for s in found for r in s.reduced),
                 **scratch(found),
+                **(_held(program, backend, single, one) if backend.loops == "threads" else {}),
             }
         )
     return kernels, ops

@@ -10,7 +10,18 @@ from sympy import Expr
 from .atoms import decay, gauss, sech2, sigmoid
 
 #: How a factor behaves far out: the first decay or are bounded, the rest may grow.
-_DECAYING = ("decay", "sigmoid", "gauss", "sech", "sech2", "exp", "erfc", "RowPick")
+_DECAYING = (
+    "decay",
+    "square",
+    "halves",
+    "sigmoid",
+    "gauss",
+    "sech",
+    "sech2",
+    "exp",
+    "erfc",
+    "RowPick",
+)
 _BOUNDED = ("erfcx", "tanh", "erf", "sign", "sin", "cos", "atan")
 #: Factors that grow nowhere.
 SMALL = (*_DECAYING, *_BOUNDED)

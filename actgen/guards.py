@@ -6,7 +6,7 @@ import sympy
 from sympy import Eq, Expr, Piecewise, Symbol, oo
 from sympy.core.relational import Relational
 
-from .atoms import above_oo, below_oo, finite, maximum, minimum
+from .atoms import above_oo, below_oo, finite, halves, maximum, minimum
 from .program import Arg, Instr, Program, validate
 
 #: Functions that overflow, grow (so that a difference of two can be inf − inf), or are undefined
@@ -18,6 +18,8 @@ _RISKY = frozenset(
 
 def is_risky(expr: Expr, x: Symbol) -> bool:
     """Whether `expr` outside its own branch can overflow, divide by 0 or be undefined."""
+    if expr.has(halves):  # whose exponent is bounded
+        return False
     for node in sympy.preorder_traversal(expr):
         if x not in getattr(node, "free_symbols", ()):
             continue

@@ -75,6 +75,15 @@ class Kernel:
         """f′; for gated functions a tuple of ∂f/∂x and ∂f/∂y; for rows the Jacobian's diagonal."""
         return self._call("_derivative", *inputs, **options)
 
+    def value_and_derivative(self, *inputs: Any, **options: Any) -> tuple[Any, ...]:
+        """f and f′, or f and its partial derivatives: in one pass where the backend has one."""
+        if hasattr(self.module, f"{self.activation.name}_value_and_derivative"):
+            found: tuple[Any, ...] = self._call("_value_and_derivative", *inputs, **options)
+            return found
+        slopes = self.derivative(*inputs, **options)
+        several = slopes if isinstance(slopes, tuple) else (slopes,)
+        return self.forward(*inputs, **options), *several
+
     def second_derivative(self, *inputs: Any, **options: Any) -> Any:
         """f″; for gated functions a tuple of ∂²f/∂x², ∂²f/∂x∂y, ∂²f/∂y²."""
         return self._call("_second_derivative", *inputs, **options)

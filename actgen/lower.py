@@ -21,14 +21,17 @@ from .atoms import (
     decay,
     finite,
     gauss,
+    halves,
     hypot,
     maximum,
     minimum,
     offset,
     polynomial,
     shifted,
+    square,
     u,
 )
+from .decays import by_halves, by_roots
 from .doubleword import Pair, Pairs, split_constant
 from .errors import InternalError
 from .growth import ROOTED, SMALL, growth
@@ -108,6 +111,8 @@ class _Builder:
         if op == "abs" and args[0] in self.negated:
             args = (self.negated[args[0]],)
         key = (op, args)
+        if op in ("add", "mul") and (op, args[::-1]) in self.numbers:
+            key = (op, args[::-1])
         if key not in self.numbers:
             dest = f"t{len(self.body)}"
             while dest in self.taken:
@@ -159,9 +164,12 @@ class _Builder:
         if isinstance(expr, polynomial):
             return self._horner(*expr.args)
         if isinstance(expr, (sympy.exp, decay)) and self.expand:
-            return self._exp(expr.args[0])
+            return self.exp(expr.args[0])
+        if isinstance(expr, (square, halves)) and self.expand:
+            root = self.exp(expr.args[0], 2)
+            return self.emit("mul", root, root)
         if isinstance(expr, gauss) and self.wide:
-            return self._exp(-sympy.expand(expr.args[0] ** 2))
+            return self.exp(-sympy.expand(expr.args[0] ** 2))
         if isinstance(expr, AtomFunction) and self.expand and expr.expansion is not None:
             # The argument becomes a name first, so that SymPy cannot rearrange the expansion.
             arg = self._argument(expr.args[0], expr.expansion.has(sympy.exp))
@@ -216,7 +224,7 @@ class _Builder:
             self.lows[high] = low
         return high
 
-    def _exp(self, expr: Expr, roots: int = 1) -> Arg:
+    def exp(self, expr: Expr, roots: int = 1) -> Arg:
         """exp(expr/roots), roots a power of two."""
         high, low = self.pairs.pair(expr) if self.wide else (self.lower(expr), None)
         high, low = self.pairs.scale((high, low), sympy.Rational(1, roots))
@@ -243,7 +251,7 @@ class _Builder:
     def _horner(self, w: Expr, order: Expr, step: Expr, factor: Expr, *coefficients: Expr) -> Arg:
         """factor·w^order·P(w^step), the power last: only the result itself can underflow."""
         at, (first, *rest) = self.lower(w), coefficients
-        t = self._integer_power(at, int(step))
+        t = self.integer_power(at, int(step))
         fine = rest[-FINE_STEPS:] if self.fine else []
         result: Arg = first
         for c in rest[: len(rest) - len(fine)]:
@@ -259,32 +267,6 @@ class _Builder:
             result = self.emit("mul", result, self.lower(factor))
         for _ in range(int(order)):
             result = self.emit("mul", result, at)
-        return result
-
-    def _decaying(self, expr: Expr) -> Arg:
-        """A product with decay(v) in it: the root of exp(v) multiplied in as often as it takes.
-
-        No factor of a result that is representable is subnormal on the way, and none overflows.
-        """
-        roots: list[Arg] = []
-        others: list[Expr] = []
-        rest = []
-        for factor in sympy.Mul.make_args(expr):
-            base, power = factor.as_base_exp()
-            if isinstance(base, decay) and power.is_Integer and power > 0:
-                roots += [self._exp(base.args[0], self.roots)] * (self.roots * int(power))
-            elif power.is_Integer and 0 < power < 5 and growth(base) == 2:
-                others += [base] * int(power)
-            else:
-                rest.append(factor)
-        values = [self.lower(sympy.Mul(*rest))] if rest else []
-        values += map(self.lower, others)
-        while len(values) > len(roots):
-            values[-2:] = [self.emit("mul", values[-2], values[-1])]
-        pieces = [self.emit("mul", roots.pop(), v) if roots else v for v in values] or [roots.pop()]
-        result = pieces[0]
-        for piece in [*pieces[1:], *roots]:
-            result = self.emit("mul", result, piece)
         return result
 
     def _pick(self, row: Arg) -> Arg:
@@ -308,7 +290,8 @@ class _Builder:
 
     def _sum(self, expr: Expr) -> Arg:
         terms = [(t.could_extract_minus_sign(), t) for t in expr.as_ordered_terms()]
-        terms.sort(key=lambda pair: pair[0])
+        # x + 1 is exact where exp(x) cancels it.
+        terms.sort(key=lambda pair: (pair[0], pair[1].has(square)))
         negative, first = terms[0]
         result = self.lower(first)
         for negative, term in terms[1:]:
@@ -321,8 +304,10 @@ class _Builder:
         alone = all(f.is_number or type(f).__name__ in SMALL for f in expr.args)
         if self.wide and self.fine and not alone:
             expr = expr.func(*(ROOTED.get(type(f), lambda f: f)(f) for f in expr.args))
+        if self.expand and any(isinstance(f.as_base_exp()[0], halves) for f in expr.args):
+            return by_halves(expr, self)
         if self.expand and any(isinstance(f, decay) for f in expr.args):
-            return self._decaying(expr)
+            return by_roots(expr, self)
         number, rest = sympy.Integer(1), []
         above: list[Expr] = []
         below: list[Expr] = []
@@ -391,30 +376,30 @@ class _Builder:
             if power == -1:
                 return self.emit("div", sympy.Integer(1), self.lower(base))
             if power.is_Integer and power >= -4:
-                most = self._integer_power(self.lower(base), int(-power) - 1)
+                most = self.integer_power(self.lower(base), int(-power) - 1)
                 return self.emit("div", self.emit("div", sympy.Integer(1), most), self.lower(base))
             if power.is_Integer and power >= -64:
                 inverse = self.emit("div", sympy.Integer(1), self.lower(base))
-                return self._integer_power(inverse, int(-power))
+                return self.integer_power(inverse, int(-power))
             return self.emit("div", sympy.Integer(1), self.lower(base**-power))
         if power.is_Integer and power <= 64:
-            return self._integer_power(self.lower(base), int(power))
+            return self.integer_power(self.lower(base), int(power))
         if power.is_Rational and power.q == 2 and power.p <= 64:
             root = self.emit("sqrt", self.lower(base))
             whole = power.p // 2
             if not whole:
                 return root
-            return self.emit("mul", self._integer_power(self.lower(base), whole), root)
+            return self.emit("mul", self.integer_power(self.lower(base), whole), root)
         if base == sympy.E:
             return self.emit("exp", self.lower(power))
         return self.emit("pow", self.lower(base), self.lower(power))
 
-    def _integer_power(self, base: Arg, n: int) -> Arg:
+    def integer_power(self, base: Arg, n: int) -> Arg:
         if n == 0:
             return sympy.Integer(1)
         if n == 1:
             return base
-        half = self._integer_power(base, n // 2)
+        half = self.integer_power(base, n // 2)
         square = self.emit("mul", half, half)
         return self.emit("mul", square, base) if n % 2 else square
 

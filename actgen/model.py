@@ -16,6 +16,7 @@ import sympy
 from sympy import Expr
 
 from .accuracy import Format
+from .near import OPERATIONS, SIDES
 from .program import Program, interpret
 
 
@@ -31,32 +32,6 @@ def _add_low(a: Any, b: Any) -> Any:
     total = a + b
     part = total - a
     return (a - (total - part)) + (b - part)
-
-
-#: To which side the approximations of the special function unit are off: by 2 ulp.
-SIDES = (1, -1)
-
-
-def _off(y: Any, side: int) -> Any:
-    """As far off as an approximation may be; numbers beside each other to different sides."""
-    y = np.asarray(y, np.float64)
-    sign = np.where(np.asarray(y, np.float32).view(np.uint32) & 1, side, -side)
-    return (y * (1.0 + sign * 2.0**-22)).astype(np.float32)
-
-
-def _exp_near(x: Any, side: int = SIDES[0]) -> Any:
-    """ex2.approx.f32 (PTX ISA): 2**x within 2 ulp; the product with log2(e) is rounded."""
-    power = np.asarray(x, np.float32) * np.float32(1.4426950408889634)
-    return _off(np.exp2(power, dtype=float), side)
-
-
-def _div_near(a: Any, b: Any, side: int = SIDES[0]) -> Any:
-    """a times rcp.approx.ftz.f32 (PTX ISA): 1/b within 1 ulp, subnormal numbers are zeros."""
-    least = 2.0**-126
-    b = np.asarray(b, np.float64)
-    inverse = 1.0 / np.where(np.abs(b) < least, np.copysign(0.0, b), b)
-    inverse = np.where(np.abs(inverse) < least, np.copysign(0.0, b), inverse)
-    return (np.asarray(a, np.float64) * _off(inverse, side)).astype(np.float32)
 
 
 _UFUNCS: dict[str, Callable[..., Any]] = {
@@ -101,13 +76,12 @@ _UFUNCS: dict[str, Callable[..., Any]] = {
     "not": np.logical_not,
     "isnan": np.isnan,
     "where": np.where,
-    "exp_near": _exp_near,
-    "div_near": _div_near,
+    **OPERATIONS,
     "erf": np.vectorize(math.erf, otypes=[float]),
     "erfc": np.vectorize(math.erfc, otypes=[float]),
 }
 
-NEAR = frozenset(("exp_near", "div_near"))
+NEAR = frozenset(OPERATIONS)
 #: Exact or correctly rounded in every format as they are.
 EXACT = frozenset(
     "add sub mul div mul_high mul_low add_low neg abs sign sqrt minimum maximum where isnan "
@@ -115,6 +89,7 @@ EXACT = frozenset(
 )
 
 
+@functools.lru_cache(1 << 14)
 def constant(expr: Expr) -> float:
     """An exact number as the nearest float64."""
     if expr in (sympy.oo, -sympy.oo):

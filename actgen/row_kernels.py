@@ -7,7 +7,7 @@ is computed once between the loops.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sympy
@@ -173,12 +173,36 @@ def loops(
 
 
 def _threads(found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool) -> list[str]:
+    """For the threads of a block, which read the row as often as there are stages."""
+    return _by_threads(found, single, one, {})
+
+
+def _held(found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool) -> list[str]:
+    """The same, which read the row once: shared memory holds what later stages need of it."""
+    return _by_threads(found, single, one, held(found))
+
+
+def _by_threads(
+    found: Sequence[Stage], single: Sequence[str], one: bool, slots: Mapping[str, int]
+) -> list[str]:
+    # An entry's own thread alone reads and writes what shared memory holds of it.
     lines = [f"{name}_row = load({name}, row)" for name in single]
     each = "for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):"
+    read: set[str] = set()
     for stage in found:
         lines += stage.before
-        body = [f"    {a}_k = load({a}, base + k * inner)" for a in stage.loads]
+        body = []
+        for a in stage.loads:
+            value = a if a in slots and a not in _inputs(found) else f"{a}_k"
+            if a in slots and (a in read or value == a):
+                body.append(f"    {value} = held[{slots[a]} * n + k]")
+                continue
+            body.append(f"    {value} = load({a}, base + k * inner)")
+            if a in slots:
+                body.append(f"    held[{slots[a]} * n + k] = {value}")
+            read.add(a)
         body += [f"    {line}" for line in stage.lines]
+        body += [f"    held[{slots[name]} * n + k] = {value}" for name, value in stage.kept]
         start: list[str] = []
         join: list[str] = []
         end: list[str] = []
@@ -248,6 +272,22 @@ def _blocks(found: Sequence[Stage], single: Sequence[str], one: bool, plain: boo
     return lines
 
 
+def _inputs(found: Sequence[Stage]) -> set[str]:
+    """What stages load that none of them has made."""
+    made = {name for stage in found for name, _ in stage.kept}
+    return {a for stage in found for a in stage.loads} - made
+
+
+def held(found: Sequence[Stage]) -> dict[str, int]:
+    """What a block's shared memory holds of a row: name → place.
+
+    Results that later stages load, and inputs that more than one stage does.
+    """
+    made = [name for stage in found for name, _ in stage.kept]
+    several = [a for a in sorted(_inputs(found)) if sum(a in s.loads for s in found) > 1]
+    return {name: place for place, name in enumerate([*made, *several])}
+
+
 def scratch(found: Sequence[Stage]) -> dict[str, int]:
     """How many results a row keeps for later stages, and how many terms are reduced at once."""
     return {
@@ -271,4 +311,4 @@ _REDUCTIONS: dict[tuple[str, bool], tuple[str, str, str]] = {
 }
 
 #: How a row is gone through: by the threads of a block of a device, or in blocks by one core.
-STYLES = {"threads": _threads, "blocks": _blocks}
+STYLES = {"threads": _threads, "held": _held, "blocks": _blocks}

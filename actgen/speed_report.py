@@ -42,7 +42,9 @@ SHORT = """
 - tanh, tanhshrink, sigmoid: torch computes f' from the saved output, which is not within the
   contract (docs/memory.md).
 - Those that move memory: products in float64 where float32 would do.
-- float64: functions hold 4 mixed ulp in their far tails too, which torch's do not.
+- float64: functions hold 4 mixed ulp in their far tails too, which torch's do not. One exponential
+  serves both tails where f decays on one side; error functions, logarithms and zeros of f' away
+  from 0 still take more than torch's operations.
 - bfloat16: a number is looked up alone; products and gates go through float32 loops and are
   rounded correctly, in float64 where that is in doubt.
 """

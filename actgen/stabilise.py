@@ -22,7 +22,7 @@ from sympy import Expr, Symbol
 from . import contract, guards, model
 from .accuracy import FORMATS
 from .asymptotics import exponential_tails
-from .atoms import COSTS
+from .atoms import COSTS, halves
 from .limits import SECONDS, TimeLimit, time_limit
 from .lower import lower
 from .patches import ENOUGH, RADII, centres, patched
@@ -49,15 +49,23 @@ HOPELESS, FEW = 0.05, 4
 DOUBLE, SINGLE = FORMATS["float64"], FORMATS["float32"]
 HALVES = FORMATS["float16"], FORMATS["bfloat16"]
 #: What operations are exchanged for in programs for 16 bits, in the order in which it is tried.
-NEAR: tuple[dict[str, str], ...] = (
-    {"exp": "exp_near", "div": "div_near"},
-    {"exp": "exp_near"},
-    {"div": "div_near"},
-    {},
-)
+_FUNCTIONS = {name: f"{name}_near" for name in ("exp", "log1p", "expm1", "erfc")}
+_QUOTIENT = {"div": "div_near"}
+NEAR: tuple[dict[str, str], ...] = (_FUNCTIONS | _QUOTIENT, _FUNCTIONS, _QUOTIENT, {})
 #: A second program, for results in a narrower format, costs so much less.
 CHEAPER = 0.9
-HALF_COSTS = {**COSTS, "exp": 9, "exp_near": 5, "div": 11, "div_near": 2}
+HALF_COSTS = COSTS | {
+    "exp": 9,
+    "div": 11,
+    "log1p": 24,
+    "expm1": 22,
+    "erfc": 40,
+    "exp_near": 5,
+    "div_near": 2,
+    "log1p_near": 11,
+    "expm1_near": 13,
+    "erfc_near": 20,
+}
 NARROW_COSTS = {**COSTS, "where": 8}
 #: An exponential tail takes over where what it leaves out is exp(-border) times smaller.
 BORDERS = (64, 40)
@@ -162,14 +170,16 @@ def _tried(c: Candidate) -> Tried:
 class Choice:
     """What was chosen for one function, and from what.
 
-    `narrow` is cheaper, and within 0.51 ulp of float32 when computed in float64 and rounded;
-    `half` is, of both 16-bit formats when computed in float32.
+    `double` is cheaper, and good enough in float64 alone. `narrow` is, and within 0.51 ulp of
+    float32 when computed in float64 and rounded; `half` is, of both 16-bit formats when computed in
+    float32.
     """
 
     chosen: Candidate
     candidates: tuple[Tried, ...]
     narrow: Candidate | None = None
     half: Candidate | None = None
+    double: Candidate | None = None
 
     @property
     def program(self) -> Program:
@@ -268,8 +278,9 @@ class _Search:
         return best
 
     def leaders(self) -> list[Plan]:
-        """The best plan of each of the best forms."""
-        done = [(c.progress, i, p) for i, (p, c) in enumerate(self.plans.items()) if c is not None]
+        """The best plan of each of the best forms; one of halves has its tails right already."""
+        plans = {p: c for p, c in self.plans.items() if not p.expr.has(halves)}
+        done = [(c.progress, i, p) for i, (p, c) in enumerate(plans.items()) if c is not None]
         best: dict[str, Plan] = {}
         for _, _, plan in sorted(done):
             best.setdefault(plan.form, plan)
@@ -359,11 +370,12 @@ class _Search:
 
         In float64 most formulas are right there as they were written, but for their tails.
         """
-        for plan in (Plan("as written", written), Plan("as written", sympy.together(written))):
-            first = self.consider(plan, "", plan.expr)
+        for expr in dict.fromkeys((written, sympy.together(written))):
+            plan = Plan("as written", expr)
+            first = self.consider(plan, "", expr)
             points = self.bench.unrounded(first.program, every=False)
             if points:
-                for tail, make in treatments(plan.expr, self.act, points, NARROW_BORDERS):
+                for tail, make in treatments(expr, self.act, points, NARROW_BORDERS):
                     treated = _in_time(make)
                     # A limit of what is not lifted may be none.
                     if treated is not None and not treated.has(sympy.I, sympy.nan, sympy.zoo):
@@ -373,6 +385,16 @@ class _Search:
                 break
             failing = any(self.bench.unrounded(c.program, every) for every in (False, True))
             if not failing and self.bench.agree(c.program, chosen, DOUBLE, SINGLE):
+                return c
+        return None
+
+    def double(self, chosen: Program) -> Candidate | None:
+        """The cheapest that is right in float64, if that much cheaper."""
+        for c in sorted(self.tried.values(), key=lambda c: narrow_cost(c.program)):
+            if narrow_cost(c.program) >= CHEAPER * narrow_cost(chosen):
+                break
+            alike = (self.bench.agree(c.program, chosen, DOUBLE, fmt) for fmt in HALVES)
+            if self.bench.holds_in_double(c.program) and all(alike):
                 return c
         return None
 
@@ -399,7 +421,10 @@ def stabilise(lifted: Expr, written: Expr, act: Activation, bench: Bench) -> Cho
     """
     search = _Search(act, bench)
     for form, expr in forms(lifted):
-        done = search.best_of(Plan(form, expr))
+        done = search.best_of(plan := Plan(form, expr))
+        for fine in (False, True) if form == "squared" else ():
+            if done and not done.passes:
+                done = search.best_of(replace(plan, wide=True, fine=fine))
         if form == "lifted" and done and done.passes and len(done.program.body) < 4:
             break
     if not any(c.passes for c in search.tried.values()):
@@ -411,9 +436,11 @@ def stabilise(lifted: Expr, written: Expr, act: Activation, bench: Bench) -> Cho
                     search.repair(replace(plan, fine=way != "plain"))
     chosen = min(search.tried.values(), key=lambda c: c.rank)
     every = tuple(map(_tried, search.tried.values()))
-    narrow = search.narrow(written, chosen.program)
+    double = search.double(chosen.program)
+    narrow = search.narrow(written, (double or chosen).program)
     half = search.half(chosen)
-    return Choice(_brief(chosen), every, narrow and _brief(narrow), half and _brief(half))
+    others = (c and _brief(c) for c in (narrow, half, double))
+    return Choice(_brief(chosen), every, *others)
 
 
 def _brief(c: Candidate) -> Candidate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,13 +10,10 @@ from sympy import Expr, Symbol
 
 from . import tails
 from .atoms import acot, erfc, erfcx, gauss, hypot, hypot1, sigmoid, softplus
+from .exponentials import SMALL, Form, by_branch, generators, powers, split, squared
 from .limits import SECONDS, TimeLimit, time_limit
 from .rewrite import cost, rewrite
 from .rules import RULES
-
-Form = Callable[[Expr], "Expr | None"]
-#: SymPy's combining and cancelling is tried on expressions up to this many operations.
-SMALL = 80
 
 
 def lift(expr: Expr) -> Expr:
@@ -25,48 +21,12 @@ def lift(expr: Expr) -> Expr:
     return rewrite(expr, RULES)
 
 
-def _generators(expr: Expr) -> dict[Expr, Symbol]:
-    """Opaque symbols for all that is no sum, product or power, so that algebra is fast."""
-    found: dict[Expr, Symbol] = {}
-
-    def visit(node: Expr) -> None:
-        if node.is_number or isinstance(node, Symbol):
-            return
-        if isinstance(node, (sympy.Add, sympy.Mul)) or (
-            isinstance(node, sympy.Pow) and node.exp.is_Integer
-        ):
-            for arg in node.args:
-                visit(arg)
-        elif node not in found:
-            found[node] = Symbol(f"g{len(found)}", real=True)
-
-    visit(expr)
-    return found
-
-
-def _by_branch(form: Form) -> Form:
-    """A form of what has no branches as one of the values of branches, which may not have it."""
-
-    @functools.wraps(form)
-    def apply(expr: Expr) -> Expr | None:
-        if not expr.has(sympy.Piecewise):
-            return form(expr)
-        if not isinstance(expr, sympy.Piecewise):
-            return None
-        found = [(apply(value), value, cond) for value, cond in expr.args]
-        return sympy.Piecewise(
-            *((value if new is None else new, cond) for new, value, cond in found)
-        )
-
-    return apply
-
-
 def _algebra(operation: Callable[[Expr], Expr], most: int = SMALL, kinds: int = 4) -> Form:
     """An operation on expressions of up to `most` operations with up to `kinds` functions."""
 
-    @_by_branch
+    @by_branch
     def apply(expr: Expr) -> Expr | None:
-        names = _generators(expr)
+        names = generators(expr)
         if expr.count_ops() > most or len(names) > kinds or expr.has(sympy.nan, sympy.oo):
             return None
         return operation(expr.xreplace(names)).xreplace({s: e for e, s in names.items()})
@@ -74,73 +34,15 @@ def _algebra(operation: Callable[[Expr], Expr], most: int = SMALL, kinds: int = 
     return apply
 
 
-@_by_branch
-def _split_exponentials(expr: Expr) -> Expr | None:
-    """exp(k·u), k whole, as powers of e = exp(-|u|) on each side of u = 0, fractions cancelled."""
-    names = _generators(expr)
-    exps = [e for e in names if isinstance(e, sympy.exp) and e.args[0].free_symbols]
-    if not exps or expr.count_ops() > 2 * SMALL:
-        return None
-    unit = exps[0].args[0]
-    unit = -unit if unit.could_extract_minus_sign() else unit
-    ratios = {e: sympy.simplify(e.args[0] / unit) for e in exps}
-    if not all(r.is_Rational for r in ratios.values()):
-        return None
-    whole = sympy.ilcm(1, *(r.q for r in ratios.values()))
-    step = sympy.Rational(sympy.igcd(0, *(r * whole for r in ratios.values())), whole)
-    held = expr.xreplace(names)
-    e = Symbol("e", positive=True)
-    back = {s: node for node, s in names.items() if node not in ratios}
-    sides = []
-    for sign in (-1, 1):
-        powers = {names[node]: e ** int(sign * r / step) for node, r in ratios.items()}
-        cancelled = sympy.cancel(sympy.together(held.xreplace(powers)))
-        bottom = sympy.fraction(cancelled)[1]
-        if e not in cancelled.free_symbols or sympy.Poly(bottom, e).eval(0) == 0:
-            return None
-        nested = sympy.Mul(
-            *(
-                _nested(part, e) ** s
-                for part, s in zip(sympy.fraction(cancelled), (1, -1), strict=True)
-            )
-        )
-        sides.append(nested.xreplace({e: sympy.exp(-sympy.Abs(unit * step)), **back}))
-    return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
-
-
-@_by_branch
-def _powers(expr: Expr) -> Expr | None:
-    """exp(k·u), k whole, as powers of one exponential, common factors taken out."""
-    names = _generators(expr)
-    exps = [e for e in names if isinstance(e, sympy.exp) and e.args[0].free_symbols]
-    if len(exps) < 2 or expr.count_ops() > SMALL:
-        return None
-    unit = min((e.args[0] for e in exps), key=lambda v: v.count_ops())
-    ratios = {e: sympy.simplify(e.args[0] / unit) for e in exps}
-    if not all(r.is_Integer for r in ratios.values()):
-        return None
-    e = Symbol("e", positive=True)
-    held = expr.xreplace(names).xreplace({names[node]: e**r for node, r in ratios.items()})
-    back = {s: node for node, s in names.items() if node not in ratios}
-    return sympy.factor_terms(held).xreplace({e: sympy.exp(unit), **back})
-
-
-def _nested(expr: Expr, e: Symbol) -> Expr:
-    """A polynomial in e as e^k times a Horner scheme: one exponential, and no cancelling order."""
-    poly = sympy.Poly(expr, e)
-    least = min(m[0] for m in poly.monoms())
-    return e**least * sympy.horner(sympy.expand(expr / e**least), wrt=e)
-
-
 def _rational(expr: Expr) -> Expr | None:
     """tanh(softplus u) and the like, written out in exp(u) and split."""
     if not expr.has(softplus, sigmoid):
         return None
     plain = tails.definition(expr).rewrite((sympy.tanh, sympy.cosh, sympy.sinh), sympy.exp)
-    return _split_exponentials(sympy.powsimp(plain))
+    return split(sympy.powsimp(plain))
 
 
-@_by_branch
+@by_branch
 def _reflect(expr: Expr) -> Expr | None:
     """On each side of u = 0, σ and softplus through what is exponentially small there.
 
@@ -158,7 +60,7 @@ def _reflect(expr: Expr) -> Expr | None:
     return sympy.Piecewise((sides[0], unit >= 0), (sides[1], True))
 
 
-@_by_branch
+@by_branch
 def _scale(expr: Expr) -> Expr | None:
     """erfc as erfcx·gauss on the side where it decays, whose factors keep their precision."""
     found = sorted(expr.atoms(erfc), key=str)
@@ -204,12 +106,12 @@ class _Root:
 
     def whole(self, expr: Expr) -> Expr:
         """The root back in its place, as hypot where it is one of a sum of two squares."""
-        for square in self.v.args if self.v.is_Add and len(self.v.args) == 2 else ():
-            rest = self.v - square
-            for factor in sympy.Mul.make_args(square):
+        for term in self.v.args if self.v.is_Add and len(self.v.args) == 2 else ():
+            rest = self.v - term
+            for factor in sympy.Mul.make_args(term):
                 base, power = factor.as_base_exp()
                 if power == 2 and not rest.has(base):
-                    sizes = sympy.sqrt(square / factor) * base, sympy.sqrt(rest)
+                    sizes = sympy.sqrt(term / factor) * base, sympy.sqrt(rest)
                     return expr.xreplace({self.g: hypot(*sizes)})
         return expr.xreplace({self.g: sympy.sqrt(self.v)})
 
@@ -222,7 +124,7 @@ def _root(expr: Expr) -> _Root | None:
         return None
     (base,), g = bases, Symbol("g", positive=True)
     held = expr.xreplace({e: g ** int(2 * e.exp) for e in roots if e.base == base})
-    names = _generators(held)
+    names = generators(held)
     top, bottom = sympy.fraction(sympy.together(held.xreplace(names)))
     poly = sympy.Poly(sympy.expand(top), g).rem(sympy.Poly(g**2 - base.xreplace(names), g))
     back = {s: e for e, s in names.items() if s != g}
@@ -230,14 +132,14 @@ def _root(expr: Expr) -> _Root | None:
     return _Root(p, q, bottom.xreplace(back), base, g)
 
 
-@_by_branch
+@by_branch
 def _with_root(expr: Expr) -> Expr | None:
     """Over one denominator, the numerator linear in its only root."""
     r = _root(expr)
     return None if r is None else r.whole(sympy.factor_terms((r.p + r.q * r.g) / r.d))
 
 
-@_by_branch
+@by_branch
 def _conjugate(expr: Expr) -> Expr | None:
     """p + q·√v as (p² − q²v)/(p − q·√v) where p and q differ in sign."""
     r = _root(expr)
@@ -265,8 +167,9 @@ FORMS: dict[str, Form] = {
     "factored": _algebra(lambda e: sympy.factor_terms(sympy.together(e))),
     "cancelled": _algebra(lambda e: sympy.factor_terms(sympy.cancel(e))),
     "expanded": _algebra(sympy.expand),
-    "split": _split_exponentials,
-    "powers": _powers,
+    "split": split,
+    "powers": powers,
+    "squared": squared,
     "rational": _rational,
     "reflected": _reflect,
     "regrouped": _regroup,

@@ -14,16 +14,18 @@ ROOT = Path(__file__).resolve().parent.parent
 #: From the bottom up: a module imports only from lines above its own.
 LAYERS = """
 errors limits cache
-lang names project
+lang names project near
 calculus
 spec atoms
 rewrite
 rules program
 doubleword growth
+decays
 lower minimax
 oracle
 accuracy
 model guards tails reference contract devices
+exponentials
 variants
 asymptotics patches registry zones
 flushing
@@ -43,6 +45,7 @@ smoothness inverse moments ends
 facts
 outputs twins peers chains
 autograd dropin tabling
+headers
 files formula scaffold
 kernel
 compiler

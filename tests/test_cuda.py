@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import os
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import actgen
-from actgen import cuda_check, cuda_static, devices, model, report, sass
-from actgen.accuracy import FORMATS
+from actgen import cuda_check, cuda_static, devices, model, near, report, sass
+from actgen.accuracy import FORMATS, quantum
 from actgen.compiler import compile_activation
 from actgen.gpus import GPUS
 from actgen.program import interpret
@@ -126,7 +132,99 @@ def test_approximations_are_modelled_as_documented() -> None:
     assert abs(div(single(3), single(7)) * 7 / 3 - 1) < 2.0**-21
 
 
-@pytest.mark.parametrize("name", ["silu", "gelu_tanh", "mish", "softplus"])
+@pytest.mark.parametrize(
+    "name, low, high, most",
+    [
+        ("erfc", -4.0, 4.0, 5e-6),
+        ("erfc", 4.0, 9.0, 2e-5),  # numbers that float16 has not
+        ("log1p", -0.5, 4.0, 5e-6),
+        ("log1p", -0.07, 0.07, 5e-6),
+        ("expm1", -8.0, 3.0, 5e-6),
+    ],
+)
+def test_functions_for_16_bits_are_near(name: str, low: float, high: float, most: float) -> None:
+    """Relative errors of a hundredth of an ulp."""
+    x = np.linspace(low, high, 20_001).astype(np.float32)
+    x = x[x != 0]
+    true = np.array([getattr(math, name)(v) for v in x.tolist()])
+    for side in near.SIDES:
+        y = model.operations(f"{name}_near", np.float32, side)(x)
+        assert y.dtype == np.float32
+        assert np.abs(y / true - 1).max() < most
+
+
+def test_cupy_arrays_stay_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results are CuPy's, on CuPy's current stream; no CuPy is installed here."""
+    made = []
+
+    class FakeArray:
+        shape, dtype = (3,), np.dtype(np.float32)
+
+    def empty(shape, dtype):
+        made.append((shape, dtype))
+        return FakeArray()
+
+    FakeArray.__module__ = "cupy"
+    stream = SimpleNamespace(ptr=1234)
+    fake = SimpleNamespace(
+        empty=empty, cuda=SimpleNamespace(get_current_stream=lambda: stream), ndarray=FakeArray
+    )
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    module: Any = actgen.compile("silu", "cuda").module
+    assert isinstance(module._empty(FakeArray(), (3,)), FakeArray)
+    assert made == [((3,), np.float32)]
+    monkeypatch.setattr(module, "cuda", SimpleNamespace(external_stream=lambda pointer: pointer))
+    assert module._stream(FakeArray(), 0) == 1234 and module._stream(FakeArray(), 7) == 7
+
+
+LEAF = """
+import torch
+from actgen.cuda_check import _Float32Math
+from actgen.generated import cuda, torch as generated
+import importlib
+
+def pair(name):
+    own, beside = (importlib.import_module(f"actgen.generated.{b}.{name}") for b in ("torch", "cuda"))
+    beside._THREADS, beside.math, beside._stream = 4, _Float32Math, lambda array, stream: 0
+    own._device = lambda x: beside
+    return own
+
+torch.manual_seed(0)
+x, y, dy = torch.randn(3, 2, 9)
+for name, kernel, args, expected in (
+    ("silu", "forward", (x,), lambda m: m.silu(x)),
+    ("silu", "vjp", (x, dy), lambda m: m.silu_vjp(x, dy)),
+    ("swish", "forward", (x, 1.5), lambda m: m.swish(x, 1.5)),
+    ("geglu", "vjp_y", (x, y, dy), lambda m: m.geglu_vjp_y(x, y, dy)),
+    ("softmax", "forward", (x,), lambda m: m.softmax(x)),
+    ("softmax", "vjp", (x, dy), lambda m: m.softmax_vjp(x, dy)),
+    ("maxout", "forward", (x,), lambda m: m.maxout(x).unsqueeze(-1)),
+    ("maxout", "vjp", (x, dy[:, :1].contiguous()), lambda m: m.maxout_vjp(x, dy[:, 0])),
+):
+    module = pair(name)
+    found = module._device_leaf(kernel, args)
+    assert torch.allclose(found, expected(module), rtol=1e-5, atol=1e-6), (name, kernel)
+silu, relu, swish = map(pair, ("silu", "relu", "swish"))
+assert silu._device_leaf("forward", (x.T,)) is None  # not contiguous
+assert silu._device_leaf("vjp", (x, dy.double())) is None
+assert silu._device_leaf("vjp", (x, dy[:, :3].contiguous())) is None
+assert relu._device_leaf("forward", (x,)) is None  # torch's own is one kernel
+assert swish._device_leaf("forward", (x, torch.ones(9))) is None
+silu._device = lambda x: None
+assert silu._device_leaf("forward", (x,)) is None
+"""
+
+
+def test_kernels_are_the_leaf_of_torch_on_a_device() -> None:
+    """What PyTorch files call on CUDA tensors, with the simulator for the device."""
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", LEAF], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", ["silu", "gelu", "gelu_tanh", "mish", "softplus", "elu"])
 def test_programs_for_16_bits_hold_at_every_number(name: str) -> None:
     """With errors of the approximations drawn anew, and no error where there was one."""
     rng = np.random.default_rng(3)
@@ -143,13 +241,19 @@ def test_programs_for_16_bits_hold_at_every_number(name: str) -> None:
             return (y * (1 + rng.uniform(-1, 1, np.shape(y)) * 2.0**-22)).astype(np.float32)
 
         ops = {i.op: model.operations(i.op, np.float32) for i in f.half.body}
-        ops["exp_near"] = lambda v: drawn(np.exp2(v * np.float32(1.4426950408889634), dtype=float))
-        ops["div_near"] = lambda a, b: drawn(np.float64(a) / b)
+        exact: dict[str, Any] = {
+            "exp_near": lambda v: np.exp2(v * np.float32(1.4426950408889634), dtype=float),
+            "div_near": lambda a, b: np.float64(a) / b,
+            "log1p_near": lambda v: np.log1p(v, dtype=float),
+            "expm1_near": lambda v: np.expm1(v, dtype=float),
+            "erfc_near": lambda v: np.vectorize(math.erfc)(v),
+        }
+        for op, function in exact.items():
+            ops[op] = lambda *args, function=function: drawn(function(*args))
         with np.errstate(all="ignore"):
             given = {**values, "x": x.astype(np.float32)}
             y = interpret(f.half, given, ops, lambda c: np.float32(model.constant(c)))[0]
-            near = y.astype(fmt.dtype).astype(np.float64)
-            power = np.maximum(np.frexp(true)[1] - 1, fmt.emin) - fmt.precision + 1
-            within = np.abs(near - true) <= 0.515 * np.ldexp(1.0, power)
-            same = near == true.astype(fmt.dtype).astype(np.float64)
-        assert (same | within | (np.isnan(near) & np.isnan(true))).all()
+            rounded = y.astype(fmt.dtype).astype(np.float64)
+            within = np.abs(rounded - true) <= 0.515 * quantum(np.abs(true), fmt)
+            same = rounded == true.astype(fmt.dtype).astype(np.float64)
+        assert (same | within | (np.isnan(rounded) & np.isnan(true))).all()

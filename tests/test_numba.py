@@ -80,6 +80,23 @@ def test_out(dtype) -> None:
     assert np.allclose(silu.silu(x, out=other), expected.astype(np.float64), 1e-2, 1e-4)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["silu", "geglu", "prelu", "heaviside"])
+def test_value_and_derivative(name: str, dtype) -> None:
+    """What the two functions give, whichever loop does it; a table is read by its own."""
+    kernel = actgen.compile(name, "numba")
+    for shape in ((), (0,), (7,), (300, 1001)):
+        arrays = [rng.standard_normal(shape).astype(dtype) for _ in kernel.activation.inputs]
+        slopes = kernel.derivative(*arrays)
+        expected = kernel.forward(*arrays), *(slopes if isinstance(slopes, tuple) else (slopes,))
+        found = kernel.value_and_derivative(*arrays)
+        assert len(found) == len(expected)
+        assert all(same(a, b) for a, b in zip(found, expected, strict=True))
+    x = [np.ones(5, dtype) for _ in kernel.activation.inputs]
+    numpys = actgen.compile(name, "numpy").value_and_derivative(*x)
+    assert all(same(a, b) for a, b in zip(kernel.value_and_derivative(*x), numpys, strict=True))
+
+
 def test_errors() -> None:
     x = np.ones(3, np.float32)
     fixed = np.ones(3, np.float32)

@@ -181,6 +181,28 @@ def test_forms_are_the_formula(formula: str, order: int) -> None:
             assert abs(other(point) - oracle(point)) <= abs(oracle(point)) * 1e-25, (name, point)
 
 
+@pytest.mark.parametrize(
+    "formula", ["x/(1 + exp(-x))", "x*tanh(log(1 + exp(x)))", "1/(1 + exp(x))"]
+)
+def test_one_exponential_serves_the_line(formula: str) -> None:
+    """Subnormal results, the limit at infinity and all between, without a branch."""
+    act = actgen.parse(formula, name="naive")
+    form = dict(variants.forms(variants.lift(act.formula)))["squared"]
+    program = lower(form, [x], [])
+    ops = [i.op for i in program.body]
+    assert ops.count("exp") == 1 and "where" not in ops
+    points = np.array([-744.3, -710.0, -100.0, -3.0, 0.5, 60.0, 740.0])
+    y = model.evaluate(program, {"x": points}, FORMATS["float64"])[0]
+    oracle = Oracle(act.formula, [x])
+    for point, value in zip(points, y, strict=True):
+        true = float(oracle(point))
+        assert abs(value - true) <= 4 * np.spacing(abs(true)), point
+    assert not np.isnan(model.evaluate(program, {"x": ENDS}, FORMATS["float32"])[0]).any()
+
+
+ENDS = np.array([-np.inf, -3e38, -0.0, 1e-45, 3e38, np.inf])
+
+
 def test_forms_hold_what_cancels() -> None:
     found = dict(variants.forms(variants.lift((x + sympy.sqrt(x**2 + symbol("b"))) / 2)))
     assert found["conjugate"].has(atoms.hypot)

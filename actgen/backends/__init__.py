@@ -87,7 +87,8 @@ class Backend:
     machine code is made of a file, and kept beside it. `eager`: what is chosen between has names,
     as a choice between expressions would be a branch. `tables`: float32 functions of one number may
     be read from tables. `variants`: which programs of a function it prints besides, of narrow and
-    half (compiled.Function); operations that are good enough for these end in "_near".
+    half (compiled.Function); operations that are good enough for these end in "_near". `double`:
+    it computes in float64 alone, and prints the program for that.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Backend:
     eager: bool = False
     tables: bool = False
     variants: tuple[str, ...] = ()
+    double: bool = False
 
 
 #: The backends, in the order of tables.

@@ -66,7 +66,7 @@ BACKEND = Backend(
         "maximum": Op("_maximum({0}, {1})"),
         "where": Op("{1} if {0} else {2}", CONDITIONAL, (OR, OR, CONDITIONAL)),
         **{n: Op(f"_{n}({{0}}, {{1}})") for n in ("mul_high", "mul_low", "add_low")},
-        "exp_near": Op("_exp_near({0})"),
+        **{n: Op(f"_{n}({{0}})") for n in ("exp_near", "log1p_near", "expm1_near", "erfc_near")},
         "div_near": Op("_div_near({0}, {1})"),
         "and": Op("{0} and {1}", AND, (AND, NOT)),
         "or": Op("{0} or {1}", OR, (OR, AND)),
@@ -75,6 +75,7 @@ BACKEND = Backend(
     helpers={
         **dict.fromkeys(("mul_high", "mul_low", "add_low"), ("wide",)),
         **dict.fromkeys(("exp_near", "div_near"), ("near",)),
+        **{n: ("near", n) for n in ("log1p_near", "expm1_near", "erfc_near")},
         "sign": ("sign",),
         "minimum": ("minimum",),
         "maximum": ("maximum",),

@@ -75,4 +75,5 @@ BACKEND = Backend(
     eager=True,
     tables=True,
     variants=("narrow",),
+    double=True,
 )

@@ -83,4 +83,5 @@ BACKEND = Backend(
     default=literal,
     leans=True,
     variants=("narrow",),
+    double=True,
 )

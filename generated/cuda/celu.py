@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +87,16 @@ def celu_vjp_alpha(x: Any, dy: Any, alpha: float = 1.0) -> Any:
 @functools.cache
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
+
+    @cuda.jit(device=True)
+    def _expm1_near(x):
+        p = real(0.001388888888888889)
+        p = p * x + real(0.008333333333333333)
+        p = p * x + real(0.041666666666666664)
+        p = p * x + real(0.16666666666666666)
+        p = p * x + real(0.5)
+        p = p * x + real(1.0)
+        return p * x if abs(x) < real(0.25) else _exp_near(x) - real(1.0)
 
     @cuda.jit(device=True)
     def _maximum(a, b):
@@ -155,7 +166,7 @@ def _device(real: Any) -> dict[str, Any]:
         v6 = (v5 * v + real(0.00019841269840183528)) * v + real(0.0013888888889056479)
         v7 = (v6 * v + real(0.008333333333335203)) * v + real(0.04166666666666515)
         v8 = ((v7 * v + real(0.16666666666666655)) * v + real(0.5)) * v + real(1.0)
-        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else math.expm1(v) * alpha
+        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else _expm1_near(v) * alpha
 
     @cuda.jit(device=True)
     def _derivative(x, alpha):
@@ -234,7 +245,7 @@ def _device(real: Any) -> dict[str, Any]:
         v7 = (v6 * v2 + real(-0.00017361111109686695)) * v2 + real(-0.001190476190491298)
         v8 = (v7 * v2 + real(-0.006944444444446858)) * v2 + real(-0.03333333333333199)
         v9 = (v8 * v2 + real(-0.12499999999999985)) * v2 + real(-0.33333333333333337)
-        v10 = math.expm1(v2) - _div_near(v * _exp_near(v2), alpha)
+        v10 = _expm1_near(v2) - _div_near(v * _exp_near(v2), alpha)
         w = (v9 * v2 + real(-0.5)) * v2 * v2 if abs(v2) < real(1.0) else v10
         return real(0.0) if xc > real(0.0) else w
 
@@ -756,7 +767,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -775,15 +786,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

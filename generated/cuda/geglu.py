@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,6 +129,21 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _erfc_near(x):
+        t = abs(x)
+        s = inverse(t * real(0.3275911) + real(1.0))
+        p = real(-0.13348720346215556)
+        p = p * s + real(0.46436488159649747)
+        p = p * s + real(-0.349185735448357)
+        p = p * s + real(0.399889261217538)
+        p = p * s + real(0.05439542457491705)
+        p = p * s + real(0.19683967035216626)
+        p = p * s + real(0.18223347542631496)
+        p = p * s + real(0.1849506134697465)
+        y = p * s * _exp_near(-(t * t))
+        return real(2.0) - y if x < real(0.0) else y
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -204,49 +220,50 @@ def _device(real: Any) -> dict[str, Any]:
         v26 = (v25 * yc + real(2.6670675260441034e-13)) * yc + real(0.009973557009920662)
         v27 = (v26 * yc + real(-2.0906665495459023e-14)) * yc + real(-0.06649038006690029)
         v28 = (v27 * yc + real(6.363301959802559e-16)) * yc + real(0.3989422804014326)
-        w = (v28 * yc + real(0.5)) * (x * yc) if mask else v18 * real(0.5) * yc * x
-        v29 = yc * real(-0.7071067811865476)
-        v30 = (v29 - real(3.0)) / (v29 + real(3.0))
-        v31 = (real(3.4630370129216585e-10) * v30 + real(5.647911432100505e-10)) * v30
-        v32 = (v31 + real(-3.351099210942262e-09)) * v30 + real(-7.109872266199085e-09)
-        v33 = (v32 * v30 + real(1.588979642624752e-08)) * v30 + real(5.1084522747162506e-08)
-        v34 = (v33 * v30 + real(-4.64769731037038e-08)) * v30 + real(-2.9357097574620674e-07)
-        v35 = (v34 * v30 + real(6.024321679611102e-08)) * v30 + real(1.588852762000617e-06)
-        v36 = (v35 * v30 + real(2.610372842964935e-07)) * v30 + real(-8.990103540492358e-06)
-        v37 = (v36 * v30 + real(-1.5145562284176214e-06)) * v30 + real(5.6119377734402204e-05)
-        v38 = (v37 * v30 + real(-2.055155668669467e-05)) * v30 + real(-0.0003672884779960789)
-        v39 = (v38 * v30 + real(0.0006458141936875262)) * v30 + real(0.0016185691265650187)
-        v40 = (v39 * v30 + real(-0.009750689291695548)) * v30 + real(0.021957764012706233)
-        v41 = (v40 * v30 + real(-0.023803913108728765)) * v30 + real(-0.010235388899009622)
-        v42 = (v41 * v30 + real(0.09902075367944134)) * v30 + real(-0.2309273330838092)
-        v43 = (v42 * v30 + real(0.7160046047255598)) / (v29 + real(1.0))
-        v44 = (real(2.8092231130832483e-07) * yc + real(1.7446796270912385e-06)) * yc
-        v45 = (v44 + real(1.9896524116752997e-07)) * yc + real(-1.9188530182860694e-05)
-        v46 = (v45 * yc + real(-6.661252637561972e-07)) * yc + real(0.0002302209002413744)
-        v47 = (v46 * yc + real(-3.9459232261765774e-07)) * yc + real(-0.0023748181443580935)
-        v48 = (v47 * yc + real(-4.527812599864448e-08)) * yc + real(0.01994710548903823)
-        v49 = (v48 * yc + real(-1.0384273647105859e-09)) * yc + real(-0.13298076020958338)
-        v50 = (v49 * yc + real(-2.8946483817479983e-12)) * yc + real(0.7978845608028216)
-        v51 = yc * x * real(0.5)
-        v52 = (v50 * yc + real(0.9999999999999999)) * v51
+        v29 = x * yc
+        w = (v28 * yc + real(0.5)) * v29 if mask else v18 * real(0.5) * yc * x
+        v30 = yc * real(-0.7071067811865476)
+        v31 = (v30 - real(3.0)) / (v30 + real(3.0))
+        v32 = (real(3.4630370129216585e-10) * v31 + real(5.647911432100505e-10)) * v31
+        v33 = (v32 + real(-3.351099210942262e-09)) * v31 + real(-7.109872266199085e-09)
+        v34 = (v33 * v31 + real(1.588979642624752e-08)) * v31 + real(5.1084522747162506e-08)
+        v35 = (v34 * v31 + real(-4.64769731037038e-08)) * v31 + real(-2.9357097574620674e-07)
+        v36 = (v35 * v31 + real(6.024321679611102e-08)) * v31 + real(1.588852762000617e-06)
+        v37 = (v36 * v31 + real(2.610372842964935e-07)) * v31 + real(-8.990103540492358e-06)
+        v38 = (v37 * v31 + real(-1.5145562284176214e-06)) * v31 + real(5.6119377734402204e-05)
+        v39 = (v38 * v31 + real(-2.055155668669467e-05)) * v31 + real(-0.0003672884779960789)
+        v40 = (v39 * v31 + real(0.0006458141936875262)) * v31 + real(0.0016185691265650187)
+        v41 = (v40 * v31 + real(-0.009750689291695548)) * v31 + real(0.021957764012706233)
+        v42 = (v41 * v31 + real(-0.023803913108728765)) * v31 + real(-0.010235388899009622)
+        v43 = (v42 * v31 + real(0.09902075367944134)) * v31 + real(-0.2309273330838092)
+        v44 = (v43 * v31 + real(0.7160046047255598)) / (v30 + real(1.0))
+        v45 = (real(2.8092231130832483e-07) * yc + real(1.7446796270912385e-06)) * yc
+        v46 = (v45 + real(1.9896524116752997e-07)) * yc + real(-1.9188530182860694e-05)
+        v47 = (v46 * yc + real(-6.661252637561972e-07)) * yc + real(0.0002302209002413744)
+        v48 = (v47 * yc + real(-3.9459232261765774e-07)) * yc + real(-0.0023748181443580935)
+        v49 = (v48 * yc + real(-4.527812599864448e-08)) * yc + real(0.01994710548903823)
+        v50 = (v49 * yc + real(-1.0384273647105859e-09)) * yc + real(-0.13298076020958338)
+        v51 = (v50 * yc + real(-2.8946483817479983e-12)) * yc + real(0.7978845608028216)
+        v52 = v29 * real(0.5)
+        v53 = (v51 * yc + real(0.9999999999999999)) * v52
         mask2 = yc < real(-11.3125)
         e2 = math.exp(v * real(0.25))
-        v53 = e2 + e2 * (v2 * real(0.25))
-        v54 = v43 * real(0.5)
-        w2 = v52 if mask else v3 * real(0.5) * v43 * yc * x
-        v55 = abs(x)
-        w3 = v53 * v54 * (v53 * x) * (v53 * yc) * v53 if mask2 else w2
-        v56 = (real(1.413199508420267e-08) * yc + real(1.7474958732804825e-07)) * yc
-        v57 = (v56 + real(1.1315284405291859e-06)) * yc + real(5.3191636720424814e-06)
-        v58 = (v57 * yc + real(2.1093911576183576e-05)) * yc + real(7.628294525951556e-05)
-        v59 = (v58 * yc + real(0.00026013781123959906)) * yc + real(0.0008441984076165741)
-        v60 = (v59 * yc + real(0.002604125451085387)) * yc + real(0.0075988904611437305)
-        v61 = (v60 * yc + real(0.020833331544605985)) * yc + real(0.05319230383412483)
-        v62 = (v61 * yc + real(0.12499999998236933)) * yc + real(0.2659615202667756)
-        v63 = (v62 * yc + real(0.49999999999997946)) * yc + real(0.7978845608028652)
-        w4 = (v63 * yc + real(1.0)) * v51 if mask else v54 * yc * x
-        w5 = _minimum(v55, real(0.0)) if yc < real(-63.25) else w3
-        w6 = (w4 if v55 == real(math.inf) and mask2 else w5) if yc < real(0.0) else w
+        v54 = e2 + e2 * (v2 * real(0.25))
+        v55 = v44 * real(0.5)
+        w2 = v53 if mask else v3 * real(0.5) * v44 * yc * x
+        v56 = abs(x)
+        w3 = v54 * v55 * (v54 * x) * (v54 * yc) * v54 if mask2 else w2
+        v57 = (real(1.413199508420267e-08) * yc + real(1.7474958732804825e-07)) * yc
+        v58 = (v57 + real(1.1315284405291859e-06)) * yc + real(5.3191636720424814e-06)
+        v59 = (v58 * yc + real(2.1093911576183576e-05)) * yc + real(7.628294525951556e-05)
+        v60 = (v59 * yc + real(0.00026013781123959906)) * yc + real(0.0008441984076165741)
+        v61 = (v60 * yc + real(0.002604125451085387)) * yc + real(0.0075988904611437305)
+        v62 = (v61 * yc + real(0.020833331544605985)) * yc + real(0.05319230383412483)
+        v63 = (v62 * yc + real(0.12499999998236933)) * yc + real(0.2659615202667756)
+        v64 = (v63 * yc + real(0.49999999999997946)) * yc + real(0.7978845608028652)
+        w4 = (v64 * yc + real(1.0)) * v52 if mask else v55 * yc * x
+        w5 = _minimum(v56, real(0.0)) if yc < real(-63.25) else w3
+        w6 = (w4 if v56 == real(math.inf) and mask2 else w5) if yc < real(0.0) else w
         return x * y if y > real(1.152921504606847e18) else w6
 
     @cuda.jit(device=True)
@@ -342,7 +359,8 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _derivative_x_half(x, y):
         yc = _maximum(y, real(-1.152921504606847e18))
-        return x if math.isnan(x) else yc * (math.erfc(yc * real(-0.7071067811865476)) * real(0.5))
+        v = yc * (_erfc_near(yc * real(-0.7071067811865476)) * real(0.5))
+        return x if math.isnan(x) else v
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
@@ -408,7 +426,7 @@ def _device(real: Any) -> dict[str, Any]:
         v2 = _mul_high(yc, yc) * real(-0.5)
         v3 = _mul_low(yc, yc) * real(-0.5)
         v4 = _exp_near(v2)
-        v5 = (math.erfc(v) + yc * ((v4 + v4 * v3) * real(0.7978845608028654))) * real(0.5)
+        v5 = (_erfc_near(v) + yc * ((v4 + v4 * v3) * real(0.7978845608028654))) * real(0.5)
         v6 = yc + real(0.7517915368080139)
         mask = abs(v6) < real(1.0)
         v7 = v6 - real(1.211444945855772e-08)
@@ -539,7 +557,7 @@ def _device(real: Any) -> dict[str, Any]:
         yc = _minimum(y, real(1.152921504606847e18))
         v = yc * real(-0.7071067811865476)
         v2 = _minimum(abs(yc * real(0.7071067811865476)), real(40.0))
-        v3 = math.erfc(v) * real(0.5) + yc * (_exp_near(-(v2 * v2)) * real(0.3989422804014327))
+        v3 = _erfc_near(v) * real(0.5) + yc * (_exp_near(-(v2 * v2)) * real(0.3989422804014327))
         v4 = yc + real(0.7517915368080139)
         v5 = v4 - real(1.211444945855772e-08)
         v6 = (real(-6.678969187952275e-11) * v5 + real(1.0146042421401058e-10)) * v5
@@ -1098,7 +1116,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -1117,15 +1135,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,6 +68,21 @@ def gelu_jvp(x: Any, dx: Any, *, out: Any = None, stream: Any = 0) -> Any:
 @functools.cache
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
+
+    @cuda.jit(device=True)
+    def _erfc_near(x):
+        t = abs(x)
+        s = inverse(t * real(0.3275911) + real(1.0))
+        p = real(-0.13348720346215556)
+        p = p * s + real(0.46436488159649747)
+        p = p * s + real(-0.349185735448357)
+        p = p * s + real(0.399889261217538)
+        p = p * s + real(0.05439542457491705)
+        p = p * s + real(0.19683967035216626)
+        p = p * s + real(0.18223347542631496)
+        p = p * s + real(0.1849506134697465)
+        y = p * s * _exp_near(-(t * t))
+        return real(2.0) - y if x < real(0.0) else y
 
     @cuda.jit(device=True)
     def _maximum(a, b):
@@ -161,7 +177,7 @@ def _device(real: Any) -> dict[str, Any]:
     def _forward_half(x):
         mask = x == real(-math.inf)
         w = real(1.0) if mask else x
-        return real(0.0) if mask else w * (math.erfc(w * real(-0.7071067811865476)) * real(0.5))
+        return real(0.0) if mask else w * (_erfc_near(w * real(-0.7071067811865476)) * real(0.5))
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -236,11 +252,18 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative_half(x):
-        w = real(1.0) if abs(x) == real(math.inf) else x
-        v = _minimum(abs(w * real(0.7071067811865476)), real(40.0))
-        v2 = math.erfc(w * real(-0.7071067811865476)) * real(0.5)
-        v3 = v2 + w * (math.exp(-(v * v)) * real(0.3989422804014327))
-        return real(1.0) if x == real(math.inf) else real(0.0) if x == real(-math.inf) else v3
+        v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
+        v2 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
+        v3 = v * (_exp_near(-(v2 * v2)) * real(0.3989422804014327))
+        v4 = v + real(0.7517915368080139)
+        v5 = v4 - real(1.211444945855772e-08)
+        v6 = (real(8.584551043658509e-05) * v5 + real(0.0001858584139009736)) * v5
+        v7 = (v6 + real(-0.0007448223669141218)) * v5 + real(-0.002239530550181573)
+        v8 = (v7 * v5 + real(0.004539228353518271)) * v5 + real(0.019421679786811235)
+        v9 = (v8 * v5 + real(-0.01477152214820106)) * v5 + real(-0.11400823329707843)
+        v10 = (v9 * v5 + real(-0.018199676398671052)) * v5 + real(0.38828498299055186)
+        v11 = _erfc_near(v * real(-0.7071067811865476)) * real(0.5) + v3
+        return (v10 * v5 + real(0.4314939923140469)) * v5 if abs(v4) < real(0.125) else v11
 
     @cuda.jit(device=True)
     def _second_derivative(x):
@@ -657,7 +680,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -676,15 +699,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,6 +124,16 @@ def glu_vjp(x: Any, y: Any, dout: Any) -> tuple[Any, ...]:
 @functools.cache
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
+
+    @cuda.jit(device=True)
+    def _expm1_near(x):
+        p = real(0.001388888888888889)
+        p = p * x + real(0.008333333333333333)
+        p = p * x + real(0.041666666666666664)
+        p = p * x + real(0.16666666666666666)
+        p = p * x + real(0.5)
+        p = p * x + real(1.0)
+        return p * x if abs(x) < real(0.25) else _exp_near(x) - real(1.0)
 
     @cuda.jit(device=True)
     def _minimum(a, b):
@@ -245,7 +256,7 @@ def _device(real: Any) -> dict[str, Any]:
         v = -abs(y)
         v2 = _exp_near(v)
         v3 = ((real(3.0) + v2) * v2 + real(3.0)) * v2 + real(1.0)
-        v4 = _div_near(v2 * math.expm1(v) * x, v3)
+        v4 = _div_near(v2 * _expm1_near(v) * x, v3)
         mask = y < real(-64.0)
         v5 = _exp_near(y * real(0.25))
         v6 = abs(x)
@@ -743,7 +754,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -762,15 +773,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +72,19 @@ def logsigmoid_jvp(x: Any, dx: Any, *, out: Any = None, stream: Any = 0) -> Any:
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
+    # log2(x) within 2**-22.
+    log2 = np.log2 if config.ENABLE_CUDASIM else _special("lg2.approx.f32")
+
+    @cuda.jit(device=True)
+    def _log1p_near(u):
+        p = real(0.2)
+        p = p * u + real(-0.25)
+        p = p * u + real(0.3333333333333333)
+        p = p * u + real(-0.5)
+        p = p * u + real(1.0)
+        series = p * u
+        return series if abs(u) < real(0.0625) else log2(u + real(1.0)) * real(0.6931471805599453)
+
     @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
@@ -95,7 +109,7 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        return -(math.log1p(_exp_near(-abs(x))) + _maximum(-x, real(0.0)))
+        return -(_log1p_near(_exp_near(-abs(x))) + _maximum(-x, real(0.0)))
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -513,7 +527,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -532,15 +546,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

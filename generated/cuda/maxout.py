@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +69,17 @@ def maxout_jvp(x: Any, dx: Any, axis: int = -1, *, out: Any = None, stream: Any 
     return _launch("_jvp", (x, dx), axis, kind, out, stream)
 
 
-# Kernels: one block a row; element k of a row lies at base + k * inner. Indices have 64 bits.
+# Kernels: one block a row; element k of a row lies at base + k * inner. Indices have 64 bits. A
+# row that fits into a block's shared memory is read once: kernels whose names end in _held.
+
+_HELD = 40 << 10  # bytes; reductions take some of the 48K that every device has
+_SLOTS = {
+    "_forward": 0,
+    "_derivative": 1,
+    "_second_derivative": 0,
+    "_vjp": 1,
+    "_jvp": 1,
+}
 
 
 @functools.cache
@@ -76,6 +87,7 @@ def _kernel(name: str, storage: str) -> Any:
     """The kernel of one function for one dtype."""
     real, _, load, store, _, _ = _access(storage)
     plus, total, greatest = _block_reduce(real)
+    kind = types.float64 if real is np.float64 else types.float32
 
     @cuda.jit(device=True)
     def _maximum(a, b):
@@ -118,6 +130,31 @@ def _kernel(name: str, storage: str) -> Any:
                 store(out, base + k * inner, y)
 
     @cuda.jit
+    def _derivative_held(x, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[0 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t6 = math.isnan(top1)
+            sum1 = sum1_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                term = real(1.0) if x_k == top1 else real(0.0)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            t4 = _maximum(sum1, real(1.0))
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                y = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
+                store(out, base + k * inner, y)
+
+    @cuda.jit
     def _second_derivative(x, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             base = row // inner * n * inner + row % inner
@@ -152,6 +189,33 @@ def _kernel(name: str, storage: str) -> Any:
                 store(out, base + k * inner, y)
 
     @cuda.jit
+    def _vjp_held(x, dy, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            dy_row = load(dy, row)
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[0 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t6 = math.isnan(top1)
+            sum1 = sum1_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                term = real(1.0) if x_k == top1 else real(0.0)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            t4 = _maximum(sum1, real(1.0))
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                w = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
+                y = dy_row * w
+                store(out, base + k * inner, y)
+
+    @cuda.jit
     def _jvp(x, dx, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             base = row // inner * n * inner + row % inner
@@ -180,14 +244,53 @@ def _kernel(name: str, storage: str) -> Any:
             if cuda.threadIdx.x == 0:
                 store(out, row, sum2)
 
+    @cuda.jit
+    def _jvp_held(x, dx, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[0 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t6 = math.isnan(top1)
+            sum1 = sum1_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                term = real(1.0) if x_k == top1 else real(0.0)
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            t4 = _maximum(sum1, real(1.0))
+            sum2 = sum2_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                dx_k = load(dx, base + k * inner)
+                w = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
+                term = dx_k * w
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum2 = total(sum2, sum2_low)
+            if cuda.threadIdx.x == 0:
+                store(out, row, sum2)
+
     kernels = {
         "_forward": _forward,
         "_derivative": _derivative,
+        "_derivative_held": _derivative_held,
         "_second_derivative": _second_derivative,
         "_vjp": _vjp,
+        "_vjp_held": _vjp_held,
         "_jvp": _jvp,
+        "_jvp_held": _jvp_held,
     }
     return kernels[name]
+
+
+def _threads(n: int) -> int:
+    """As many as a row keeps busy with four entries each, a warp at least."""
+    return min(_THREADS, max(32, 1 << (n // 4).bit_length()))
 
 
 def _launch(
@@ -215,9 +318,14 @@ def _launch(
     flat = _on_device(out, storage)
     rows = math.prod(single)
     if rows and n:
-        grid = _blocks(rows), _THREADS, _stream(first, stream)
-        held = [_on_device(a, storage) for a in arrays]
-        _kernel(name, storage)[grid](*map(_place, held), rows, n, inner, _place(flat))
+        given = [_on_device(a, storage) for a in arrays]
+        size = _SLOTS[name] * n * (8 if storage == "float64" else 4)
+        if 0 < size <= _HELD:
+            name = f"{name}_held"
+        else:
+            size = 0
+        grid = _blocks(rows), _threads(n), _stream(first, stream), size
+        _kernel(name, storage)[grid](*map(_place, given), rows, n, inner, _place(flat))
     return _finish(out, flat)
 
 
@@ -403,7 +511,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -422,15 +530,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,15 +100,11 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        v = _maximum(_minimum(x, real(1.152921504606847e18)), real(-1.152921504606847e18))
-        v2 = _minimum(v, real(0.0))
-        v3 = _exp_near(-abs(v2))
-        v4 = _div_near((v2 * real(2.0) + v2 * v3) * v3, (real(2.0) + v3) * v3 + real(2.0))
-        v5 = _maximum(v, real(0.0))
-        v6 = _exp_near(-abs(v5))
-        v7 = v6 * real(2.0)
-        w = _div_near(v5 + v5 * v7, (real(2.0) + v7) * v6 + real(1.0)) if v >= real(0.0) else v4
-        return x if x > real(1.152921504606847e18) else w
+        xc = _maximum(x, real(-2000.0))
+        v = _exp_near(_minimum(xc, real(44.0)) * real(0.5))
+        v2 = v * v
+        v3 = real(2.0) + v2
+        return v * v3 / (real(2.0) + v3 * v2) * xc * v
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -635,7 +632,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -654,15 +651,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,6 +75,16 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _expm1_near(x):
+        p = real(0.001388888888888889)
+        p = p * x + real(0.008333333333333333)
+        p = p * x + real(0.041666666666666664)
+        p = p * x + real(0.16666666666666666)
+        p = p * x + real(0.5)
+        p = p * x + real(1.0)
+        return p * x if abs(x) < real(0.25) else _exp_near(x) - real(1.0)
+
+    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
@@ -94,6 +105,11 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _forward(x):
         v = math.expm1(_minimum(x, real(0.0))) * real(1.6732632423543772)
+        return (x if x > real(0.0) else v) * real(1.0507009873554805)
+
+    @cuda.jit(device=True)
+    def _forward_half(x):
+        v = _expm1_near(_minimum(x, real(0.0))) * real(1.6732632423543772)
         return (x if x > real(0.0) else v) * real(1.0507009873554805)
 
     @cuda.jit(device=True)
@@ -134,6 +150,7 @@ def _device(real: Any) -> dict[str, Any]:
 
     return {
         "_forward": _forward,
+        "_forward_half": _forward_half,
         "_derivative": _derivative,
         "_derivative_half": _derivative_half,
         "_second_derivative": _second_derivative,
@@ -511,7 +528,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -530,15 +547,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import config, cuda, types
+from numba.cuda import libdevice
 
 __all__ = ["silu", "silu_derivative", "silu_jvp", "silu_second_derivative", "silu_vjp"]
 
@@ -88,45 +90,60 @@ def _device(real: Any) -> dict[str, Any]:
     def _div_near(a, b):
         return a * inverse(b)
 
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
+
+    @cuda.jit(device=True)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
+
     @cuda.jit(device=True)
     def _forward(x):
-        e = math.exp(-abs(x))
-        e2 = math.exp(x * real(0.5))
-        v = x * ((real(1.0) if x >= real(0.0) else e) / (real(1.0) + e))
-        return real(0.0) if x < real(-2000.0) else e2 * x * e2 if x < real(-64.0) else v
+        xc = _maximum(x, real(-2000.0))
+        e = math.exp(_minimum(xc, real(44.0)) * real(0.5))
+        return e / (real(1.0) + e * e) * xc * e
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        mask = x == real(-math.inf)
-        w = real(1.0) if mask else x
-        v = _exp_near(-abs(w))
-        v2 = w * _div_near(real(1.0) if w >= real(0.0) else v, real(1.0) + v)
-        return real(0.0) if mask else v2
+        xc = _maximum(x, real(-2000.0))
+        v = _exp_near(_minimum(xc, real(44.0)) * real(0.5))
+        return _div_near(v, real(1.0) + v * v) * xc * v
 
     @cuda.jit(device=True)
     def _derivative(x):
-        mask = x == real(math.inf)
-        w = real(1.0) if mask else x
-        v = _minimum(w, real(0.0))
-        v2 = _maximum(_maximum(v, real(-2000.0)), real(-64.0))
-        e = math.exp(-abs(v2))
-        e2 = math.exp(v * real(0.5))
-        v3 = (v2 + real(1.0) + e) * e / ((real(2.0) + e) * e + real(1.0))
-        w2 = e2 * (v + real(1.0)) * e2 if v < real(-64.0) else v3
-        v4 = _maximum(w, real(0.0))
-        e3 = math.exp(-abs(v4))
-        v5 = ((v4 + real(1.0)) * e3 + real(1.0)) / ((real(2.0) + e3) * e3 + real(1.0))
-        w3 = v5 if w >= real(0.0) else real(0.0) if v < real(-2000.0) else w2
-        return real(1.0) if mask else w3
+        v = _minimum(_maximum(x, real(-2000.0)), real(44.0))
+        e = math.exp(v * real(0.5))
+        v2 = e * e
+        v3 = v2 + real(1.0)
+        v4 = v3 * _add_low(v2, real(1.0))
+        v5 = _mul_low(v3, v3) + v4 + v4
+        v6 = _mul_high(v3, v3)
+        v7 = v + v2
+        v8 = v7 + real(1.0) + (_add_low(v, v2) + _add_low(v7, real(1.0)))
+        return e / (v6 + v5 + _add_low(v6, v5)) * v8 * e
 
     @cuda.jit(device=True)
     def _derivative_half(x):
-        w = real(1.0) if abs(x) == real(math.inf) else x
-        e = math.exp(-abs(w))
-        v = real(1.0) + e
-        v2 = w * ((real(1.0) if -w >= real(0.0) else e) / v) + real(1.0)
-        v3 = v2 * ((real(1.0) if w >= real(0.0) else e) / v)
-        return real(1.0) if x == real(math.inf) else real(0.0) if x == real(-math.inf) else v3
+        v = _minimum(_maximum(x, real(-2000.0)), real(44.0))
+        e = math.exp(v * real(0.5))
+        v2 = e * e
+        v3 = real(1.0) + v2
+        return e / (v3 * v3) * (v + real(1.0) + v2) * e
 
     @cuda.jit(device=True)
     def _second_derivative(x):
@@ -610,7 +627,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -629,15 +646,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

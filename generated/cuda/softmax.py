@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,7 +90,17 @@ def softmax_jvp(x: Any, dx: Any, axis: int = -1, *, out: Any = None, stream: Any
     return _launch("_jvp", (x, dx), axis, kind, out, stream)
 
 
-# Kernels: one block a row; element k of a row lies at base + k * inner. Indices have 64 bits.
+# Kernels: one block a row; element k of a row lies at base + k * inner. Indices have 64 bits. A
+# row that fits into a block's shared memory is read once: kernels whose names end in _held.
+
+_HELD = 40 << 10  # bytes; reductions take some of the 48K that every device has
+_SLOTS = {
+    "_forward": 2,
+    "_derivative": 2,
+    "_second_derivative": 2,
+    "_vjp": 3,
+    "_jvp": 3,
+}
 
 
 @functools.cache
@@ -97,6 +108,7 @@ def _kernel(name: str, storage: str) -> Any:
     """The kernel of one function for one dtype."""
     real, _, load, store, _, _ = _access(storage)
     plus, total, greatest = _block_reduce(real)
+    kind = types.float64 if real is np.float64 else types.float32
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -149,6 +161,35 @@ def _kernel(name: str, storage: str) -> Any:
                 store(out, base + k * inner, y)
 
     @cuda.jit
+    def _forward_held(x, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[1 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t4 = -top1
+            sum1 = sum1_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                w = real(0.0) if x_k == top1 else x_k - top1
+                mask = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask else real(0.0))
+                held[0 * n + k] = v
+                term = v
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                t12 = held[0 * n + k]
+                y = t12 / sum1
+                store(out, base + k * inner, y)
+
+    @cuda.jit
     def _derivative(x, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             base = row // inner * n * inner + row % inner
@@ -190,6 +231,46 @@ def _kernel(name: str, storage: str) -> Any:
                 store(out, base + k * inner, y)
 
     @cuda.jit
+    def _derivative_held(x, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[1 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t4 = -top1
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = real(1.0) if mask else real(0.0)
+                held[0 * n + k] = v
+                term = (real(1.0) - w2) * v
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w2
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            t18 = sum2 - real(1.0)
+            t19 = sum1 + t18
+            t20 = t19 + real(1.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                t12 = held[0 * n + k]
+                mask = (real(1.0) if x_k == top1 else real(0.0)) > real(0.5)
+                y = (t19 if mask else t20 - t12) * t12 / t20 / t20
+                store(out, base + k * inner, y)
+
+    @cuda.jit
     def _second_derivative(x, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             base = row // inner * n * inner + row % inner
@@ -228,6 +309,47 @@ def _kernel(name: str, storage: str) -> Any:
                 v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
                 w2 = t19 if (real(1.0) if mask else real(0.0)) > real(0.5) else t20 - v
                 y = -(v * (v - w2) * w2 / t20 / t20 / t20)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _second_derivative_held(x, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[1 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t4 = -top1
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = real(1.0) if mask else real(0.0)
+                held[0 * n + k] = v
+                term = (real(1.0) - w2) * v
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w2
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            t18 = sum2 - real(1.0)
+            t19 = sum1 + t18
+            t20 = t19 + real(1.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                t12 = held[0 * n + k]
+                mask = (real(1.0) if x_k == top1 else real(0.0)) > real(0.5)
+                w = t19 if mask else t20 - t12
+                y = -(t12 * (t12 - w) * w / t20 / t20 / t20)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -289,6 +411,61 @@ def _kernel(name: str, storage: str) -> Any:
                 store(out, base + k * inner, y)
 
     @cuda.jit
+    def _vjp_held(x, dy, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[2 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t4 = -top1
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            sum3 = sum3_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[2 * n + k]
+                dy_k = load(dy, base + k * inner)
+                held[1 * n + k] = dy_k
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = real(1.0) if mask else real(0.0)
+                held[0 * n + k] = v
+                term = (real(1.0) - w2) * v
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w2
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+                term = dy_k * w2
+                sum3, sum3_low = plus(sum3, sum3_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            sum3 = total(sum3, sum3_low)
+            t18 = sum2 - real(1.0)
+            t19 = sum1 + t18
+            t20 = t19 < real(1.0)
+            t23 = sum3 / sum2
+            t24 = t23 if t20 else real(0.0)
+            t28 = t19 + real(1.0)
+            sum4 = sum4_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                dy_k = held[1 * n + k]
+                t12 = held[0 * n + k]
+                term = (dy_k - t24) * t12
+                sum4, sum4_low = plus(sum4, sum4_low, term)
+            sum4 = total(sum4, sum4_low)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                dy_k = held[1 * n + k]
+                t12 = held[0 * n + k]
+                y = -((sum4 - t28 * (dy_k - t24)) * t12 / t28 / t28)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
     def _jvp(x, dx, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             base = row // inner * n * inner + row % inner
@@ -346,14 +523,79 @@ def _kernel(name: str, storage: str) -> Any:
                 y = -((sum4 - t28 * (dx_k - t24)) * v / t28 / t28)
                 store(out, base + k * inner, y)
 
+    @cuda.jit
+    def _jvp_held(x, dx, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[2 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t4 = -top1
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            sum3 = sum3_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[2 * n + k]
+                dx_k = load(dx, base + k * inner)
+                held[1 * n + k] = dx_k
+                mask = x_k == top1
+                w = real(0.0) if mask else x_k - top1
+                mask2 = w > real(-2000.0) and x_k != top1
+                e = math.exp(w)
+                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = real(1.0) if mask else real(0.0)
+                held[0 * n + k] = v
+                term = (real(1.0) - w2) * v
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w2
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+                term = dx_k * w2
+                sum3, sum3_low = plus(sum3, sum3_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            sum3 = total(sum3, sum3_low)
+            t18 = sum2 - real(1.0)
+            t19 = sum1 + t18
+            t20 = t19 < real(1.0)
+            t23 = sum3 / sum2
+            t24 = t23 if t20 else real(0.0)
+            t28 = t19 + real(1.0)
+            sum4 = sum4_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                dx_k = held[1 * n + k]
+                t12 = held[0 * n + k]
+                term = (dx_k - t24) * t12
+                sum4, sum4_low = plus(sum4, sum4_low, term)
+            sum4 = total(sum4, sum4_low)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                dx_k = held[1 * n + k]
+                t12 = held[0 * n + k]
+                y = -((sum4 - t28 * (dx_k - t24)) * t12 / t28 / t28)
+                store(out, base + k * inner, y)
+
     kernels = {
         "_forward": _forward,
+        "_forward_held": _forward_held,
         "_derivative": _derivative,
+        "_derivative_held": _derivative_held,
         "_second_derivative": _second_derivative,
+        "_second_derivative_held": _second_derivative_held,
         "_vjp": _vjp,
+        "_vjp_held": _vjp_held,
         "_jvp": _jvp,
+        "_jvp_held": _jvp_held,
     }
     return kernels[name]
+
+
+def _threads(n: int) -> int:
+    """As many as a row keeps busy with four entries each, a warp at least."""
+    return min(_THREADS, max(32, 1 << (n // 4).bit_length()))
 
 
 def _launch(
@@ -381,9 +623,14 @@ def _launch(
     flat = _on_device(out, storage)
     rows = math.prod(single)
     if rows and n:
-        grid = _blocks(rows), _THREADS, _stream(first, stream)
-        held = [_on_device(a, storage) for a in arrays]
-        _kernel(name, storage)[grid](*map(_place, held), rows, n, inner, _place(flat))
+        given = [_on_device(a, storage) for a in arrays]
+        size = _SLOTS[name] * n * (8 if storage == "float64" else 4)
+        if 0 < size <= _HELD:
+            name = f"{name}_held"
+        else:
+            size = 0
+        grid = _blocks(rows), _threads(n), _stream(first, stream), size
+        _kernel(name, storage)[grid](*map(_place, given), rows, n, inner, _place(flat))
     return _finish(out, flat)
 
 
@@ -569,7 +816,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -588,15 +835,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

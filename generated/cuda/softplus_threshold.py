@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,6 +122,19 @@ def softplus_threshold_vjp_threshold(
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
+    # log2(x) within 2**-22.
+    log2 = np.log2 if config.ENABLE_CUDASIM else _special("lg2.approx.f32")
+
+    @cuda.jit(device=True)
+    def _log1p_near(u):
+        p = real(0.2)
+        p = p * u + real(-0.25)
+        p = p * u + real(0.3333333333333333)
+        p = p * u + real(-0.5)
+        p = p * u + real(1.0)
+        series = p * u
+        return series if abs(u) < real(0.0625) else log2(u + real(1.0)) * real(0.6931471805599453)
+
     @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
@@ -187,7 +201,7 @@ def _device(real: Any) -> dict[str, Any]:
         v = x * beta
         w = x if v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) else real(1.0)
         v2 = w * beta
-        v3 = _div_near(math.log1p(_exp_near(-abs(v2))) + _maximum(v2, real(0.0)), beta)
+        v3 = _div_near(_log1p_near(_exp_near(-abs(v2))) + _maximum(v2, real(0.0)), beta)
         v4 = _exp_near(v * real(0.5))
         v5 = v4 * _div_near(real(1.0), beta) * v4
         w2 = v5 if v < real(-64.0) else x if v > real(64.0) else v3
@@ -200,12 +214,13 @@ def _device(real: Any) -> dict[str, Any]:
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
         v2 = _mul_low(beta, v)
         v3 = _mul_high(beta, v)
-        e = math.exp(-abs(v3))
-        v4 = e + e * -(-v2 if v3 < real(0.0) else v2)
-        v5 = (real(1.0) if v3 >= real(0.0) else v4) / (real(1.0) + v4)
-        w = real(1.0) if v3 > threshold or v3 == threshold and v2 > real(0.0) else v5
-        w2 = real(0.0) if beta > real(0.0) else real(0.5)
-        return w2 if x < real(-1.152921504606847e18) else w
+        mask = v3 > real(44.0)
+        e = math.exp((real(44.0) if mask else v3) * real(0.5))
+        v4 = e + e * ((real(0.0) if mask else v2) * real(0.5))
+        v5 = v * beta
+        w = real(1.0) if v5 > real(44.0) else v4 / (real(1.0) + v4 * v4) * v4
+        mask2 = v3 > threshold or v3 == threshold and v2 > real(0.0)
+        return real(1.0) if mask2 else real(0.0) if v5 < real(-2000.0) else w
 
     @cuda.jit(device=True)
     def _derivative_half(x, beta, threshold):
@@ -316,26 +331,26 @@ def _device(real: Any) -> dict[str, Any]:
         v3 = _exp_near(-abs(v2))
         v4 = real(1.0) + v3
         v5 = _div_near(w * _div_near(real(1.0) if v2 >= real(0.0) else v3, v4), beta)
-        ln = math.log1p(v3)
-        v6 = v5 - _div_near(_div_near(ln + _maximum(v2, real(0.0)), beta), beta)
+        v6 = _log1p_near(v3)
+        v7 = v5 - _div_near(_div_near(v6 + _maximum(v2, real(0.0)), beta), beta)
         mask2 = v < real(-64.0)
-        v7 = _exp_near(v * real(0.5))
-        v8 = _div_near(_div_near(real(1.0), beta), beta)
-        v9 = v7 * v8 * (v7 * (v - real(1.0)))
+        v8 = _exp_near(v * real(0.5))
+        v9 = _div_near(_div_near(real(1.0), beta), beta)
+        v10 = v8 * v9 * (v8 * (v - real(1.0)))
         mask3 = v < real(-2000.0)
         mask4 = v > real(64.0)
-        v10 = -v
-        v11 = _exp_near(v10 * real(0.5))
-        v12 = v11 * v8 * (v11 * (v10 - real(1.0)))
+        v11 = -v
+        v12 = _exp_near(v11 * real(0.5))
+        v13 = v12 * v9 * (v12 * (v11 - real(1.0)))
         mask5 = v > real(2000.0)
-        w2 = v12 if mask4 else real(0.0) if mask3 else v9 if mask2 else v6
-        v13 = -v2
-        v14 = _div_near(w * _div_near(real(1.0) if v13 >= real(0.0) else v3, v4), beta)
-        v15 = -v14 - _div_near(_div_near(ln + _maximum(v13, real(0.0)), beta), beta)
-        w3 = v12 if mask4 else real(0.0) if mask3 else v9 if mask2 else v15
+        w2 = v13 if mask4 else real(0.0) if mask3 else v10 if mask2 else v7
+        v14 = -v2
+        v15 = _div_near(w * _div_near(real(1.0) if v14 >= real(0.0) else v3, v4), beta)
+        v16 = -v15 - _div_near(_div_near(v6 + _maximum(v14, real(0.0)), beta), beta)
+        w3 = v13 if mask4 else real(0.0) if mask3 else v10 if mask2 else v16
         w4 = (real(0.0) if mask5 else w3) if v >= real(0.0) else real(0.0) if mask5 else w2
-        v16 = _mul_high(beta, x)
-        mask6 = v16 > threshold or v16 == threshold and _mul_low(beta, x) > real(0.0)
+        v17 = _mul_high(beta, x)
+        mask6 = v17 > threshold or v17 == threshold and _mul_low(beta, x) > real(0.0)
         return x if math.isnan(x) else real(0.0) if mask6 else w4
 
     @cuda.jit(device=True)
@@ -870,7 +885,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -889,15 +904,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,6 +128,10 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _maximum(a, b):
+        return b if a < b else a  # NaN in a stays, unlike with max
+
+    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
@@ -203,19 +208,15 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
-        e = math.exp(-abs(y))
-        e2 = math.exp(y * real(0.25))
-        v = y * ((real(1.0) if y >= real(0.0) else e) / (real(1.0) + e))
-        w = real(0.0) if y < real(-2000.0) else e2 * y * e2 * e2 * e2 if y < real(-64.0) else v
-        return x if math.isnan(x) else w
+        yc = _maximum(y, real(-2000.0))
+        e = math.exp(_minimum(yc, real(44.0)) * real(0.5))
+        return x if math.isnan(x) else e / (real(1.0) + e * e) * yc * e
 
     @cuda.jit(device=True)
     def _derivative_x_half(x, y):
-        mask = y == real(-math.inf)
-        w = real(1.0) if mask else y
-        v = _exp_near(-abs(w))
-        v2 = w * _div_near(real(1.0) if w >= real(0.0) else v, real(1.0) + v)
-        return x if math.isnan(x) else real(0.0) if mask else v2
+        yc = _maximum(y, real(-2000.0))
+        v = _exp_near(_minimum(yc, real(44.0)) * real(0.5))
+        return x if math.isnan(x) else _div_near(v, real(1.0) + v * v) * yc * v
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
@@ -294,14 +295,16 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
-        yc = _minimum(y, real(1.152921504606847e18))
-        e = math.exp(-abs(yc))
-        v = yc + real(1.0)
-        v2 = (real(2.0) + e) * e + real(1.0)
-        e2 = math.exp(yc * real(0.25))
-        w = e2 * v * e2 * e2 * e2 if yc < real(-64.0) else (v + e) * e / v2
-        w2 = real(0.0) if yc < real(-2000.0) else w
-        return x if math.isnan(x) else (v * e + real(1.0)) / v2 if yc >= real(0.0) else w2
+        v = _minimum(_maximum(y, real(-2000.0)), real(44.0))
+        e = math.exp(v * real(0.5))
+        v2 = e * e
+        v3 = v2 + real(1.0)
+        v4 = v3 * _add_low(v2, real(1.0))
+        v5 = _mul_low(v3, v3) + v4 + v4
+        v6 = _mul_high(v3, v3)
+        v7 = v + v2
+        v8 = v7 + real(1.0) + (_add_low(v, v2) + _add_low(v7, real(1.0)))
+        return x if math.isnan(x) else e / (v6 + v5 + _add_low(v6, v5)) * v8 * e
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
@@ -959,7 +962,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -978,15 +981,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,11 +149,8 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _forward_half(x, beta):
         v = x * beta
-        v2 = _exp_near(-abs(v))
-        v3 = x * _div_near(real(1.0) if v >= real(0.0) else v2, real(1.0) + v2)
-        v4 = _exp_near(v * real(0.5))
-        w = real(0.0) if v < real(-2000.0) else v4 * x * v4 if v < real(-64.0) else v3
-        return x if v > real(64.0) else w
+        v2 = _exp_near(_minimum(v, real(44.0)) * real(0.5))
+        return real(0.0) if v < real(-2000.0) else _div_near(v2, real(1.0) + v2 * v2) * x * v2
 
     @cuda.jit(device=True)
     def _derivative(x, beta):
@@ -218,68 +216,68 @@ def _device(real: Any) -> dict[str, Any]:
         v6 = -v2
         v7 = e + e * -(-v3 if v6 < real(0.0) else v3)
         v8 = (real(1.0) if v6 >= real(0.0) else v7) / (v7 + real(1.0) + _add_low(v7, real(1.0)))
-        t = math.tanh(beta * x * real(0.5))
-        v9 = _mul_low(v2, t) + t * v
-        v10 = _mul_high(v2, t)
-        v11 = -(v10 + v9)
-        v12 = v11 + real(2.0) + (-_add_low(v10, v9) + _add_low(v11, real(2.0)))
-        v13 = v2 + real(2.399357318878174) + (v + _add_low(v2, real(2.399357318878174)))
-        v14 = v6 - real(2.399357318878174) + v3 - real(-3.836270616029226e-08)
-        v15 = real(1.4975057869097913e-15) * v14 + real(-1.8525242826140174e-14)
-        v16 = (v15 * v14 + real(5.45056983215798e-14)) * v14 + real(8.559282235417885e-14)
-        v17 = (v16 * v14 + real(-1.0915674934971036e-12)) * v14 + real(3.4499968506633094e-12)
-        v18 = (v17 * v14 + real(-8.021786827524068e-13)) * v14 + real(-4.120400514071561e-11)
-        v19 = (v18 * v14 + real(1.9014754118800968e-10)) * v14 + real(-2.964187619070941e-10)
-        v20 = (v19 * v14 + real(-1.1393109623654117e-09)) * v14 + real(8.622046529735554e-09)
-        v21 = (v20 * v14 + real(-2.261809925579744e-08)) * v14 + real(-9.904143647556006e-09)
-        v22 = (v21 * v14 + real(3.144649318815656e-07)) * v14 + real(-1.1904605147672274e-06)
-        v23 = (v22 * v14 + real(1.2461615072658496e-06)) * v14 + real(8.432377564813492e-06)
-        v24 = (v23 * v14 + real(-4.745074279281779e-05)) * v14 + real(9.64405929415381e-05)
-        v25 = (v24 * v14 + real(0.00011513070195845344)) * v14 + real(-0.001366369691236773)
-        v26 = (v25 * v14 + real(0.003862816776830254)) * v14 + real(-0.001836670144762844)
-        v27 = v26 * v14 + real(-0.022487259234225326)
-        v28 = _mul_high(v27, v14)
-        v29 = _mul_low(v27, v14) + real(-2.0757431606899246e-09)
-        v30 = v28 + real(0.076295867562294)
-        v31 = _mul_low(v30, v14) + v14 * (v29 + _add_low(v28, real(0.076295867562294)))
-        v32 = _mul_high(v30, v14)
-        v33 = v32 + v31
-        v34 = _add_low(v32, v31) + real(-3.420532315723257e-09)
-        v35 = v33 + real(-0.09153051674365997) + (v34 + _add_low(v33, real(-0.09153051674365997)))
-        w = v35 * beta * v14 if abs(v13) < real(1.0) else v5 * v8 * beta * v12
-        v36 = v2 + real(-2.399357318878174) + (v + _add_low(v2, real(-2.399357318878174)))
-        v37 = v6 + real(2.399357318878174) + v3 - real(3.836270616029226e-08)
-        v38 = real(-1.4975057869097913e-15) * v37 + real(-1.8525242826140174e-14)
-        v39 = (v38 * v37 + real(-5.45056983215798e-14)) * v37 + real(8.559282235417885e-14)
-        v40 = (v39 * v37 + real(1.0915674934971036e-12)) * v37 + real(3.4499968506633094e-12)
-        v41 = (v40 * v37 + real(8.021786827524068e-13)) * v37 + real(-4.120400514071561e-11)
-        v42 = (v41 * v37 + real(-1.9014754118800968e-10)) * v37 + real(-2.964187619070941e-10)
-        v43 = (v42 * v37 + real(1.1393109623654117e-09)) * v37 + real(8.622046529735554e-09)
-        v44 = (v43 * v37 + real(2.261809925579744e-08)) * v37 + real(-9.904143647556006e-09)
-        v45 = (v44 * v37 + real(-3.144649318815656e-07)) * v37 + real(-1.1904605147672274e-06)
-        v46 = (v45 * v37 + real(-1.2461615072658496e-06)) * v37 + real(8.432377564813492e-06)
-        v47 = (v46 * v37 + real(4.745074279281779e-05)) * v37 + real(9.64405929415381e-05)
-        v48 = (v47 * v37 + real(-0.00011513070195845344)) * v37 + real(-0.001366369691236773)
-        v49 = (v48 * v37 + real(-0.003862816776830254)) * v37 + real(-0.001836670144762844)
-        v50 = v49 * v37 + real(0.022487259234225326)
-        v51 = _mul_high(v50, v37)
-        v52 = _mul_low(v50, v37) + real(-2.0757431606899246e-09)
-        v53 = v51 + real(0.076295867562294)
-        v54 = _mul_low(v53, v37) + v37 * (v52 + _add_low(v51, real(0.076295867562294)))
-        v55 = _mul_high(v53, v37)
-        v56 = v55 + v54
-        v57 = _add_low(v55, v54) + real(3.420532315723257e-09)
-        v58 = v56 + real(0.09153051674365997) + (v57 + _add_low(v56, real(0.09153051674365997)))
-        v59 = x * beta
+        v9 = beta * x
+        t = math.tanh(v9 * real(0.5))
+        v10 = _mul_low(v2, t) + t * v
+        v11 = _mul_high(v2, t)
+        v12 = -(v11 + v10)
+        v13 = v12 + real(2.0) + (-_add_low(v11, v10) + _add_low(v12, real(2.0)))
+        v14 = v2 + real(2.399357318878174) + (v + _add_low(v2, real(2.399357318878174)))
+        v15 = v6 - real(2.399357318878174) + v3 - real(-3.836270616029226e-08)
+        v16 = real(1.4975057869097913e-15) * v15 + real(-1.8525242826140174e-14)
+        v17 = (v16 * v15 + real(5.45056983215798e-14)) * v15 + real(8.559282235417885e-14)
+        v18 = (v17 * v15 + real(-1.0915674934971036e-12)) * v15 + real(3.4499968506633094e-12)
+        v19 = (v18 * v15 + real(-8.021786827524068e-13)) * v15 + real(-4.120400514071561e-11)
+        v20 = (v19 * v15 + real(1.9014754118800968e-10)) * v15 + real(-2.964187619070941e-10)
+        v21 = (v20 * v15 + real(-1.1393109623654117e-09)) * v15 + real(8.622046529735554e-09)
+        v22 = (v21 * v15 + real(-2.261809925579744e-08)) * v15 + real(-9.904143647556006e-09)
+        v23 = (v22 * v15 + real(3.144649318815656e-07)) * v15 + real(-1.1904605147672274e-06)
+        v24 = (v23 * v15 + real(1.2461615072658496e-06)) * v15 + real(8.432377564813492e-06)
+        v25 = (v24 * v15 + real(-4.745074279281779e-05)) * v15 + real(9.64405929415381e-05)
+        v26 = (v25 * v15 + real(0.00011513070195845344)) * v15 + real(-0.001366369691236773)
+        v27 = (v26 * v15 + real(0.003862816776830254)) * v15 + real(-0.001836670144762844)
+        v28 = v27 * v15 + real(-0.022487259234225326)
+        v29 = _mul_high(v28, v15)
+        v30 = _mul_low(v28, v15) + real(-2.0757431606899246e-09)
+        v31 = v29 + real(0.076295867562294)
+        v32 = _mul_low(v31, v15) + v15 * (v30 + _add_low(v29, real(0.076295867562294)))
+        v33 = _mul_high(v31, v15)
+        v34 = v33 + v32
+        v35 = _add_low(v33, v32) + real(-3.420532315723257e-09)
+        v36 = v34 + real(-0.09153051674365997) + (v35 + _add_low(v34, real(-0.09153051674365997)))
+        w = v36 * beta * v15 if abs(v14) < real(1.0) else v5 * v8 * beta * v13
+        v37 = v2 + real(-2.399357318878174) + (v + _add_low(v2, real(-2.399357318878174)))
+        v38 = v6 + real(2.399357318878174) + v3 - real(3.836270616029226e-08)
+        v39 = real(-1.4975057869097913e-15) * v38 + real(-1.8525242826140174e-14)
+        v40 = (v39 * v38 + real(-5.45056983215798e-14)) * v38 + real(8.559282235417885e-14)
+        v41 = (v40 * v38 + real(1.0915674934971036e-12)) * v38 + real(3.4499968506633094e-12)
+        v42 = (v41 * v38 + real(8.021786827524068e-13)) * v38 + real(-4.120400514071561e-11)
+        v43 = (v42 * v38 + real(-1.9014754118800968e-10)) * v38 + real(-2.964187619070941e-10)
+        v44 = (v43 * v38 + real(1.1393109623654117e-09)) * v38 + real(8.622046529735554e-09)
+        v45 = (v44 * v38 + real(2.261809925579744e-08)) * v38 + real(-9.904143647556006e-09)
+        v46 = (v45 * v38 + real(-3.144649318815656e-07)) * v38 + real(-1.1904605147672274e-06)
+        v47 = (v46 * v38 + real(-1.2461615072658496e-06)) * v38 + real(8.432377564813492e-06)
+        v48 = (v47 * v38 + real(4.745074279281779e-05)) * v38 + real(9.64405929415381e-05)
+        v49 = (v48 * v38 + real(-0.00011513070195845344)) * v38 + real(-0.001366369691236773)
+        v50 = (v49 * v38 + real(-0.003862816776830254)) * v38 + real(-0.001836670144762844)
+        v51 = v50 * v38 + real(0.022487259234225326)
+        v52 = _mul_high(v51, v38)
+        v53 = _mul_low(v51, v38) + real(-2.0757431606899246e-09)
+        v54 = v52 + real(0.076295867562294)
+        v55 = _mul_low(v54, v38) + v38 * (v53 + _add_low(v52, real(0.076295867562294)))
+        v56 = _mul_high(v54, v38)
+        v57 = v56 + v55
+        v58 = _add_low(v56, v55) + real(3.420532315723257e-09)
+        v59 = v57 + real(0.09153051674365997) + (v58 + _add_low(v57, real(0.09153051674365997)))
         e2 = math.exp(v2 * real(0.5))
         v60 = e2 + e2 * (v * real(0.5))
         v61 = v60 * beta * (v60 * (v2 + real(2.0) + (v + _add_low(v2, real(2.0)))))
-        w2 = v61 if v59 < real(-64.0) else v58 * beta * v37 if abs(v36) < real(1.0) else w
+        w2 = v61 if v9 < real(-64.0) else v59 * beta * v38 if abs(v37) < real(1.0) else w
         e3 = math.exp(v6 * real(0.5))
         v62 = e3 + e3 * (v3 * real(0.5))
         v63 = v62 * beta * (v62 * (v6 + real(2.0) + (v3 + _add_low(v6, real(2.0)))))
-        w3 = v63 if v59 > real(64.0) else real(0.0) if v59 < real(-2000.0) else w2
-        return real(0.0) if v59 > real(2000.0) else w3
+        w3 = v63 if v9 > real(64.0) else real(0.0) if v9 < real(-2000.0) else w2
+        return real(0.0) if v9 > real(2000.0) else w3
 
     @cuda.jit(device=True)
     def _second_derivative_half(x, beta):
@@ -287,27 +285,28 @@ def _device(real: Any) -> dict[str, Any]:
         v2 = _exp_near(-abs(v))
         v3 = real(1.0) + v2
         v4 = -v
-        v5 = _div_near(real(1.0) if v4 >= real(0.0) else v2, v3)
-        v6 = _div_near(real(1.0) if v >= real(0.0) else v2, v3) * v5 * beta
-        v7 = -_mul_high(beta, x)
-        v8 = -_mul_low(beta, x)
-        v9 = v7 - real(2.399357318878174) + v8 - real(-3.836270616029226e-08)
-        v10 = real(1.4975057869097913e-15) * v9 + real(-1.8525242826140174e-14)
-        v11 = (v10 * v9 + real(5.45056983215798e-14)) * v9 + real(8.559282235417885e-14)
-        v12 = (v11 * v9 + real(-1.0915674934971036e-12)) * v9 + real(3.4499968506633094e-12)
-        v13 = (v12 * v9 + real(-8.021786827524068e-13)) * v9 + real(-4.120400514071561e-11)
-        v14 = (v13 * v9 + real(1.9014754118800968e-10)) * v9 + real(-2.964187619070941e-10)
-        v15 = (v14 * v9 + real(-1.1393109623654117e-09)) * v9 + real(8.622046529735554e-09)
-        v16 = (v15 * v9 + real(-2.261809925579744e-08)) * v9 + real(-9.904143647556006e-09)
-        v17 = (v16 * v9 + real(3.144649318815656e-07)) * v9 + real(-1.1904605147672274e-06)
-        v18 = (v17 * v9 + real(1.2461615072658496e-06)) * v9 + real(8.432377564813492e-06)
-        v19 = (v18 * v9 + real(-4.745074279281779e-05)) * v9 + real(9.64405929415381e-05)
-        v20 = (v19 * v9 + real(0.00011513070195845344)) * v9 + real(-0.001366369691236773)
-        v21 = (v20 * v9 + real(0.003862816776830254)) * v9 + real(-0.001836670144762844)
-        v22 = (v21 * v9 + real(-0.022487259234225326)) * v9 + real(0.07629586548655085)
-        v23 = v6 * (real(2.0) - math.tanh(beta * x * real(0.5)) * beta * x)
-        v24 = (v22 * v9 + real(-0.09153052016419229)) * beta * v9
-        v25 = v7 + real(2.399357318878174) + v8 - real(3.836270616029226e-08)
+        v5 = v * real(0.5)
+        v6 = _div_near(real(1.0) if v4 >= real(0.0) else v2, v3)
+        v7 = _div_near(real(1.0) if v >= real(0.0) else v2, v3) * v6 * beta
+        v8 = -_mul_high(beta, x)
+        v9 = -_mul_low(beta, x)
+        v10 = v8 - real(2.399357318878174) + v9 - real(-3.836270616029226e-08)
+        v11 = real(1.4975057869097913e-15) * v10 + real(-1.8525242826140174e-14)
+        v12 = (v11 * v10 + real(5.45056983215798e-14)) * v10 + real(8.559282235417885e-14)
+        v13 = (v12 * v10 + real(-1.0915674934971036e-12)) * v10 + real(3.4499968506633094e-12)
+        v14 = (v13 * v10 + real(-8.021786827524068e-13)) * v10 + real(-4.120400514071561e-11)
+        v15 = (v14 * v10 + real(1.9014754118800968e-10)) * v10 + real(-2.964187619070941e-10)
+        v16 = (v15 * v10 + real(-1.1393109623654117e-09)) * v10 + real(8.622046529735554e-09)
+        v17 = (v16 * v10 + real(-2.261809925579744e-08)) * v10 + real(-9.904143647556006e-09)
+        v18 = (v17 * v10 + real(3.144649318815656e-07)) * v10 + real(-1.1904605147672274e-06)
+        v19 = (v18 * v10 + real(1.2461615072658496e-06)) * v10 + real(8.432377564813492e-06)
+        v20 = (v19 * v10 + real(-4.745074279281779e-05)) * v10 + real(9.64405929415381e-05)
+        v21 = (v20 * v10 + real(0.00011513070195845344)) * v10 + real(-0.001366369691236773)
+        v22 = (v21 * v10 + real(0.003862816776830254)) * v10 + real(-0.001836670144762844)
+        v23 = (v22 * v10 + real(-0.022487259234225326)) * v10 + real(0.07629586548655085)
+        v24 = (v23 * v10 + real(-0.09153052016419229)) * beta * v10
+        mask = abs(v + real(2.399357318878174)) < real(1.0)
+        v25 = v8 + real(2.399357318878174) + v9 - real(3.836270616029226e-08)
         v26 = real(-1.4975057869097913e-15) * v25 + real(-1.8525242826140174e-14)
         v27 = (v26 * v25 + real(-5.45056983215798e-14)) * v25 + real(8.559282235417885e-14)
         v28 = (v27 * v25 + real(1.0915674934971036e-12)) * v25 + real(3.4499968506633094e-12)
@@ -321,12 +320,12 @@ def _device(real: Any) -> dict[str, Any]:
         v36 = (v35 * v25 + real(-0.00011513070195845344)) * v25 + real(-0.001366369691236773)
         v37 = (v36 * v25 + real(-0.003862816776830254)) * v25 + real(-0.001836670144762844)
         v38 = (v37 * v25 + real(0.022487259234225326)) * v25 + real(0.07629586548655085)
-        w = v24 if abs(v + real(2.399357318878174)) < real(1.0) else v23
+        w = v24 if mask else v7 * (real(2.0) - math.tanh(v5) * beta * x)
         v39 = (v38 * v25 + real(0.09153052016419229)) * beta * v25
         v40 = _exp_near(v4 * real(0.5))
         w2 = v39 if abs(v - real(2.399357318878174)) < real(1.0) else w
         w3 = v40 * beta * (v40 * (real(2.0) - v)) if v > real(64.0) else w2
-        v41 = _exp_near(v * real(0.5))
+        v41 = _exp_near(v5)
         w4 = real(0.0) if v > real(2000.0) else w3
         w5 = v41 * beta * (v41 * (v + real(2.0))) if v < real(-64.0) else w4
         return real(0.0) if v < real(-2000.0) else w5
@@ -898,7 +897,7 @@ def _on_device(array: Any, storage: str) -> Any:
         bits = array.view(np.uint16) if storage == "bfloat16" else array
         return cuda.to_device(np.ascontiguousarray(bits).reshape(-1))
     if config.ENABLE_CUDASIM:
-        return array.reshape(-1)
+        return (array.numpy() if hasattr(array, "data_ptr") else array).reshape(-1)
     if hasattr(array, "data_ptr"):
         if not array.is_cuda:
             raise TypeError(f"{_NAME}: expected a tensor on the device; move it with .cuda()")
@@ -917,15 +916,23 @@ def _empty(like: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, like.dtype)
     if hasattr(like, "new_empty"):
         return like.new_empty(shape)
-    return cuda.device_array(shape, like.dtype)
+    cupy = _cupy(like)
+    return cupy.empty(shape, like.dtype) if cupy else cuda.device_array(shape, like.dtype)
+
+
+def _cupy(array: Any) -> Any:
+    """The package of a CuPy array; None for others."""
+    return sys.modules["cupy"] if type(array).__module__.partition(".")[0] == "cupy" else None
 
 
 def _stream(array: Any, stream: Any) -> Any:
-    """torch tensors run on torch's current stream unless told otherwise."""
+    """torch tensors and CuPy arrays run on their current stream unless told otherwise."""
     if stream == 0 and hasattr(array, "data_ptr"):
         import torch
 
         return cuda.external_stream(torch.cuda.current_stream().cuda_stream)
+    if stream == 0 and (cupy := _cupy(array)):
+        return cuda.external_stream(cupy.cuda.get_current_stream().ptr)
     return stream
 
 

@@ -27,7 +27,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
@@ -167,6 +167,41 @@ def _held(y: Array) -> Array:
     return jnp.where(y != y, -y, y)
 
 
+def _head(a: Array) -> Array:
+    """The leading half of the significand: the product of two is exact."""
+    double = a.dtype == jnp.float64
+    kept = jnp.uint64(0xFFFFFFFFF8000000) if double else jnp.uint32(0xFFFFF000)
+    return lax.bitcast_convert_type(lax.bitcast_convert_type(a, kept.dtype) & kept, a.dtype)
+
+
+def _both(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
+    """Two values as arrays, a number in the dtype of the other."""
+    dtype = jnp.result_type(a, b)
+    return jnp.asarray(a, dtype), jnp.asarray(b, dtype)
+
+
+def _mul_low(a: ArrayLike, b: ArrayLike) -> Array:
+    """The rounding error of a * b (Dekker); a constant to differentiation.
+
+    None is found where it, or what it comes from, may be subnormal and taken for zero.
+    """
+    a, b = _both(a, b)
+    ah, bh = _head(a), _head(b)
+    al, bl = a - ah, b - bh
+    product, known = _held(a * b), jnp.finfo(a.dtype)
+    low = al * bl - (((product - ah * bh) - al * bh) - ah * bl)
+    least = 16.0 * float(known.smallest_normal) / float(known.eps)
+    return lax.stop_gradient(jnp.where(jnp.abs(product) < least, 0.0, low))
+
+
+def _add_low(a: ArrayLike, b: ArrayLike) -> Array:
+    """The rounding error of a + b (Knuth); a constant to differentiation."""
+    a, b = _both(a, b)
+    total = _held(a + b)
+    part = _held(total - a)
+    return lax.stop_gradient((a - _held(total - part)) + (b - part))
+
+
 @_chain()
 def _second_derivative(x: Array) -> Array:
     xc = _minimum(x, 0.0)
@@ -218,26 +253,23 @@ def _second_derivative(x: Array) -> Array:
 
 @_chain(_second_derivative)
 def _derivative(x: Array) -> Array:
-    mask = x == jnp.inf
-    w = jnp.where(mask, 1.0, x)
-    v = _minimum(w, 0.0)
-    v2 = _maximum(_maximum(v, -2000.0), -64.0)
-    e = jnp.exp(-jnp.abs(v2))
-    e2 = jnp.exp(v * 0.5)
-    v3 = (v2 + 1.0 + e) * e / ((2.0 + e) * e + 1.0)
-    w2 = jnp.where(v < -2000.0, 0.0, jnp.where(v < -64.0, e2 * (v + 1.0) * e2, v3))
-    v4 = _maximum(w, 0.0)
-    e3 = jnp.exp(-jnp.abs(v4))
-    w3 = jnp.where(w >= 0.0, ((v4 + 1.0) * e3 + 1.0) / ((2.0 + e3) * e3 + 1.0), w2)
-    return jnp.where(mask, 1.0, w3)
+    v = _minimum(_maximum(x, -2000.0), 44.0)
+    e = jnp.exp(v * 0.5)
+    v2 = e * e
+    v3 = v2 + 1.0
+    v4 = v3 * _add_low(v2, 1.0)
+    v5 = _mul_low(v3, v3) + v4 + v4
+    v6 = _held(v3 * v3)
+    v7 = v + v2
+    v8 = v7 + 1.0 + (_add_low(v, v2) + _add_low(v7, 1.0))
+    return e / (v6 + v5 + _add_low(v6, v5)) * v8 * e
 
 
 @_chain(_derivative)
 def _forward(x: Array) -> Array:
-    e = jnp.exp(-jnp.abs(x))
-    e2 = jnp.exp(x * 0.5)
-    w = jnp.where(x < -64.0, e2 * x * e2, x * (jnp.where(x >= 0.0, 1.0, e) / (1.0 + e)))
-    return jnp.where(x < -2000.0, 0.0, w)
+    xc = _maximum(x, -2000.0)
+    e = jnp.exp(_minimum(xc, 44.0) * 0.5)
+    return e / (1.0 + e * e) * xc * e
 
 
 def _vjp(x: Array, dy: Array) -> Array:

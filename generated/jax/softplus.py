@@ -304,16 +304,13 @@ def _second_derivative(x: Array, beta: Array) -> Array:
 
 @_chain(_second_derivative)
 def _derivative(x: Array, beta: Array) -> Array:
-    xc = _maximum(x, -1.152921504606847e18)
-    v = _minimum(xc, 1.152921504606847e18)
-    v2 = _mul_low(beta, v)
-    v3 = _held(beta * v)
-    e = jnp.exp(-jnp.abs(v3))
-    v4 = e + e * -jnp.where(v3 < 0.0, -v2, v2)
-    mask = beta > 0.0
-    v5 = jnp.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)
-    w = jnp.where(xc > 1.152921504606847e18, jnp.where(mask, 1.0, 0.5), v5)
-    return jnp.where(x < -1.152921504606847e18, jnp.where(mask, 0.0, 0.5), w)
+    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = _held(beta * v)
+    mask = v2 > 44.0
+    e = jnp.exp(jnp.where(mask, 44.0, v2) * 0.5)
+    v3 = e + e * (jnp.where(mask, 0.0, _mul_low(beta, v)) * 0.5)
+    v4 = v * beta
+    return jnp.where(v4 < -2000.0, 0.0, jnp.where(v4 > 44.0, 1.0, v3 / (1.0 + v3 * v3) * v3))
 
 
 @_chain(_derivative, _grad_beta)

@@ -356,11 +356,12 @@ def _derivative(x: Array, beta: Array, threshold: Array) -> Array:
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = _held(beta * v)
-    e = jnp.exp(-jnp.abs(v3))
-    v4 = e + e * -jnp.where(v3 < 0.0, -v2, v2)
-    mask = (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0))
-    w = jnp.where(mask, 1.0, jnp.where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
-    return jnp.where(x < -1.152921504606847e18, jnp.where(beta > 0.0, 0.0, 0.5), w)
+    mask = v3 > 44.0
+    e = jnp.exp(jnp.where(mask, 44.0, v3) * 0.5)
+    v4 = e + e * (jnp.where(mask, 0.0, v2) * 0.5)
+    v5 = v * beta
+    w = jnp.where(v5 < -2000.0, 0.0, jnp.where(v5 > 44.0, 1.0, v4 / (1.0 + v4 * v4) * v4))
+    return jnp.where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 1.0, w)
 
 
 @_chain(_derivative, _grad_beta, _grad_threshold)

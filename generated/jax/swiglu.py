@@ -363,14 +363,16 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
 
 @_chain()
 def _second_derivative_xy(x: Array, y: Array) -> Array:
-    yc = _minimum(y, 1.152921504606847e18)
-    e = jnp.exp(-jnp.abs(yc))
-    v = yc + 1.0
-    v2 = (2.0 + e) * e + 1.0
-    e2 = jnp.exp(yc * 0.25)
-    w = jnp.where(yc < -64.0, e2 * v * e2 * e2 * e2, (v + e) * e / v2)
-    w2 = jnp.where(yc >= 0.0, (v * e + 1.0) / v2, jnp.where(yc < -2000.0, 0.0, w))
-    return jnp.where(jnp.isnan(x), x, w2)
+    v = _minimum(_maximum(y, -2000.0), 44.0)
+    e = jnp.exp(v * 0.5)
+    v2 = e * e
+    v3 = v2 + 1.0
+    v4 = v3 * _add_low(v2, 1.0)
+    v5 = _mul_low(v3, v3) + v4 + v4
+    v6 = _held(v3 * v3)
+    v7 = v + v2
+    v8 = v7 + 1.0 + (_add_low(v, v2) + _add_low(v7, 1.0))
+    return jnp.where(jnp.isnan(x), x, e / (v6 + v5 + _add_low(v6, v5)) * v8 * e)
 
 
 @_chain()
@@ -416,11 +418,9 @@ def _derivative_y(x: Array, y: Array) -> Array:
 
 @_chain(_second_derivative_xx, _second_derivative_xy)
 def _derivative_x(x: Array, y: Array) -> Array:
-    e = jnp.exp(-jnp.abs(y))
-    e2 = jnp.exp(y * 0.25)
-    v = y * (jnp.where(y >= 0.0, 1.0, e) / (1.0 + e))
-    w = jnp.where(y < -2000.0, 0.0, jnp.where(y < -64.0, e2 * y * e2 * e2 * e2, v))
-    return jnp.where(jnp.isnan(x), x, w)
+    yc = _maximum(y, -2000.0)
+    e = jnp.exp(_minimum(yc, 44.0) * 0.5)
+    return jnp.where(jnp.isnan(x), x, e / (1.0 + e * e) * yc * e)
 
 
 @_chain(_derivative_x, _derivative_y)

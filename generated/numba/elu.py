@@ -48,6 +48,7 @@ __all__ = [
     "elu_grad_alpha",
     "elu_jvp",
     "elu_second_derivative",
+    "elu_value_and_derivative",
     "elu_vjp",
     "elu_vjp_alpha",
     "set_num_threads",
@@ -88,6 +89,16 @@ def elu_jvp(
 def elu_grad_alpha(x: ArrayLike, alpha: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
     """df/dalpha, elementwise."""
     return _map(_grad_alpha_loop, (x,), (alpha,), out, lean=_grad_alpha_lean_loop)
+
+
+def elu_value_and_derivative(x: ArrayLike, alpha: ArrayLike = 1.0) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(
+        _value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), (alpha,)
+    )
+    if several is not None:
+        return several
+    return elu(x, alpha), elu_derivative(x, alpha)
 
 
 def elu_vjp_alpha(x: ArrayLike, dy: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
@@ -466,6 +477,28 @@ def _vjp_alpha_loop(like, n, out, x, dy, alpha):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp_alpha(float64(x_at[i]), float64(dy_at[i]), _each(alpha, i))
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x, alpha):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i, _each(alpha, i))
+        out1_at[i] = _derivative(x_i, _each(alpha, i))
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x, alpha):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i, _each(alpha, i))
+        out1_at[i] = _derivative_narrow(x_i, _each(alpha, i))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1194,6 +1227,7 @@ _NARROW = {
     _second_derivative_loop: _second_derivative_narrow_loop,
     _vjp_loop: _vjp_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1368,6 +1402,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

@@ -55,6 +55,7 @@ __all__ = [
     "geglu_second_derivative_xx",
     "geglu_second_derivative_xy",
     "geglu_second_derivative_yy",
+    "geglu_value_and_derivative",
     "geglu_vjp",
     "geglu_vjp_x",
     "geglu_vjp_y",
@@ -111,11 +112,22 @@ def geglu_jvp(
 
 def geglu_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
     """The partial derivatives in the inputs."""
+    several = _together(_derivative_loop, (_derivative_x_loop, _derivative_y_loop), (x, y), ())
+    if several is not None:
+        return several
     return geglu_derivative_x(x, y), geglu_derivative_y(x, y)
 
 
 def geglu_second_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
     """The second partial derivatives: xx, xy, yy."""
+    several = _together(
+        _second_derivative_loop,
+        (_second_derivative_xx_loop, _second_derivative_xy_loop, _second_derivative_yy_loop),
+        (x, y),
+        (),
+    )
+    if several is not None:
+        return several
     return (
         geglu_second_derivative_xx(x, y),
         geglu_second_derivative_xy(x, y),
@@ -125,7 +137,23 @@ def geglu_second_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
 
 def geglu_vjp(x: ArrayLike, y: ArrayLike, dout: ArrayLike) -> tuple[Array, ...]:
     """The cotangents of the inputs."""
+    several = _together(_vjp_loop, (_vjp_x_loop, _vjp_y_loop), (x, y, dout), ())
+    if several is not None:
+        return several
     return geglu_vjp_x(x, y, dout), geglu_vjp_y(x, y, dout)
+
+
+def geglu_value_and_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(
+        _value_and_derivative_loop,
+        (_forward_loop, _derivative_x_loop, _derivative_y_loop),
+        (x, y),
+        (),
+    )
+    if several is not None:
+        return several
+    return geglu(x, y), geglu_derivative_x(x, y), geglu_derivative_y(x, y)
 
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
@@ -409,57 +437,58 @@ def _forward(x, y):
     v24 = ((v23 + -0.00118732821430612) * yc + 2.6670675260441034e-13) * yc
     v25 = ((v24 + 0.009973557009920662) * yc + -2.0906665495459023e-14) * yc
     v26 = ((v25 + -0.06649038006690029) * yc + 6.363301959802559e-16) * yc
-    v27 = ((v26 + 0.3989422804014326) * yc + 0.5) * (x * yc)
-    v28 = (2.0 - v17 * v3) * 0.5 * yc * x
-    v29 = yc * -0.7071067811865476
-    v30 = (v29 - 3.0) / (v29 + 3.0)
-    v31 = (3.4630370129216585e-10 * v30 + 5.647911432100505e-10) * v30
-    v32 = ((v31 + -3.351099210942262e-09) * v30 + -7.109872266199085e-09) * v30
-    v33 = ((v32 + 1.588979642624752e-08) * v30 + 5.1084522747162506e-08) * v30
-    v34 = ((v33 + -4.64769731037038e-08) * v30 + -2.9357097574620674e-07) * v30
-    v35 = ((v34 + 6.024321679611102e-08) * v30 + 1.588852762000617e-06) * v30
-    v36 = ((v35 + 2.610372842964935e-07) * v30 + -8.990103540492358e-06) * v30
-    v37 = ((v36 + -1.5145562284176214e-06) * v30 + 5.6119377734402204e-05) * v30
-    v38 = ((v37 + -2.055155668669467e-05) * v30 + -0.0003672884779960789) * v30
-    v39 = ((v38 + 0.0006458141936875262) * v30 + 0.0016185691265650187) * v30
-    v40 = ((v39 + -0.009750689291695548) * v30 + 0.021957764012706233) * v30
-    v41 = ((v40 + -0.023803913108728765) * v30 + -0.010235388899009622) * v30
-    v42 = ((v41 + 0.09902075367944134) * v30 + -0.2309273330838092) * v30 + 0.7160046047255598
-    v43 = v42 / (v29 + 1.0)
-    v44 = (2.8092231130832483e-07 * yc + 1.7446796270912385e-06) * yc + 1.9896524116752997e-07
-    v45 = (v44 * yc + -1.9188530182860694e-05) * yc + -6.661252637561972e-07
-    v46 = (v45 * yc + 0.0002302209002413744) * yc + -3.9459232261765774e-07
-    v47 = (v46 * yc + -0.0023748181443580935) * yc + -4.527812599864448e-08
-    v48 = ((v47 * yc + 0.01994710548903823) * yc + -1.0384273647105859e-09) * yc
-    v49 = ((v48 + -0.13298076020958338) * yc + -2.8946483817479983e-12) * yc
-    v50 = yc * x * 0.5
-    v51 = ((v49 + 0.7978845608028216) * yc + 0.9999999999999999) * v50
-    v52 = v3 * 0.5 * v43 * yc * x
+    v27 = x * yc
+    v28 = ((v26 + 0.3989422804014326) * yc + 0.5) * v27
+    v29 = (2.0 - v17 * v3) * 0.5 * yc * x
+    v30 = yc * -0.7071067811865476
+    v31 = (v30 - 3.0) / (v30 + 3.0)
+    v32 = (3.4630370129216585e-10 * v31 + 5.647911432100505e-10) * v31
+    v33 = ((v32 + -3.351099210942262e-09) * v31 + -7.109872266199085e-09) * v31
+    v34 = ((v33 + 1.588979642624752e-08) * v31 + 5.1084522747162506e-08) * v31
+    v35 = ((v34 + -4.64769731037038e-08) * v31 + -2.9357097574620674e-07) * v31
+    v36 = ((v35 + 6.024321679611102e-08) * v31 + 1.588852762000617e-06) * v31
+    v37 = ((v36 + 2.610372842964935e-07) * v31 + -8.990103540492358e-06) * v31
+    v38 = ((v37 + -1.5145562284176214e-06) * v31 + 5.6119377734402204e-05) * v31
+    v39 = ((v38 + -2.055155668669467e-05) * v31 + -0.0003672884779960789) * v31
+    v40 = ((v39 + 0.0006458141936875262) * v31 + 0.0016185691265650187) * v31
+    v41 = ((v40 + -0.009750689291695548) * v31 + 0.021957764012706233) * v31
+    v42 = ((v41 + -0.023803913108728765) * v31 + -0.010235388899009622) * v31
+    v43 = ((v42 + 0.09902075367944134) * v31 + -0.2309273330838092) * v31 + 0.7160046047255598
+    v44 = v43 / (v30 + 1.0)
+    v45 = (2.8092231130832483e-07 * yc + 1.7446796270912385e-06) * yc + 1.9896524116752997e-07
+    v46 = (v45 * yc + -1.9188530182860694e-05) * yc + -6.661252637561972e-07
+    v47 = (v46 * yc + 0.0002302209002413744) * yc + -3.9459232261765774e-07
+    v48 = (v47 * yc + -0.0023748181443580935) * yc + -4.527812599864448e-08
+    v49 = ((v48 * yc + 0.01994710548903823) * yc + -1.0384273647105859e-09) * yc
+    v50 = ((v49 + -0.13298076020958338) * yc + -2.8946483817479983e-12) * yc
+    v51 = v27 * 0.5
+    v52 = ((v50 + 0.7978845608028216) * yc + 0.9999999999999999) * v51
+    v53 = v3 * 0.5 * v44 * yc * x
     mask2 = yc < -11.3125
     e2 = _exp(v * 0.25)
-    v53 = e2 + e2 * (v2 * 0.25)
-    v54 = v43 * 0.5
-    v55 = v53 * v54 * (v53 * x) * (v53 * yc) * v53
-    w = v51 if mask else v52
-    v56 = abs(x)
-    v57 = _minimum(v56, 0.0)
-    w2 = v55 if mask2 else w
-    v58 = (1.413199508420267e-08 * yc + 1.7474958732804825e-07) * yc + 1.1315284405291859e-06
-    v59 = (v58 * yc + 5.3191636720424814e-06) * yc + 2.1093911576183576e-05
-    v60 = ((v59 * yc + 7.628294525951556e-05) * yc + 0.00026013781123959906) * yc
-    v61 = ((v60 + 0.0008441984076165741) * yc + 0.002604125451085387) * yc
-    v62 = ((v61 + 0.0075988904611437305) * yc + 0.020833331544605985) * yc
-    v63 = ((v62 + 0.05319230383412483) * yc + 0.12499999998236933) * yc + 0.2659615202667756
-    v64 = ((v63 * yc + 0.49999999999997946) * yc + 0.7978845608028652) * yc
-    v65 = (v64 + 1.0) * v50
-    v66 = v54 * yc * x
-    w3 = v65 if mask else v66
-    w4 = v57 if yc < -63.25 else w2
-    w5 = w3 if (v56 == math.inf) & mask2 else w4
-    w6 = v27 if mask else v28
-    v67 = x * y
+    v54 = e2 + e2 * (v2 * 0.25)
+    v55 = v44 * 0.5
+    v56 = v54 * v55 * (v54 * x) * (v54 * yc) * v54
+    w = v52 if mask else v53
+    v57 = abs(x)
+    v58 = _minimum(v57, 0.0)
+    w2 = v56 if mask2 else w
+    v59 = (1.413199508420267e-08 * yc + 1.7474958732804825e-07) * yc + 1.1315284405291859e-06
+    v60 = (v59 * yc + 5.3191636720424814e-06) * yc + 2.1093911576183576e-05
+    v61 = ((v60 * yc + 7.628294525951556e-05) * yc + 0.00026013781123959906) * yc
+    v62 = ((v61 + 0.0008441984076165741) * yc + 0.002604125451085387) * yc
+    v63 = ((v62 + 0.0075988904611437305) * yc + 0.020833331544605985) * yc
+    v64 = ((v63 + 0.05319230383412483) * yc + 0.12499999998236933) * yc + 0.2659615202667756
+    v65 = ((v64 * yc + 0.49999999999997946) * yc + 0.7978845608028652) * yc
+    v66 = (v65 + 1.0) * v51
+    v67 = v55 * yc * x
+    w3 = v66 if mask else v67
+    w4 = v58 if yc < -63.25 else w2
+    w5 = w3 if (v57 == math.inf) & mask2 else w4
+    w6 = v28 if mask else v29
+    v68 = x * y
     w7 = w5 if yc < 0.0 else w6
-    return v67 if y > 1.152921504606847e18 else w7
+    return v68 if y > 1.152921504606847e18 else w7
 
 
 @_loop
@@ -777,70 +806,42 @@ def _second_derivative_xx_loop(like, n, out, x, y):
 def _second_derivative_xy(x, y):
     yc = _minimum(y, 1.152921504606847e18)
     v = yc * -0.7071067811865476
-    v2 = _erfc(v) * 0.5
-    v3 = yc * yc * -0.5
-    v4 = _mul_low(yc, yc) * -0.5
-    e = _exp(v3)
-    v5 = e + e * v4
-    v6 = v5 * yc
-    v7 = _mul_low(v6, 0.3989422917366028) + v6 * -1.133517010526318e-08
-    v8 = v7 + 0.3989422917366028 * _mul_low(v5, yc)
-    v9 = v6 * 0.3989422917366028
-    v10 = v9 + v8
-    v11 = yc + 0.7517915368080139
-    v12 = v11 - 1.211444945855772e-08
-    v13 = (-6.678969187952275e-11 * v12 + 1.0146042421401058e-10) * v12
-    v14 = ((v13 + 1.8393285929871407e-09) * v12 + -1.3064652889960445e-09) * v12
-    v15 = ((v14 + -3.535794115177789e-08) * v12 + -1.7120229993927685e-09) * v12
-    v16 = ((v15 + 5.701759957290864e-07) * v12 + 4.3292400903142553e-07) * v12
-    v17 = ((v16 + -7.748398010288972e-06) * v12 + -1.1214416737007317e-05) * v12
-    v18 = ((v17 + 8.615945312939512e-05) * v12 + 0.00018633975678244185) * v12
-    v19 = ((v18 + -0.0007448268323000186) * v12 + -0.002239538069886813) * v12
-    v20 = ((v19 + 0.004539228378196671) * v12 + 0.019421679838357835) * v12
-    v21 = ((v20 + -0.014771522148174954) * v12 + -0.11400823329722874) * v12
-    v22 = v21 + -0.018199676398673113
-    v23 = v22 * v12
-    v24 = _mul_low(v22, v12) + 1.7397891460824155e-09 + _add_low(v23, 0.38828498125076294)
-    v25 = v23 + 0.38828498125076294
-    v26 = _mul_low(v25, v12) + v12 * v24
-    v27 = v25 * v12
-    v28 = v27 + v26
-    v29 = _add_low(v27, v26) + -5.25980559107353e-09 + _add_low(v28, 0.43149399757385254)
-    v30 = (v28 + 0.43149399757385254 + v29) * v12
-    v31 = v2 + v10 + (_add_low(v9, v8) + _add_low(v2, v10))
-    w = v30 if abs(v11 + _add_low(yc, 0.7517915368080139)) < 1.0 else v31
-    e2 = _exp(v3 * 0.25)
-    v32 = e2 + e2 * (v4 * 0.25)
-    v33 = _mul_low(yc, 1.4142135381698608) + yc * 2.420323420895794e-08
-    v34 = yc * 1.4142135381698608
-    v35 = v34 + v33
-    v36 = (v + -3.0 + _add_low(v, -3.0)) / (v + 3.0 + _add_low(v, 3.0))
-    v37 = (3.4630370129216585e-10 * v36 + 5.647911432100505e-10) * v36
-    v38 = ((v37 + -3.351099210942262e-09) * v36 + -7.109872266199085e-09) * v36
-    v39 = ((v38 + 1.588979642624752e-08) * v36 + 5.1084522747162506e-08) * v36
-    v40 = ((v39 + -4.64769731037038e-08) * v36 + -2.9357097574620674e-07) * v36
-    v41 = ((v40 + 6.024321679611102e-08) * v36 + 1.588852762000617e-06) * v36
-    v42 = ((v41 + 2.610372842964935e-07) * v36 + -8.990103540492358e-06) * v36
-    v43 = ((v42 + -1.5145562284176214e-06) * v36 + 5.6119377734402204e-05) * v36
-    v44 = ((v43 + -2.055155668669467e-05) * v36 + -0.0003672884779960789) * v36
-    v45 = ((v44 + 0.0006458141936875262) * v36 + 0.0016185691265650187) * v36
-    v46 = ((v45 + -0.009750689291695548) * v36 + 0.021957764012706233) * v36
-    v47 = ((v46 + -0.023803913108728765) * v36 + -0.010235388899009622) * v36
-    v48 = v47 + 0.09902075367944134
-    v49 = v48 * v36
-    v50 = _mul_low(v48, v36) + 1.5193146740699603e-10 + _add_low(v49, -0.23092733323574066)
-    v51 = v49 + -0.23092733323574066
-    v52 = _mul_low(v51, v36) + v36 * v50
-    v53 = v51 * v36
-    v54 = v53 + v52
-    v55 = _add_low(v53, v52) + -5.33608568442645e-09 + _add_low(v54, 0.7160046100616455)
-    v56 = (v54 + 0.7160046100616455 + v55) / (v + 1.0 + _add_low(v, 1.0))
-    v57 = _mul_low(v56, 1.7724539041519165) + v56 * -5.324640047660808e-08
-    v58 = v56 * 1.7724539041519165
-    v59 = v58 + v57
-    v60 = v35 + v59 + (_add_low(v34, v33) + _add_low(v58, v57) + _add_low(v35, v59))
-    v61 = v32 * 0.28209479177387814 * (v32 * v60) * v32 * v32
-    w2 = v61 if yc < -11.3125 else w
+    v2 = yc * yc * -0.5
+    v3 = _mul_low(yc, yc) * -0.5
+    e = _exp(v2)
+    v4 = _erfc(v) * 1.772453850905516 + yc * ((e + e * v3) * 1.4142135623730951)
+    v5 = yc + 0.7517915368080139
+    v6 = v5 - 1.211444945855772e-08
+    v7 = (-6.678969187952275e-11 * v6 + 1.0146042421401058e-10) * v6 + 1.8393285929871407e-09
+    v8 = (v7 * v6 + -1.3064652889960445e-09) * v6 + -3.535794115177789e-08
+    v9 = ((v8 * v6 + -1.7120229993927685e-09) * v6 + 5.701759957290864e-07) * v6
+    v10 = ((v9 + 4.3292400903142553e-07) * v6 + -7.748398010288972e-06) * v6
+    v11 = ((v10 + -1.1214416737007317e-05) * v6 + 8.615945312939512e-05) * v6
+    v12 = ((v11 + 0.00018633975678244185) * v6 + -0.0007448268323000186) * v6
+    v13 = ((v12 + -0.002239538069886813) * v6 + 0.004539228378196671) * v6
+    v14 = ((v13 + 0.019421679838357835) * v6 + -0.014771522148174954) * v6
+    v15 = ((v14 + -0.11400823329722874) * v6 + -0.018199676398673113) * v6
+    v16 = ((v15 + 0.3882849829905521) * v6 + 0.43149399231404695) * v6
+    v17 = v4 * 0.28209479177387814
+    e2 = _exp(v2 * 0.25)
+    v18 = e2 + e2 * (v3 * 0.25)
+    v19 = (v - 3.0) / (v + 3.0)
+    v20 = (3.4630370129216585e-10 * v19 + 5.647911432100505e-10) * v19
+    v21 = ((v20 + -3.351099210942262e-09) * v19 + -7.109872266199085e-09) * v19
+    v22 = ((v21 + 1.588979642624752e-08) * v19 + 5.1084522747162506e-08) * v19
+    v23 = ((v22 + -4.64769731037038e-08) * v19 + -2.9357097574620674e-07) * v19
+    v24 = ((v23 + 6.024321679611102e-08) * v19 + 1.588852762000617e-06) * v19
+    v25 = ((v24 + 2.610372842964935e-07) * v19 + -8.990103540492358e-06) * v19
+    v26 = ((v25 + -1.5145562284176214e-06) * v19 + 5.6119377734402204e-05) * v19
+    v27 = ((v26 + -2.055155668669467e-05) * v19 + -0.0003672884779960789) * v19
+    v28 = ((v27 + 0.0006458141936875262) * v19 + 0.0016185691265650187) * v19
+    v29 = ((v28 + -0.009750689291695548) * v19 + 0.021957764012706233) * v19
+    v30 = ((v29 + -0.023803913108728765) * v19 + -0.010235388899009622) * v19
+    v31 = ((v30 + 0.09902075367944134) * v19 + -0.2309273330838092) * v19 + 0.7160046047255598
+    v32 = v18 * (v31 / (v + 1.0) * 1.772453850905516 + yc * 1.4142135623730951)
+    v33 = v18 * 0.28209479177387814 * v32 * v18 * v18
+    w = v16 if abs(v5) < 1.0 else v17
+    w2 = v33 if yc < -11.3125 else w
     w3 = 0.0 if yc < -63.25 else w2
     return x if math.isnan(x) else w3
 
@@ -1043,6 +1044,122 @@ def _jvp_narrow_loop(like, n, out, x, y, dx, dy):
         out_at[i] = _jvp_narrow(
             float64(x_at[i]), float64(y_at[i]), float64(dx_at[i]), float64(dy_at[i])
         )
+
+
+@_loop
+def _derivative_loop(like, n, out0, out1, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _derivative_x(x_i, y_i)
+        out1_at[i] = _derivative_y(x_i, y_i)
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out0, out1, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _derivative_x_narrow(x_i, y_i)
+        out1_at[i] = _derivative_y_narrow(x_i, y_i)
+
+
+@_loop
+def _second_derivative_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _second_derivative_xx(x_i, y_i)
+        out1_at[i] = _second_derivative_xy(x_i, y_i)
+        out2_at[i] = _second_derivative_yy(x_i, y_i)
+
+
+@_loop
+def _second_derivative_narrow_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _second_derivative_xx(x_i, y_i)
+        out1_at[i] = _second_derivative_xy_narrow(x_i, y_i)
+        out2_at[i] = _second_derivative_yy_narrow(x_i, y_i)
+
+
+@_loop
+def _vjp_loop(like, n, out0, out1, x, y, dout):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        dout_i = float64(dout_at[i])
+        out0_at[i] = _vjp_x(x_i, y_i, dout_i)
+        out1_at[i] = _vjp_y(x_i, y_i, dout_i)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out0, out1, x, y, dout):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        dout_i = float64(dout_at[i])
+        out0_at[i] = _vjp_x_narrow(x_i, y_i, dout_i)
+        out1_at[i] = _vjp_y_narrow(x_i, y_i, dout_i)
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _forward(x_i, y_i)
+        out1_at[i] = _derivative_x(x_i, y_i)
+        out2_at[i] = _derivative_y(x_i, y_i)
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _forward_narrow(x_i, y_i)
+        out1_at[i] = _derivative_x_narrow(x_i, y_i)
+        out2_at[i] = _derivative_y_narrow(x_i, y_i)
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1622,6 +1739,10 @@ _NARROW = {
     _vjp_x_loop: _vjp_x_narrow_loop,
     _vjp_y_loop: _vjp_y_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _second_derivative_loop: _second_derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1796,6 +1917,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

@@ -47,6 +47,7 @@ __all__ = [
     "gelu_derivative",
     "gelu_jvp",
     "gelu_second_derivative",
+    "gelu_value_and_derivative",
     "gelu_vjp",
     "set_num_threads",
 ]
@@ -75,6 +76,14 @@ def gelu_vjp(x: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array:
 def gelu_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
     """The tangent of f: dx times f'(x)."""
     return _map(_jvp_loop, (x, dx), (), out)
+
+
+def gelu_value_and_derivative(x: ArrayLike) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(_value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), ())
+    if several is not None:
+        return several
+    return gelu(x), gelu_derivative(x)
 
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
@@ -415,72 +424,65 @@ def _forward_narrow_loop(like, n, out, x):
 @_inline
 def _derivative(x):
     xc = _minimum(x, 1.152921504606847e18)
-    v = xc * -0.7071067811865476
-    v2 = _erfc(v) * 0.5
-    v3 = xc * xc * -0.5
-    v4 = _mul_low(xc, xc) * -0.5
-    e = _exp(v3)
-    v5 = e + e * v4
-    v6 = v5 * xc
-    v7 = _mul_low(v6, 0.3989422917366028) + v6 * -1.133517010526318e-08
-    v8 = v7 + 0.3989422917366028 * _mul_low(v5, xc)
-    v9 = v6 * 0.3989422917366028
-    v10 = v9 + v8
-    v11 = xc + 0.7517915368080139
-    v12 = v11 - 1.211444945855772e-08
-    v13 = (-6.678969187952275e-11 * v12 + 1.0146042421401058e-10) * v12
-    v14 = ((v13 + 1.8393285929871407e-09) * v12 + -1.3064652889960445e-09) * v12
-    v15 = ((v14 + -3.535794115177789e-08) * v12 + -1.7120229993927685e-09) * v12
-    v16 = ((v15 + 5.701759957290864e-07) * v12 + 4.3292400903142553e-07) * v12
-    v17 = ((v16 + -7.748398010288972e-06) * v12 + -1.1214416737007317e-05) * v12
-    v18 = ((v17 + 8.615945312939512e-05) * v12 + 0.00018633975678244185) * v12
-    v19 = ((v18 + -0.0007448268323000186) * v12 + -0.002239538069886813) * v12
-    v20 = ((v19 + 0.004539228378196671) * v12 + 0.019421679838357835) * v12
-    v21 = ((v20 + -0.014771522148174954) * v12 + -0.11400823329722874) * v12
-    v22 = v21 + -0.018199676398673113
-    v23 = v22 * v12
-    v24 = _mul_low(v22, v12) + 1.7397891460824155e-09 + _add_low(v23, 0.38828498125076294)
-    v25 = v23 + 0.38828498125076294
-    v26 = _mul_low(v25, v12) + v12 * v24
-    v27 = v25 * v12
-    v28 = v27 + v26
-    v29 = _add_low(v27, v26) + -5.25980559107353e-09 + _add_low(v28, 0.43149399757385254)
-    v30 = (v28 + 0.43149399757385254 + v29) * v12
-    v31 = v2 + v10 + (_add_low(v9, v8) + _add_low(v2, v10))
-    w = v30 if abs(v11 + _add_low(xc, 0.7517915368080139)) < 1.0 else v31
-    e2 = _exp(v3 * 0.5)
-    v32 = e2 + e2 * (v4 * 0.5)
-    v33 = _mul_low(xc, 1.4142135381698608) + xc * 2.420323420895794e-08
-    v34 = xc * 1.4142135381698608
-    v35 = v34 + v33
-    v36 = (v + -3.0 + _add_low(v, -3.0)) / (v + 3.0 + _add_low(v, 3.0))
-    v37 = (3.4630370129216585e-10 * v36 + 5.647911432100505e-10) * v36
-    v38 = ((v37 + -3.351099210942262e-09) * v36 + -7.109872266199085e-09) * v36
-    v39 = ((v38 + 1.588979642624752e-08) * v36 + 5.1084522747162506e-08) * v36
-    v40 = ((v39 + -4.64769731037038e-08) * v36 + -2.9357097574620674e-07) * v36
-    v41 = ((v40 + 6.024321679611102e-08) * v36 + 1.588852762000617e-06) * v36
-    v42 = ((v41 + 2.610372842964935e-07) * v36 + -8.990103540492358e-06) * v36
-    v43 = ((v42 + -1.5145562284176214e-06) * v36 + 5.6119377734402204e-05) * v36
-    v44 = ((v43 + -2.055155668669467e-05) * v36 + -0.0003672884779960789) * v36
-    v45 = ((v44 + 0.0006458141936875262) * v36 + 0.0016185691265650187) * v36
-    v46 = ((v45 + -0.009750689291695548) * v36 + 0.021957764012706233) * v36
-    v47 = ((v46 + -0.023803913108728765) * v36 + -0.010235388899009622) * v36
-    v48 = v47 + 0.09902075367944134
-    v49 = v48 * v36
-    v50 = _mul_low(v48, v36) + 1.5193146740699603e-10 + _add_low(v49, -0.23092733323574066)
-    v51 = v49 + -0.23092733323574066
-    v52 = _mul_low(v51, v36) + v36 * v50
-    v53 = v51 * v36
-    v54 = v53 + v52
-    v55 = _add_low(v53, v52) + -5.33608568442645e-09 + _add_low(v54, 0.7160046100616455)
-    v56 = (v54 + 0.7160046100616455 + v55) / (v + 1.0 + _add_low(v, 1.0))
-    v57 = _mul_low(v56, 1.7724539041519165) + v56 * -5.324640047660808e-08
-    v58 = v56 * 1.7724539041519165
-    v59 = v58 + v57
-    v60 = v35 + v59 + (_add_low(v34, v33) + _add_low(v58, v57) + _add_low(v35, v59))
-    v61 = v32 * 0.28209479177387814 * (v32 * v60)
-    w2 = v61 if xc < -11.3125 else w
-    return 0.0 if xc < -63.25 else w2
+    v = xc * xc * -0.5
+    v2 = _mul_low(xc, xc) * -0.5
+    e = _exp(v)
+    v3 = e + e * v2
+    v4 = xc * 0.7071067811865476
+    v5 = (v4 - 3.0) / (v4 + 3.0)
+    v6 = (3.4630370129216585e-10 * v5 + 5.647911432100505e-10) * v5 + -3.351099210942262e-09
+    v7 = ((v6 * v5 + -7.109872266199085e-09) * v5 + 1.588979642624752e-08) * v5
+    v8 = ((v7 + 5.1084522747162506e-08) * v5 + -4.64769731037038e-08) * v5
+    v9 = ((v8 + -2.9357097574620674e-07) * v5 + 6.024321679611102e-08) * v5
+    v10 = ((v9 + 1.588852762000617e-06) * v5 + 2.610372842964935e-07) * v5
+    v11 = ((v10 + -8.990103540492358e-06) * v5 + -1.5145562284176214e-06) * v5
+    v12 = ((v11 + 5.6119377734402204e-05) * v5 + -2.055155668669467e-05) * v5
+    v13 = ((v12 + -0.0003672884779960789) * v5 + 0.0006458141936875262) * v5
+    v14 = ((v13 + 0.0016185691265650187) * v5 + -0.009750689291695548) * v5
+    v15 = ((v14 + 0.021957764012706233) * v5 + -0.023803913108728765) * v5
+    v16 = ((v15 + -0.010235388899009622) * v5 + 0.09902075367944134) * v5
+    v17 = ((v16 + -0.2309273330838092) * v5 + 0.7160046047255598) / (v4 + 1.0)
+    v18 = v3 * 0.5
+    v19 = xc + 0.7517915368080139
+    mask = abs(v19) < 1.0
+    v20 = v19 - 1.211444945855772e-08
+    v21 = (-6.678969187952275e-11 * v20 + 1.0146042421401058e-10) * v20
+    v22 = ((v21 + 1.8393285929871407e-09) * v20 + -1.3064652889960445e-09) * v20
+    v23 = ((v22 + -3.535794115177789e-08) * v20 + -1.7120229993927685e-09) * v20
+    v24 = ((v23 + 5.701759957290864e-07) * v20 + 4.3292400903142553e-07) * v20
+    v25 = ((v24 + -7.748398010288972e-06) * v20 + -1.1214416737007317e-05) * v20
+    v26 = ((v25 + 8.615945312939512e-05) * v20 + 0.00018633975678244185) * v20
+    v27 = ((v26 + -0.0007448268323000186) * v20 + -0.002239538069886813) * v20
+    v28 = ((v27 + 0.004539228378196671) * v20 + 0.019421679838357835) * v20
+    v29 = ((v28 + -0.014771522148174954) * v20 + -0.11400823329722874) * v20
+    v30 = ((v29 + -0.018199676398673113) * v20 + 0.3882849829905521) * v20
+    v31 = (v30 + 0.43149399231404695) * v20
+    v32 = xc * (v3 * 0.3989422804014327) + 1.0 - v17 * v18
+    v33 = xc * -0.7071067811865476
+    v34 = (v33 - 3.0) / (v33 + 3.0)
+    v35 = (3.4630370129216585e-10 * v34 + 5.647911432100505e-10) * v34
+    v36 = ((v35 + -3.351099210942262e-09) * v34 + -7.109872266199085e-09) * v34
+    v37 = ((v36 + 1.588979642624752e-08) * v34 + 5.1084522747162506e-08) * v34
+    v38 = ((v37 + -4.64769731037038e-08) * v34 + -2.9357097574620674e-07) * v34
+    v39 = ((v38 + 6.024321679611102e-08) * v34 + 1.588852762000617e-06) * v34
+    v40 = ((v39 + 2.610372842964935e-07) * v34 + -8.990103540492358e-06) * v34
+    v41 = ((v40 + -1.5145562284176214e-06) * v34 + 5.6119377734402204e-05) * v34
+    v42 = ((v41 + -2.055155668669467e-05) * v34 + -0.0003672884779960789) * v34
+    v43 = ((v42 + 0.0006458141936875262) * v34 + 0.0016185691265650187) * v34
+    v44 = ((v43 + -0.009750689291695548) * v34 + 0.021957764012706233) * v34
+    v45 = ((v44 + -0.023803913108728765) * v34 + -0.010235388899009622) * v34
+    v46 = ((v45 + 0.09902075367944134) * v34 + -0.2309273330838092) * v34 + 0.7160046047255598
+    v47 = v46 / (v33 + 1.0)
+    v48 = (v47 + xc * 0.7978845608028654) * v18
+    e2 = _exp(v * 0.5)
+    v49 = e2 + e2 * (v2 * 0.5)
+    v50 = v49 * (v47 * 1.772453850905516 + xc * 1.4142135623730951)
+    v51 = v49 * 0.28209479177387814 * v50
+    w = v31 if mask else v48
+    w2 = v51 if xc < -11.3125 else w
+    w3 = 0.0 if xc < -63.25 else w2
+    w4 = v31 if mask else v32
+    return w3 if xc < 0.0 else w4
 
 
 @_loop
@@ -602,6 +604,28 @@ def _jvp_narrow_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i)
+        out1_at[i] = _derivative(x_i)
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward_narrow(x_i)
+        out1_at[i] = _derivative_narrow(x_i)
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1221,6 +1245,7 @@ _NARROW = {
     _second_derivative_loop: _second_derivative_narrow_loop,
     _vjp_loop: _vjp_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1395,6 +1420,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

@@ -47,6 +47,7 @@ __all__ = [
     "gelu_sigmoid_derivative",
     "gelu_sigmoid_jvp",
     "gelu_sigmoid_second_derivative",
+    "gelu_sigmoid_value_and_derivative",
     "gelu_sigmoid_vjp",
     "set_num_threads",
 ]
@@ -75,6 +76,14 @@ def gelu_sigmoid_vjp(x: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -
 def gelu_sigmoid_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
     """The tangent of f: dx times f'(x)."""
     return _map(_jvp_loop, (x, dx), (), out)
+
+
+def gelu_sigmoid_value_and_derivative(x: ArrayLike) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(_value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), ())
+    if several is not None:
+        return several
+    return gelu_sigmoid(x), gelu_sigmoid_derivative(x)
 
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
@@ -298,21 +307,13 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    xc = _minimum(x, 1.152921504606847e18)
-    v = _mul_low(xc, 1.7020000219345093) + xc * -2.193450927734375e-08
-    v2 = xc * 1.7020000219345093
-    v3 = v2 + v
-    v4 = _add_low(v2, v)
-    v5 = -v4
-    e = _exp(-abs(v3))
-    v6 = e + e * -(v5 if v3 < 0.0 else v4)
-    e2 = _exp(v3 * 0.5)
-    v7 = e2 + e2 * (v4 * 0.5)
-    v8 = v7 * xc * v7
-    v9 = xc * ((1.0 if v3 >= 0.0 else v6) / (1.0 + v6))
-    w = v8 if xc < -37.61538461538461 else v9
-    w2 = 0.0 if xc < -1175.25 else w
-    return x if x > 1.152921504606847e18 else w2
+    xc = _maximum(x, -1176.0)
+    v = _minimum(xc, 26.0)
+    v2 = _mul_low(v, 1.7020000219345093) + v * -2.193450927734375e-08
+    v3 = v * 1.7020000219345093
+    e = _exp((v3 + v2) * 0.5)
+    v4 = e + e * (_add_low(v3, v2) * 0.5)
+    return v4 / (1.0 + v4 * v4) * xc * v4
 
 
 @_loop
@@ -354,57 +355,41 @@ def _forward_narrow_loop(like, n, out, x):
 @_inline
 def _derivative(x):
     xc = _minimum(x, 1.152921504606847e18)
-    v = _minimum(xc, 0.0)
-    v2 = _maximum(v, -1175.25)
-    mask = v2 < -37.61538314819336
-    w = -37.61538314819336 if mask else v2
-    w2 = -1.4671912560096155e-06 if mask else 0.0
-    v3 = abs(w)
-    v4 = -w2
-    v5 = _mul_low(v3, -1.7020000219345093) + v3 * 2.193450927734375e-08
-    v6 = v5 + -1.7020000219345093 * (v4 if w < 0.0 else w2)
-    v7 = v3 * -1.7020000219345093
-    e = _exp(v7 + v6)
-    v8 = e + e * _add_low(v7, v6)
-    v9 = v8 * 500.0
-    v10 = _mul_low(w, 851.0) + 851.0 * w2
-    v11 = w * 851.0
-    v12 = v11 + v10
-    v13 = v9 + v12
-    v14 = _mul_low(v8, 500.0) + _add_low(v11, v10) + _add_low(v9, v12) + _add_low(v13, 500.0)
-    v15 = v8 + 2.0
-    v16 = _mul_low(v15, v8) + v8 * _add_low(v8, 2.0)
-    v17 = v15 * v8
-    v18 = v17 + v16
-    v19 = (v13 + 500.0 + v14) * v8 / (v18 + 1.0 + (_add_low(v17, v16) + _add_low(v18, 1.0)))
-    v20 = _mul_low(v, 1.7020000219345093) + v * -2.193450927734375e-08
-    v21 = v * 1.7020000219345093
-    e2 = _exp((v21 + v20) * 0.5)
-    v22 = e2 + e2 * (_add_low(v21, v20) * 0.5)
-    v23 = v * 851.0
-    v24 = v22 * (v23 + 500.0 + (_mul_low(v, 851.0) + _add_low(v23, 500.0)))
-    v25 = v22 * 0.002 * v24
-    v26 = v19 / 500.0
-    w3 = v25 if v < -37.61538461538461 else v26
-    v27 = _maximum(xc, 0.0)
-    v28 = v27 * 851.0
-    v29 = v28 + 500.0
-    v30 = abs(v27)
-    v31 = _mul_low(v30, -1.7020000219345093) + v30 * 2.193450927734375e-08
-    v32 = v30 * -1.7020000219345093
-    e3 = _exp(v32 + v31)
-    v33 = e3 + e3 * _add_low(v32, v31)
-    v34 = _mul_low(v29, v33) + v33 * (_mul_low(v27, 851.0) + _add_low(v28, 500.0))
-    v35 = v29 * v33
-    v36 = v35 + v34
-    v37 = v33 + 2.0
-    v38 = _mul_low(v37, v33) + v33 * _add_low(v33, 2.0)
-    v39 = v37 * v33
-    v40 = v39 + v38
-    v41 = v36 + 500.0 + (_add_low(v35, v34) + _add_low(v36, 500.0))
-    v42 = v41 / (v40 + 1.0 + (_add_low(v39, v38) + _add_low(v40, 1.0))) / 500.0
-    w4 = 0.0 if v < -1175.25 else w3
-    return v42 if xc >= 0.0 else w4
+    v = _mul_low(xc, 1.7020000219345093) + xc * -2.193450927734375e-08
+    v2 = xc * 1.7020000219345093
+    v3 = v2 + v
+    v4 = _add_low(v2, v)
+    v5 = -v4
+    e = _exp(-abs(v3))
+    v6 = e + e * -(v5 if v3 < 0.0 else v4)
+    v7 = _mul_low(xc, -1.7020000219345093) + xc * 2.193450927734375e-08
+    v8 = xc * -1.7020000219345093
+    v9 = v8 + v7
+    v10 = _add_low(v8, v7)
+    v11 = -v10
+    e2 = _exp(-abs(v9))
+    v12 = e2 + e2 * -(v11 if v9 < 0.0 else v10)
+    v13 = xc * ((1.0 if v9 >= 0.0 else v12) / (1.0 + v12) * 851.0) + 500.0
+    v14 = xc + 0.7511542439460754
+    v15 = v14 - -1.149521351184497e-08
+    v16 = (-3.371203945264756e-06 * v15 + -8.343372113971763e-06) * v15
+    v17 = ((v16 + 4.7166327508299935e-06) * v15 + 4.12714808374649e-05) * v15
+    v18 = ((v17 + 3.932022716270838e-05) * v15 + -9.339529019058692e-05) * v15
+    v19 = ((v18 + -0.0002700360088311991) * v15 + -5.227035136781816e-05) * v15
+    v20 = ((v19 + 0.0008648910769033524) * v15 + 0.0013862762289320488) * v15
+    v21 = ((v20 + -0.0010216245726913209) * v15 + -0.006065159640283687) * v15
+    v22 = ((v21 + -0.004902482260883572) * v15 + 0.013076914690629696) * v15
+    v23 = ((v22 + 0.0330372364635416) * v15 + 0.0030781165413286283) * v15
+    v24 = ((v23 + -0.09435720712884892) * v15 + -0.12774050660219788) * v15
+    v25 = ((v24 + 0.09305963675729151) * v15 + 0.42481282173594376) * v15
+    v26 = (v25 + 0.37071552313509976) * v15
+    v27 = v13 * ((1.0 if v3 >= 0.0 else v6) / (1.0 + v6)) / 500.0
+    e3 = _exp(v3 * 0.5)
+    v28 = e3 + e3 * (v4 * 0.5)
+    v29 = v28 * 0.002 * (v28 * (xc * 851.0 + 500.0))
+    w = v26 if abs(v14) < 0.5 else v27
+    w2 = v29 if xc < -37.61538461538461 else w
+    return 0.0 if xc < -1175.25 else w2
 
 
 @_loop
@@ -604,6 +589,28 @@ def _jvp_narrow_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i)
+        out1_at[i] = _derivative(x_i)
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward_narrow(x_i)
+        out1_at[i] = _derivative_narrow(x_i)
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1223,6 +1230,7 @@ _NARROW = {
     _second_derivative_loop: _second_derivative_narrow_loop,
     _vjp_loop: _vjp_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1397,6 +1405,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

@@ -35,7 +35,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import os
 import sys
 from collections.abc import Sequence
@@ -56,6 +55,7 @@ __all__ = [
     "gelu_tanh_derivative",
     "gelu_tanh_jvp",
     "gelu_tanh_second_derivative",
+    "gelu_tanh_value_and_derivative",
     "gelu_tanh_vjp",
     "set_num_threads",
 ]
@@ -84,6 +84,14 @@ def gelu_tanh_vjp(x: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> A
 def gelu_tanh_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
     """The tangent of f: dx times f'(x)."""
     return _map(_jvp_loop, (x, dx), (), out)
+
+
+def gelu_tanh_value_and_derivative(x: ArrayLike) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(_value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), ())
+    if several is not None:
+        return several
+    return gelu_tanh(x), gelu_tanh_derivative(x)
 
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
@@ -307,40 +315,26 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    xc = _minimum(x, 1073741824.0)
-    v = xc * xc
-    v2 = _mul_low(v, xc) + xc * _mul_low(xc, xc)
-    v3 = v * xc
-    v4 = v3 + v2
-    v5 = _add_low(v3, v2)
-    v6 = _mul_low(v4, 0.044714998453855515) + v4 * 1.5461444854736329e-09
-    v7 = v6 + 0.044714998453855515 * v5
-    v8 = v4 * 0.044714998453855515
+    xc = _maximum(x, -2000.0)
+    v = _minimum(xc, 44.0)
+    v2 = v * v
+    v3 = _mul_low(v2, v) + v * _mul_low(v, v)
+    v4 = v2 * v
+    v5 = v4 + v3
+    v6 = _mul_low(v5, 0.044714998453855515) + v5 * 1.5461444854736329e-09
+    v7 = v6 + 0.044714998453855515 * _add_low(v4, v3)
+    v8 = v5 * 0.044714998453855515
     v9 = v8 + v7
-    v10 = v9 + xc
+    v10 = v9 + v
     v11 = _mul_low(v10, 1.5957691669464111) + v10 * -4.534068042105272e-08
-    v12 = v11 + 1.5957691669464111 * (_add_low(v8, v7) + _add_low(v9, xc))
+    v12 = v11 + 1.5957691669464111 * (_add_low(v8, v7) + _add_low(v9, v))
     v13 = v10 * 1.5957691669464111
     v14 = v13 + v12
+    mask = v14 > 44.0
     v15 = _add_low(v13, v12)
-    v16 = -v15
-    e = _exp(-abs(v14))
-    v17 = e + e * -(v16 if v14 < 0.0 else v15)
-    v18 = _mul_low(xc, 1.5957691669464111) + xc * -4.534068042105272e-08
-    v19 = xc * 1.5957691669464111
-    v20 = v19 + v18
-    v21 = _mul_low(v4, 0.07135481387376785) + v4 * 2.3988323959931355e-09
-    v22 = v21 + 0.07135481387376785 * v5
-    v23 = v4 * 0.07135481387376785
-    v24 = v23 + v22
-    v25 = (_add_low(v19, v18) + _add_low(v23, v22) + _add_low(v20, v24)) * 0.5
-    e2 = _exp((v20 + v24) * 0.5)
-    v26 = e2 + e2 * v25
-    v27 = v26 * xc * v26
-    v28 = xc * ((1.0 if v14 >= 0.0 else v17) / (1.0 + v17))
-    w = v27 if xc < -8.875 else v28
-    w2 = 0.0 if xc < -30.133333333333333 else w
-    return x if x > 1073741824.0 else w2
+    e = _exp((44.0 if mask else v14) * 0.5)
+    v16 = e + e * ((0.0 if mask else v15) * 0.5)
+    return v16 / (1.0 + v16 * v16) * xc * v16
 
 
 @_loop
@@ -367,12 +361,11 @@ def _forward_lean_loop(like, n, out, x):
 
 @_inline
 def _forward_narrow(x):
-    mask = x == -math.inf
-    w = 1.0 if mask else x
-    v = (w * w * w * 0.044715 + w) * 1.5957691216057308
-    e = _exp(-abs(v))
-    v2 = w * ((1.0 if v >= 0.0 else e) / (1.0 + e))
-    return 0.0 if mask else v2
+    xc = _maximum(x, -2000.0)
+    v = _minimum(xc, 44.0)
+    v2 = _minimum((v * v * v * 0.044715 + v) * 1.5957691216057308, 44.0) * 0.5
+    e = _exp(v2)
+    return e / (1.0 + e * e) * xc * e
 
 
 @_loop
@@ -386,136 +379,63 @@ def _forward_narrow_loop(like, n, out, x):
 @_inline
 def _derivative(x):
     xc = _minimum(x, 1073741824.0)
-    v = _mul_low(xc, 1.5957691669464111) + xc * -4.534068042105272e-08
-    v2 = xc * 1.5957691669464111
-    v3 = v2 + v
-    v4 = xc * xc
-    v5 = _mul_low(v4, xc) + xc * _mul_low(xc, xc)
-    v6 = v4 * xc
-    v7 = v6 + v5
-    v8 = _add_low(v6, v5)
-    v9 = _mul_low(v7, 0.07135481387376785) + v7 * 2.3988323959931355e-09
-    v10 = v9 + 0.07135481387376785 * v8
-    v11 = v7 * 0.07135481387376785
-    v12 = v11 + v10
-    v13 = _add_low(v2, v) + _add_low(v11, v10) + _add_low(v3, v12)
-    v14 = v3 + v12
-    v15 = -v13
-    e = _exp(-abs(v14))
-    v16 = e + e * -(v15 if v14 < 0.0 else v13)
-    v17 = (1.0 if v14 >= 0.0 else v16) / (v16 + 1.0 + _add_low(v16, 1.0))
-    v18 = _mul_low(xc, -1.5957691669464111) + xc * 4.534068042105272e-08
-    v19 = xc * -1.5957691669464111
-    v20 = v19 + v18
-    v21 = _mul_low(v7, -0.07135481387376785) + v7 * -2.3988323959931355e-09
-    v22 = v21 + -0.07135481387376785 * v8
-    v23 = v7 * -0.07135481387376785
-    v24 = v23 + v22
-    v25 = _add_low(v19, v18) + _add_low(v23, v22) + _add_low(v20, v24)
-    v26 = v20 + v24
-    v27 = -v25
-    e2 = _exp(-abs(v26))
-    v28 = e2 + e2 * -(v27 if v26 < 0.0 else v25)
-    v29 = (1.0 if v26 >= 0.0 else v28) / (v28 + 1.0 + _add_low(v28, 1.0))
-    v30 = xc * v29
-    v31 = _mul_low(v30, 1.5957691669464111) + v30 * -4.534068042105272e-08
-    v32 = v31 + 1.5957691669464111 * _mul_low(xc, v29)
-    v33 = v30 * 1.5957691669464111
-    v34 = v33 + v32
-    v35 = _add_low(v33, v32)
-    v36 = _mul_low(v7, v29) + v29 * v8
-    v37 = v7 * v29
-    v38 = v37 + v36
-    v39 = _mul_low(v38, 0.21406444907188416) + v38 * -2.5408340894442123e-10
-    v40 = v39 + 0.21406444907188416 * _add_low(v37, v36)
-    v41 = v38 * 0.21406444907188416
-    v42 = v41 + v40
-    v43 = _add_low(v41, v40)
-    v44 = v34 + v42
-    v45 = v44 + 1.0 + (v35 + v43 + _add_low(v34, v42) + _add_low(v44, 1.0))
-    mask = abs(xc) < 0.5
-    v46 = (-1.8605202996943844e-08 * xc + -5.037530923112265e-07) * xc
-    v47 = ((v46 + 2.0942429486469376e-08) * xc + 2.6571921545408694e-06) * xc
-    v48 = ((v47 + -9.822957233239501e-09) * xc + -3.7076382533524915e-06) * xc
-    v49 = ((v48 + 2.4848329281498497e-09) * xc + -8.397824033571776e-05) * xc
-    v50 = ((v49 + -3.6638126532609686e-10) * xc + 0.0011778327585845177) * xc
-    v51 = ((v50 + 3.173831780594524e-11) * xc + -0.009944231646084383) * xc
-    v52 = ((v51 + -1.544746028735836e-12) * xc + 0.06120934263794923) * xc
-    v53 = ((v52 + 3.767418049191012e-14) * xc + -0.26727790871002305) * xc
-    v54 = v53 + -3.540226714893044e-16
-    v55 = v54 * xc
-    v56 = _mul_low(v54, xc) + -2.2670340160679814e-08 + _add_low(v55, 0.7978845834732056)
-    v57 = v55 + 0.7978845834732056
-    v58 = _mul_low(v57, xc) + xc * v56
-    v59 = v57 * xc
-    v60 = v59 + v58
-    v61 = v60 + 0.5 + (_add_low(v59, v58) + _add_low(v60, 0.5))
-    v62 = v45 * v17
-    v63 = xc + 0.7524614334106445
-    mask2 = abs(v63 + _add_low(xc, 0.7524614334106445)) < 0.5
-    v64 = v63 - 1.1339628272762046e-08
-    v65 = (-3.6409157540544817e-07 * v64 + -8.503220139623237e-07) * v64
-    v66 = ((v65 + 2.408433979612196e-06) * v64 + 5.859141668673821e-06) * v64
-    v67 = ((v66 + -1.5946153582765923e-05) * v64 + -3.494255379649606e-05) * v64
-    v68 = ((v67 + 0.0001242518402416315) * v64 + 0.0002639258557560716) * v64
-    v69 = ((v68 + -0.0009274420109927714) * v64 + -0.0024227317128706965) * v64
-    v70 = ((v69 + 0.005261059255811789) * v64 + 0.019682309454570675) * v64
-    v71 = ((v70 + -0.016619328343117273) * v64 + -0.11394448308086545) * v64
-    v72 = v71 + -0.015782853521846926
-    v73 = v72 * v64
-    v74 = _mul_low(v72, v64) + 1.0419159424124302e-08 + _add_low(v73, 0.38751843571662903)
-    v75 = v73 + 0.38751843571662903
-    v76 = _mul_low(v75, v64) + v64 * v74
-    v77 = v75 * v64
-    v78 = v77 + v76
-    v79 = _add_low(v77, v76) + -1.230575369381981e-08 + _add_low(v78, 0.4304001033306122)
-    v80 = (v78 + 0.4304001033306122 + v79) * v64
-    w = v61 if mask else v62
-    e3 = _exp(v14 * 0.5)
-    v81 = e3 + e3 * (v13 * 0.5)
-    v82 = _mul_low(v7, 37941.9375) + v7 * -0.0018350922329356996 + 37941.9375 * v8
-    v83 = v7 * 37941.9375
-    v84 = v83 + v82
-    v85 = _mul_low(xc, 282842.71875) + xc * -0.0062753809902396625
-    v86 = xc * 282842.71875
-    v87 = v86 + v85
-    v88 = v84 + v87
-    v89 = _add_low(v83, v82) + _add_low(v86, v85) + _add_low(v84, v87) + -0.005534448397270183
-    v90 = v81 * (v88 + 177245.390625 + (v89 + _add_low(v88, 177245.390625)))
-    v91 = v81 * 5.641895835477563e-06 * v90
-    w2 = v80 if mask2 else w
-    w3 = v91 if xc < -8.875 else w2
-    v92 = _mul_low(v7, 0.044714998453855515) + v7 * 1.5461444854736329e-09
-    v93 = v92 + 0.044714998453855515 * v8
-    v94 = v7 * 0.044714998453855515
-    v95 = v94 + v93
-    v96 = (v95 + xc + (_add_low(v94, v93) + _add_low(v95, xc))) * 0.7978845608028654
-    v97 = _mul_low(v29, v29)
-    v98 = v29 * v29
-    v99 = _mul_low(v98, xc) + xc * v97
-    v100 = v98 * xc
-    v101 = v100 + v99
-    v102 = _mul_low(v101, -1.5957691669464111) + v101 * 4.534068042105272e-08
-    v103 = v102 + -1.5957691669464111 * _add_low(v100, v99)
-    v104 = v101 * -1.5957691669464111
-    v105 = v104 + v103
-    v106 = _mul_low(v7, v98) + v7 * v97 + v98 * v8
-    v107 = v7 * v98
-    v108 = v107 + v106
-    v109 = _mul_low(v108, -0.21406444907188416) + v108 * 2.5408340894442123e-10
-    v110 = v109 + -0.21406444907188416 * _add_low(v107, v106)
-    v111 = v108 * -0.21406444907188416
-    v112 = v111 + v110
-    v113 = v105 + v34
-    v114 = _add_low(v104, v103) + v35 + _add_low(v105, v34) + _add_low(v111, v110)
-    v115 = v113 + v112
-    v116 = v115 + v42
-    v117 = v114 + _add_low(v113, v112) + v43 + _add_low(v115, v42) + _add_low(v116, v17)
-    v118 = v116 + v17 + v117
-    w4 = v61 if mask else v118
-    w5 = v80 if mask2 else w4
-    w6 = 0.0 if xc < -30.133333333333333 else w3
-    return w5 if v96 >= 0.0 else w6
+    v = xc * xc
+    v2 = _mul_low(v, xc) + xc * _mul_low(xc, xc)
+    v3 = v * xc
+    v4 = v3 + v2
+    v5 = _add_low(v3, v2)
+    v6 = _mul_low(v4, 0.044714998453855515) + v4 * 1.5461444854736329e-09
+    v7 = v6 + 0.044714998453855515 * v5
+    v8 = v4 * 0.044714998453855515
+    v9 = v8 + v7
+    v10 = _add_low(v8, v7) + _add_low(v9, xc)
+    v11 = v9 + xc
+    v12 = _mul_low(v11, -1.5957691669464111) + v11 * 4.534068042105272e-08
+    v13 = v12 + -1.5957691669464111 * v10
+    v14 = v11 * -1.5957691669464111
+    v15 = v14 + v13
+    v16 = _add_low(v14, v13)
+    v17 = -v16
+    e = _exp(-abs(v15))
+    v18 = e + e * -(v17 if v15 < 0.0 else v16)
+    v19 = (1.0 if v15 >= 0.0 else v18) / (1.0 + v18)
+    v20 = _mul_low(v11, 1.5957691669464111) + v11 * -4.534068042105272e-08
+    v21 = v20 + 1.5957691669464111 * v10
+    v22 = v11 * 1.5957691669464111
+    v23 = v22 + v21
+    v24 = _add_low(v22, v21)
+    v25 = -v24
+    e2 = _exp(-abs(v23))
+    v26 = e2 + e2 * -(v25 if v23 < 0.0 else v24)
+    v27 = (1.0 if v23 >= 0.0 else v26) / (1.0 + v26)
+    v28 = v19 * 0.21406444881780073 * v27 * xc * xc * xc + v19 * 1.5957691216057308 * v27 * xc
+    v29 = xc + 0.7524614334106445
+    v30 = v29 - 1.1339628272762046e-08
+    v31 = (-3.6409157540544817e-07 * v30 + -8.503220139623237e-07) * v30
+    v32 = ((v31 + 2.408433979612196e-06) * v30 + 5.859141668673821e-06) * v30
+    v33 = ((v32 + -1.5946153582765923e-05) * v30 + -3.494255379649606e-05) * v30
+    v34 = ((v33 + 0.0001242518402416315) * v30 + 0.0002639258557560716) * v30
+    v35 = ((v34 + -0.0009274420109927714) * v30 + -0.0024227317128706965) * v30
+    v36 = ((v35 + 0.005261059255811789) * v30 + 0.019682309454570675) * v30
+    v37 = ((v36 + -0.016619328343117273) * v30 + -0.11394448308086545) * v30
+    v38 = ((v37 + -0.015782853521846926) * v30 + 0.38751844613578845) * v30
+    v39 = (v38 + 0.4304000910248585) * v30
+    v40 = v28 + v27
+    v41 = _mul_low(xc, 1.5957691669464111) + xc * -4.534068042105272e-08
+    v42 = xc * 1.5957691669464111
+    v43 = v42 + v41
+    v44 = _mul_low(v4, 0.07135481387376785) + v4 * 2.3988323959931355e-09
+    v45 = v44 + 0.07135481387376785 * v5
+    v46 = v4 * 0.07135481387376785
+    v47 = v46 + v45
+    v48 = (_add_low(v42, v41) + _add_low(v46, v45) + _add_low(v43, v47)) * 0.5
+    e3 = _exp((v43 + v47) * 0.5)
+    v49 = e3 + e3 * v48
+    v50 = xc * xc * xc * 37941.93566490777 + xc * 282842.71247461904 + 177245.3850905516
+    v51 = v49 * 5.641895835477563e-06 * (v49 * v50)
+    w = v39 if abs(v29) < 0.5 else v40
+    w2 = v51 if xc < -8.875 else w
+    return 0.0 if xc < -30.133333333333333 else w2
 
 
 @_loop
@@ -528,16 +448,15 @@ def _derivative_loop(like, n, out, x):
 
 @_inline
 def _derivative_narrow(x):
-    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v = _minimum(_maximum(x, -2000.0), 44.0)
     v2 = v * v
-    v3 = v2 * v * 0.044715 + v
-    v4 = v3 * -1.5957691216057308
-    e = _exp(-abs(v4))
-    v5 = v3 * 1.5957691216057308
-    e2 = _exp(-abs(v5))
-    v6 = (1.0 if v5 >= 0.0 else e2) / (1.0 + e2)
-    v7 = (1.0 if v4 >= 0.0 else e) / (1.0 + e) * 1.5957691216057308 * v6
-    return v7 * (v2 * 0.134145 + 1.0) * v + v6
+    v3 = _minimum((v2 * v * 0.044715 + v) * 1.5957691216057308, 44.0) * 0.5
+    e = _exp(v3)
+    v4 = e * e
+    v5 = 1.0 + v4
+    v6 = v * (v2 * 37941.93566490777 + 282842.71247461904) + 177245.3850905516
+    v7 = e / (v5 * (v5 * 177245.3850905516)) * (v6 + v4 * 177245.3850905516)
+    return v7 * e
 
 
 @_loop
@@ -738,6 +657,28 @@ def _jvp_narrow_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i)
+        out1_at[i] = _derivative(x_i)
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward_narrow(x_i)
+        out1_at[i] = _derivative_narrow(x_i)
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1357,6 +1298,7 @@ _NARROW = {
     _second_derivative_loop: _second_derivative_narrow_loop,
     _vjp_loop: _vjp_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1531,6 +1473,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

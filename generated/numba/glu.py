@@ -53,6 +53,7 @@ __all__ = [
     "glu_second_derivative_xx",
     "glu_second_derivative_xy",
     "glu_second_derivative_yy",
+    "glu_value_and_derivative",
     "glu_vjp",
     "glu_vjp_x",
     "glu_vjp_y",
@@ -109,11 +110,22 @@ def glu_jvp(
 
 def glu_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
     """The partial derivatives in the inputs."""
+    several = _together(_derivative_loop, (_derivative_x_loop, _derivative_y_loop), (x, y), ())
+    if several is not None:
+        return several
     return glu_derivative_x(x, y), glu_derivative_y(x, y)
 
 
 def glu_second_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
     """The second partial derivatives: xx, xy, yy."""
+    several = _together(
+        _second_derivative_loop,
+        (_second_derivative_xx_loop, _second_derivative_xy_loop, _second_derivative_yy_loop),
+        (x, y),
+        (),
+    )
+    if several is not None:
+        return several
     return (
         glu_second_derivative_xx(x, y),
         glu_second_derivative_xy(x, y),
@@ -123,7 +135,23 @@ def glu_second_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
 
 def glu_vjp(x: ArrayLike, y: ArrayLike, dout: ArrayLike) -> tuple[Array, ...]:
     """The cotangents of the inputs."""
+    several = _together(_vjp_loop, (_vjp_x_loop, _vjp_y_loop), (x, y, dout), ())
+    if several is not None:
+        return several
     return glu_vjp_x(x, y, dout), glu_vjp_y(x, y, dout)
+
+
+def glu_value_and_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(
+        _value_and_derivative_loop,
+        (_forward_loop, _derivative_x_loop, _derivative_y_loop),
+        (x, y),
+        (),
+    )
+    if several is not None:
+        return several
+    return glu(x, y), glu_derivative_x(x, y), glu_derivative_y(x, y)
 
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
@@ -562,6 +590,107 @@ def _jvp_narrow_loop(like, n, out, x, y, dx, dy):
         out_at[i] = _jvp_narrow(
             float64(x_at[i]), float64(y_at[i]), float64(dx_at[i]), float64(dy_at[i])
         )
+
+
+@_loop
+def _derivative_loop(like, n, out0, out1, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _derivative_x(x_i, y_i)
+        out1_at[i] = _derivative_y(x_i, y_i)
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out0, out1, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _derivative_x_narrow(x_i, y_i)
+        out1_at[i] = _derivative_y(x_i, y_i)
+
+
+@_loop
+def _second_derivative_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _second_derivative_xx(x_i, y_i)
+        out1_at[i] = _second_derivative_xy(x_i, y_i)
+        out2_at[i] = _second_derivative_yy(x_i, y_i)
+
+
+@_loop
+def _vjp_loop(like, n, out0, out1, x, y, dout):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        dout_i = float64(dout_at[i])
+        out0_at[i] = _vjp_x(x_i, y_i, dout_i)
+        out1_at[i] = _vjp_y(x_i, y_i, dout_i)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out0, out1, x, y, dout):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        dout_i = float64(dout_at[i])
+        out0_at[i] = _vjp_x_narrow(x_i, y_i, dout_i)
+        out1_at[i] = _vjp_y(x_i, y_i, dout_i)
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _forward(x_i, y_i)
+        out1_at[i] = _derivative_x(x_i, y_i)
+        out2_at[i] = _derivative_y(x_i, y_i)
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _forward(x_i, y_i)
+        out1_at[i] = _derivative_x_narrow(x_i, y_i)
+        out2_at[i] = _derivative_y(x_i, y_i)
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1134,6 +1263,9 @@ _NARROW = {
     _derivative_x_loop: _derivative_x_narrow_loop,
     _vjp_x_loop: _vjp_x_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1308,6 +1440,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

@@ -49,6 +49,7 @@ __all__ = [
     "hardtanh_grad_min_val",
     "hardtanh_jvp",
     "hardtanh_second_derivative",
+    "hardtanh_value_and_derivative",
     "hardtanh_vjp",
     "hardtanh_vjp_max_val",
     "hardtanh_vjp_min_val",
@@ -113,6 +114,18 @@ def hardtanh_grad_max_val(
 ) -> Array:
     """df/dmax_val, elementwise."""
     return _map(_grad_max_val_loop, (x,), (min_val, max_val), out)
+
+
+def hardtanh_value_and_derivative(
+    x: ArrayLike, min_val: ArrayLike = -1.0, max_val: ArrayLike = 1.0
+) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(
+        _value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), (min_val, max_val)
+    )
+    if several is not None:
+        return several
+    return hardtanh(x, min_val, max_val), hardtanh_derivative(x, min_val, max_val)
 
 
 def hardtanh_vjp_min_val(
@@ -356,6 +369,17 @@ def _vjp_max_val_loop(like, n, out, x, dy, min_val, max_val):
         )
 
 
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x, min_val, max_val):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i, _each(min_val, i), _each(max_val, i))
+        out1_at[i] = _derivative(x_i, _each(min_val, i), _each(max_val, i))
+
+
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW: dict[Any, Any] = {}
 
@@ -508,6 +532,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

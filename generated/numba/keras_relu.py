@@ -52,6 +52,7 @@ __all__ = [
     "keras_relu_grad_threshold",
     "keras_relu_jvp",
     "keras_relu_second_derivative",
+    "keras_relu_value_and_derivative",
     "keras_relu_vjp",
     "keras_relu_vjp_max_value",
     "keras_relu_vjp_negative_slope",
@@ -156,6 +157,27 @@ def keras_relu_grad_threshold(
 ) -> Array:
     """df/dthreshold, elementwise."""
     return _map(_grad_threshold_loop, (x,), (negative_slope, max_value, threshold), out)
+
+
+def keras_relu_value_and_derivative(
+    x: ArrayLike,
+    negative_slope: ArrayLike = 0.0,
+    max_value: ArrayLike = math.inf,
+    threshold: ArrayLike = 0.0,
+) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(
+        _value_and_derivative_loop,
+        (_forward_loop, _derivative_loop),
+        (x,),
+        (negative_slope, max_value, threshold),
+    )
+    if several is not None:
+        return several
+    return (
+        keras_relu(x, negative_slope, max_value, threshold),
+        keras_relu_derivative(x, negative_slope, max_value, threshold),
+    )
 
 
 def keras_relu_vjp_negative_slope(
@@ -490,6 +512,21 @@ def _vjp_threshold_loop(like, n, out, x, dy, negative_slope, max_value, threshol
         )
 
 
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x, negative_slope, max_value, threshold):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(
+            x_i, _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
+        )
+        out1_at[i] = _derivative(
+            x_i, _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
+        )
+
+
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW: dict[Any, Any] = {}
 
@@ -642,6 +679,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

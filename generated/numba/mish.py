@@ -48,6 +48,7 @@ __all__ = [
     "mish_derivative",
     "mish_jvp",
     "mish_second_derivative",
+    "mish_value_and_derivative",
     "mish_vjp",
     "set_num_threads",
 ]
@@ -76,6 +77,14 @@ def mish_vjp(x: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array:
 def mish_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
     """The tangent of f: dx times f'(x)."""
     return _map(_jvp_loop, (x, dx), (), out)
+
+
+def mish_value_and_derivative(x: ArrayLike) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(_value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), ())
+    if several is not None:
+        return several
+    return mish(x), mish_derivative(x)
 
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
@@ -301,6 +310,23 @@ def _sign(a):
     return 1.0 if a > 0.0 else -1.0 if a < 0.0 else a
 
 
+@_inline
+def _mul_low(a, b):
+    """The rounding error of a * b (Dekker)."""
+    ah, bh = 134217729.0 * a, 134217729.0 * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+@_inline
+def _add_low(a, b):
+    """The rounding error of a + b (Knuth)."""
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 @intrinsic
 def _pointer(typingctx, address, like):
     """An address as a pointer to numbers of the type of `like`."""
@@ -327,12 +353,11 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    v = _maximum(_maximum(x, -2000.0), -64.0)
-    e = _exp(x * 0.5)
-    v2 = e * x * e
-    v3 = v * _tanh(_log1p(_exp(-abs(v))) + _maximum(v, 0.0))
-    w = v2 if x < -64.0 else v3
-    return 0.0 if x < -2000.0 else w
+    xc = _maximum(x, -2000.0)
+    e = _exp(_minimum(xc, 44.0) * 0.5)
+    v = e * e
+    v2 = 2.0 + v
+    return e * v2 / (2.0 + v2 * v) * xc * e
 
 
 @_loop
@@ -358,53 +383,32 @@ def _forward_lean_loop(like, n, out, x):
 
 
 @_inline
-def _forward_narrow(x):
-    xc = _maximum(x, -1.152921504606847e18)
-    return xc * _tanh(_log1p(_exp(-abs(xc))) + _maximum(xc, 0.0))
-
-
-@_loop
-def _forward_narrow_loop(like, n, out, x):
-    x_at = _pointer(x, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _forward_narrow(float64(x_at[i]))
-
-
-@_inline
 def _derivative(x):
-    xc = _minimum(x, 1.152921504606847e18)
-    v = _minimum(xc, 0.0)
-    v2 = _maximum(_maximum(v, -2000.0), -64.0)
-    e = _exp(-abs(v2))
-    v3 = (4.0 + e) * e
-    v4 = v2 * 4.0
-    v5 = ((v3 + v4 + 6.0) * e + v4 + 4.0) * e / (((v3 + 8.0) * e + 8.0) * e + 4.0)
-    v6 = v2 + 1.1924312114715576
-    v7 = v6 - -3.043937594950088e-09
-    v8 = (-8.65776830442449e-11 * v7 + -3.20711893882937e-10) * v7 + 2.2722145629976325e-10
-    v9 = ((v8 * v7 + 3.382105724084085e-09) * v7 + 6.8000114321870775e-09) * v7
-    v10 = ((v9 + -5.4107804752768015e-09) * v7 + -6.216295518046308e-08) * v7
-    v11 = ((v10 + -1.4126408525283193e-07) * v7 + 2.7163516554111036e-08) * v7
-    v12 = ((v11 + 1.0717522034521936e-06) * v7 + 2.9086897166237036e-06) * v7
-    v13 = ((v12 + 9.426992439512893e-07) * v7 + -1.729923077065916e-05) * v7
-    v14 = ((v13 + -5.582890443342482e-05) * v7 + -4.1961504059107334e-05) * v7
-    v15 = ((v14 + 0.0002541293617539234) * v7 + 0.000989818103121587) * v7
-    v16 = ((v15 + 0.0010924055411736856) * v7 + -0.0033606849270918075) * v7
-    v17 = ((v16 + -0.015821126561746095) * v7 + -0.02027182271668206) * v7
-    v18 = ((v17 + 0.04190782104361015) * v7 + 0.20473126408010583) * v7 + 0.2669479140495345
-    v19 = v18 * v7
-    e2 = _exp(v * 0.5)
-    v20 = e2 * (v + 1.0) * e2
-    w = v19 if abs(v6) < 1.0 else v5
-    w2 = v20 if v < -64.0 else w
-    v21 = _maximum(xc, 0.0)
-    e3 = _exp(-abs(v21))
-    v22 = v21 * 4.0
-    v23 = (((v22 + 4.0) * e3 + v22 + 6.0) * e3 + 4.0) * e3 + 1.0
-    v24 = v23 / ((((8.0 + e3 * 4.0) * e3 + 8.0) * e3 + 4.0) * e3 + 1.0)
-    w3 = 0.0 if v < -2000.0 else w2
-    return v24 if xc >= 0.0 else w3
+    v = _minimum(_maximum(x, -2000.0), 44.0)
+    e = _exp(v * 0.5)
+    v2 = e * e
+    v3 = v2 + 2.0
+    v4 = _mul_low(v3, v2) + v2 * _add_low(v2, 2.0)
+    v5 = v3 * v2
+    v6 = v5 + v4
+    v7 = v6 + 2.0
+    v8 = v7 * (_add_low(v5, v4) + _add_low(v6, 2.0))
+    v9 = _mul_low(v7, v7) + v8 + v8
+    v10 = v7 * v7
+    v11 = v * 4.0
+    v12 = v2 + 4.0
+    v13 = _mul_low(v12, v2) + v2 * _add_low(v2, 4.0)
+    v14 = v12 * v2
+    v15 = v14 + v13
+    v16 = v11 + v15
+    v17 = v16 + 6.0
+    v18 = v2 * (_add_low(v14, v13) + _add_low(v11, v15) + _add_low(v16, 6.0))
+    v19 = _mul_low(v17, v2) + v18
+    v20 = v17 * v2
+    v21 = v20 + v19
+    v22 = v11 + v21
+    v23 = v22 + 4.0 + (_add_low(v20, v19) + _add_low(v11, v21) + _add_low(v22, 4.0))
+    return e / (v10 + v9 + _add_low(v10, v9)) * v23 * e
 
 
 @_loop
@@ -417,18 +421,12 @@ def _derivative_loop(like, n, out, x):
 
 @_inline
 def _derivative_narrow(x):
-    v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
-    v2 = _minimum(v, 0.0)
-    e = _exp(-abs(v2))
-    v3 = (4.0 + e) * e
-    v4 = v2 * 4.0
-    v5 = ((v3 + v4 + 6.0) * e + v4 + 4.0) * e / (((v3 + 8.0) * e + 8.0) * e + 4.0)
-    v6 = _maximum(v, 0.0)
-    e2 = _exp(-abs(v6))
-    v7 = v6 * 4.0
-    v8 = (((8.0 + e2 * 4.0) * e2 + 8.0) * e2 + 4.0) * e2 + 1.0
-    v9 = ((((v7 + 4.0) * e2 + v7 + 6.0) * e2 + 4.0) * e2 + 1.0) / v8
-    return v9 if v >= 0.0 else v5
+    v = _minimum(_maximum(x, -2000.0), 44.0)
+    e = _exp(v * 0.5)
+    v2 = e * e
+    v3 = 2.0 + (2.0 + v2) * v2
+    v4 = v * 4.0
+    return e / (v3 * v3) * (v4 + 4.0 + (v4 + 6.0 + (4.0 + v2) * v2) * v2) * e
 
 
 @_loop
@@ -442,65 +440,43 @@ def _derivative_narrow_loop(like, n, out, x):
 @_inline
 def _second_derivative(x):
     xc = _minimum(x, 0.0)
-    v = _maximum(_maximum(xc, -2000.0), -40.0)
+    v = _maximum(_maximum(xc, -2000.0), -64.0)
     e = _exp(-abs(v))
     v2 = v * 8.0
     v3 = (((8.0 - v2) * e + 24.0 - v * 12.0) * e + v2 + 32.0) * e + v2 + 16.0
     v4 = (((((6.0 + e) * e + 18.0) * e + 32.0) * e + 36.0) * e + 24.0) * e
-    v5 = v + 2.2563765048980713
-    v6 = v5 - 1.0853727816905676e-07
-    v7 = (-2.4525666208910372e-12 * v6 + -1.3536997056958204e-11) * v6
-    v8 = ((v7 + -2.3954354984797644e-11) * v6 + 3.674301920964483e-11) * v6
-    v9 = ((v8 + 3.801363830130185e-10) * v6 + 1.3951721866407987e-09) * v6
-    v10 = ((v9 + 2.782087489404879e-09) * v6 + -9.055255082382456e-10) * v6
-    v11 = ((v10 + -3.1786667980421137e-08) * v6 + -1.3816718333478974e-07) * v6
-    v12 = ((v11 + -3.2887071044909384e-07) * v6 + -1.916637504554515e-07) * v6
-    v13 = ((v12 + 2.1972281870728e-06) * v6 + 1.1646399035623283e-05) * v6
-    v14 = ((v13 + 3.2238496680093394e-05) * v6 + 3.9783330492813944e-05) * v6
-    v15 = ((v14 + -0.00010538381917610564) * v6 + -0.0007927886724109194) * v6
-    v16 = ((v15 + -0.002480068109336154) * v6 + -0.003860493935188739) * v6
-    v17 = ((v16 + 0.003354052659335905) * v6 + 0.0373618956102373) * v6 + 0.09898193805255845
-    v18 = (v17 * v6 + 0.1087544107316427) * v6
-    v19 = v3 * e / (v4 + 8.0)
     e2 = _exp(xc * 0.5)
-    v20 = e2 * (xc + 2.0) * e2
-    w = v18 if abs(v5) < 1.0 else v19
-    w2 = v20 if xc < -40.0 else w
+    v5 = e2 * (xc + 2.0) * e2
+    v6 = v3 * e / (v4 + 8.0)
+    w = v5 if xc < -64.0 else v6
     xc2 = _maximum(x, 0.0)
-    v21 = _minimum(_minimum(xc2, 1000.0), 40.0)
-    v22 = abs(v21)
-    e3 = _exp(-v22)
-    v23 = v21 * 8.0
-    v24 = (((v23 + 16.0) * e3 + v23 + 32.0) * e3 + 24.0 - v21 * 12.0) * e3 + 8.0
-    v25 = ((((24.0 + e3 * 8.0) * e3 + 36.0) * e3 + 32.0) * e3 + 18.0) * e3 + 6.0
-    v26 = (0.0031041350708983 * v21 + -0.005775080070614396) * v21 + -0.001182272652970303
-    v27 = ((v26 * v21 + 0.007461284638529286) * v21 + 0.01708641465227113) * v21
-    v28 = ((v27 + -0.0213196533237234) * v21 + -0.07109639133820435) * v21
-    v29 = ((v28 + 0.036033942085463594) * v21 + 0.23456000837662835) * v21
-    v30 = ((v29 + -0.007466666883424387) * v21 + -0.5503999999970992) * v21
-    v31 = (v30 + -0.09600000000001523) * v21 + 0.64
-    v32 = (v24 - v23) * _exp(v22 * -2.0) / (v25 * e3 + 1.0)
-    v33 = v21 - 1.490571141242981
-    v34 = v33 - 3.824244750226317e-08
-    v35 = (1.0427169105275014e-07 * v34 + 5.0863597744798306e-08) * v34
-    v36 = ((v35 + -8.769804610944292e-07) * v34 + 1.1835174016482099e-06) * v34
-    v37 = ((v36 + 2.589122407387575e-06) * v34 + -1.1648590659988362e-05) * v34
-    v38 = ((v37 + 9.505366740756295e-06) * v34 + 4.3431123633735416e-05) * v34
-    v39 = ((v38 + -0.0001371759318121766) * v34 + 4.58500245393173e-05) * v34
-    v40 = ((v39 + 0.0006082701346700853) * v34 + -0.0014013096475001502) * v34
-    v41 = ((v40 + -0.0002685218386850759) * v34 + 0.007002748869418532) * v34
-    v42 = ((v41 + -0.01153524888441694) * v34 + -0.00893224429206103) * v34
-    v43 = ((v42 + 0.059988881162763553) * v34 + -0.06665173991852807) * v34
-    v44 = ((v43 + -0.07970735516542529) * v34 + 0.28127277803034306) * v34
-    v45 = (v44 + -0.23069451159746054) * v34
-    w3 = v31 if v22 < 0.25 else v32
+    v7 = _minimum(_minimum(xc2, 1000.0), 64.0)
+    v8 = abs(v7)
+    e3 = _exp(-v8)
+    v9 = v7 * 8.0
+    v10 = (((v9 + 16.0) * e3 + v9 + 32.0) * e3 + 24.0 - v7 * 12.0) * e3 + 8.0
+    v11 = ((((24.0 + e3 * 8.0) * e3 + 36.0) * e3 + 32.0) * e3 + 18.0) * e3 + 6.0
+    v12 = v7 - 1.490571141242981
+    v13 = v12 - 3.824244750226317e-08
+    v14 = (1.0427169105275014e-07 * v13 + 5.0863597744798306e-08) * v13
+    v15 = ((v14 + -8.769804610944292e-07) * v13 + 1.1835174016482099e-06) * v13
+    v16 = ((v15 + 2.589122407387575e-06) * v13 + -1.1648590659988362e-05) * v13
+    v17 = ((v16 + 9.505366740756295e-06) * v13 + 4.3431123633735416e-05) * v13
+    v18 = ((v17 + -0.0001371759318121766) * v13 + 4.58500245393173e-05) * v13
+    v19 = ((v18 + 0.0006082701346700853) * v13 + -0.0014013096475001502) * v13
+    v20 = ((v19 + -0.0002685218386850759) * v13 + 0.007002748869418532) * v13
+    v21 = ((v20 + -0.01153524888441694) * v13 + -0.00893224429206103) * v13
+    v22 = ((v21 + 0.059988881162763553) * v13 + -0.06665173991852807) * v13
+    v23 = ((v22 + -0.07970735516542529) * v13 + 0.28127277803034306) * v13
+    v24 = (v23 + -0.23069451159746054) * v13
+    v25 = (v10 - v9) * _exp(v8 * -2.0) / (v11 * e3 + 1.0)
     e4 = _exp(xc2 * -2.0 * 0.5)
-    v46 = e4 * 8.0 * (e4 * (1.0 - xc2))
-    w4 = v45 if abs(v33) < 0.5 else w3
-    w5 = v46 if xc2 > 40.0 else w4
-    w6 = 0.0 if xc2 > 1000.0 else w5
-    w7 = 0.0 if xc < -2000.0 else w2
-    return w6 if x >= 0.0 else w7
+    v26 = e4 * 8.0 * (e4 * (1.0 - xc2))
+    w2 = v24 if abs(v12) < 0.5 else v25
+    w3 = v26 if xc2 > 64.0 else w2
+    w4 = 0.0 if xc2 > 1000.0 else w3
+    w5 = 0.0 if xc < -2000.0 else w
+    return w4 if x >= 0.0 else w5
 
 
 @_loop
@@ -586,6 +562,28 @@ def _jvp_narrow_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i)
+        out1_at[i] = _derivative(x_i)
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i)
+        out1_at[i] = _derivative_narrow(x_i)
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -966,7 +964,7 @@ def _forward_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _forward_narrow(float64(kept_at[0 + i]))
+        y = _forward(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1200,11 +1198,11 @@ _DEFAULTS = ()
 
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW = {
-    _forward_loop: _forward_narrow_loop,
     _derivative_loop: _derivative_narrow_loop,
     _second_derivative_loop: _second_derivative_narrow_loop,
     _vjp_loop: _vjp_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1379,6 +1377,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

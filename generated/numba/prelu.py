@@ -47,6 +47,7 @@ __all__ = [
     "prelu_grad_a",
     "prelu_jvp",
     "prelu_second_derivative",
+    "prelu_value_and_derivative",
     "prelu_vjp",
     "prelu_vjp_a",
     "set_num_threads",
@@ -87,6 +88,14 @@ def prelu_jvp(
 def prelu_grad_a(x: ArrayLike, a: ArrayLike = 0.25, *, out: Array | None = None) -> Array:
     """df/da, elementwise."""
     return _map(_grad_a_loop, (x,), (a,), out)
+
+
+def prelu_value_and_derivative(x: ArrayLike, a: ArrayLike = 0.25) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(_value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), (a,))
+    if several is not None:
+        return several
+    return prelu(x, a), prelu_derivative(x, a)
 
 
 def prelu_vjp_a(x: ArrayLike, dy: ArrayLike, a: ArrayLike = 0.25) -> Array:
@@ -318,6 +327,17 @@ def _vjp_a_loop(like, n, out, x, dy, a):
         out_at[i] = _vjp_a(float64(x_at[i]), float64(dy_at[i]), _each(a, i))
 
 
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x, a):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i, _each(a, i))
+        out1_at[i] = _derivative(x_i, _each(a, i))
+
+
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW: dict[Any, Any] = {}
 
@@ -488,6 +508,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import os
 import sys
 from collections.abc import Sequence
@@ -47,6 +46,7 @@ __all__ = [
     "silu_derivative",
     "silu_jvp",
     "silu_second_derivative",
+    "silu_value_and_derivative",
     "silu_vjp",
 ]
 
@@ -74,6 +74,14 @@ def silu_vjp(x: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array:
 def silu_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
     """The tangent of f: dx times f'(x)."""
     return _map(_jvp_loop, (x, dx), (), out)
+
+
+def silu_value_and_derivative(x: ArrayLike) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(_value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), ())
+    if several is not None:
+        return several
+    return silu(x), silu_derivative(x)
 
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
@@ -234,12 +242,9 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    e = _exp(-abs(x))
-    e2 = _exp(x * 0.5)
-    v = e2 * x * e2
-    v2 = x * ((1.0 if x >= 0.0 else e) / (1.0 + e))
-    w = v if x < -64.0 else v2
-    return 0.0 if x < -2000.0 else w
+    xc = _maximum(x, -2000.0)
+    e = _exp(_minimum(xc, 44.0) * 0.5)
+    return e / (1.0 + e * e) * xc * e
 
 
 @_loop
@@ -280,21 +285,11 @@ def _forward_narrow_loop(like, n, out, x):
 
 @_inline
 def _derivative(x):
-    mask = x == math.inf
-    w = 1.0 if mask else x
-    v = _minimum(w, 0.0)
-    v2 = _maximum(_maximum(v, -2000.0), -64.0)
-    e = _exp(-abs(v2))
-    e2 = _exp(v * 0.5)
-    v3 = e2 * (v + 1.0) * e2
-    v4 = (v2 + 1.0 + e) * e / ((2.0 + e) * e + 1.0)
-    w2 = v3 if v < -64.0 else v4
-    v5 = _maximum(w, 0.0)
-    e3 = _exp(-abs(v5))
-    v6 = ((v5 + 1.0) * e3 + 1.0) / ((2.0 + e3) * e3 + 1.0)
-    w3 = 0.0 if v < -2000.0 else w2
-    w4 = v6 if w >= 0.0 else w3
-    return 1.0 if mask else w4
+    v = _minimum(_maximum(x, -2000.0), 44.0)
+    e = _exp(v * 0.5)
+    v2 = e * e
+    v3 = 1.0 + v2
+    return e / (v3 * v3) * (v + 1.0 + v2) * e
 
 
 @_loop
@@ -454,6 +449,28 @@ def _jvp_narrow_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp_narrow(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i)
+        out1_at[i] = _derivative(x_i)
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward_narrow(x_i)
+        out1_at[i] = _derivative_narrow(x_i)
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1073,6 +1090,7 @@ _NARROW = {
     _second_derivative_loop: _second_derivative_narrow_loop,
     _vjp_loop: _vjp_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1247,6 +1265,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

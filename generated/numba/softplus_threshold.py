@@ -55,6 +55,7 @@ __all__ = [
     "softplus_threshold_grad_threshold",
     "softplus_threshold_jvp",
     "softplus_threshold_second_derivative",
+    "softplus_threshold_value_and_derivative",
     "softplus_threshold_vjp",
     "softplus_threshold_vjp_beta",
     "softplus_threshold_vjp_threshold",
@@ -118,6 +119,21 @@ def softplus_threshold_grad_threshold(
 ) -> Array:
     """df/dthreshold, elementwise."""
     return _map(_grad_threshold_loop, (x,), (beta, threshold), out)
+
+
+def softplus_threshold_value_and_derivative(
+    x: ArrayLike, beta: ArrayLike = 1.0, threshold: ArrayLike = 20.0
+) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(
+        _value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), (beta, threshold)
+    )
+    if several is not None:
+        return several
+    return (
+        softplus_threshold(x, beta, threshold),
+        softplus_threshold_derivative(x, beta, threshold),
+    )
 
 
 def softplus_threshold_vjp_beta(
@@ -360,23 +376,18 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, beta, threshold):
-    v = x * beta
-    w = x if ((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0) else 1.0
-    v2 = _mul_low(beta, w)
-    v3 = beta * w
-    v4 = -v2
-    e = _exp(-abs(v3))
-    v5 = (_log1p(e + e * -(v4 if v3 < 0.0 else v2)) + _maximum(v3, 0.0)) / beta
-    v6 = _mul_low(beta, x)
-    v7 = beta * x
-    e2 = _exp(v7 * 0.5)
-    v8 = e2 + e2 * (v6 * 0.5)
-    v9 = v8 * (1.0 / beta) * v8
-    w2 = x if v > 64.0 else v5
-    w3 = v9 if v < -64.0 else w2
-    w4 = 0.0 if v < -2000.0 else w3
-    w5 = x if (v7 > threshold) | ((v7 == threshold) & (v6 > 0.0)) else w4
-    return x if math.isnan(x) else w5
+    xc = _maximum(x, -1.152921504606847e18)
+    v = _mul_low(beta, xc)
+    v2 = beta * xc
+    mask = v2 == threshold
+    w = xc if (v2 < threshold) | (mask & (v <= 0.0)) else 1.0
+    v3 = _mul_low(beta, w)
+    v4 = beta * w
+    v5 = -v3
+    e = _exp(-abs(v4))
+    v6 = (_log1p(e + e * -(v5 if v4 < 0.0 else v3)) + _maximum(v4, 0.0)) / beta
+    w2 = xc if (v2 > threshold) | (mask & (v > 0.0)) else v6
+    return x if math.isnan(x) else w2
 
 
 @_loop
@@ -411,13 +422,14 @@ def _derivative(x, beta, threshold):
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = beta * v
-    v4 = -v2
-    e = _exp(-abs(v3))
-    v5 = e + e * -(v4 if v3 < 0.0 else v2)
-    v6 = (1.0 if v3 >= 0.0 else v5) / (1.0 + v5)
-    w = 1.0 if (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)) else v6
-    w2 = 0.0 if beta > 0.0 else 0.5
-    return w2 if x < -1.152921504606847e18 else w
+    mask = v3 > 44.0
+    e = _exp((44.0 if mask else v3) * 0.5)
+    v4 = e + e * ((0.0 if mask else v2) * 0.5)
+    v5 = v * beta
+    v6 = v4 / (1.0 + v4 * v4) * v4
+    w = 1.0 if v5 > 44.0 else v6
+    w2 = 0.0 if v5 < -2000.0 else w
+    return 1.0 if (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)) else w2
 
 
 @_loop
@@ -432,13 +444,13 @@ def _derivative_loop(like, n, out, x, beta, threshold):
 def _derivative_narrow(x, beta, threshold):
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = v * beta
-    e = _exp(-abs(v2))
-    v3 = beta * v
-    mask = (v3 > threshold) | ((v3 == threshold) & (_mul_low(beta, v) > 0.0))
-    v4 = (1.0 if v2 >= 0.0 else e) / (1.0 + e)
-    w = 0.0 if beta > 0.0 else 0.5
-    w2 = 1.0 if mask else v4
-    return w if x < -1.152921504606847e18 else w2
+    e = _exp(_minimum(v2, 44.0) * 0.5)
+    v3 = e / (1.0 + e * e) * e
+    w = 1.0 if v2 > 44.0 else v3
+    v4 = beta * v
+    mask = (v4 > threshold) | ((v4 == threshold) & (_mul_low(beta, v) > 0.0))
+    w2 = 0.0 if v2 < -2000.0 else w
+    return 1.0 if mask else w2
 
 
 @_loop
@@ -715,6 +727,28 @@ def _vjp_threshold_loop(like, n, out, x, dy, beta, threshold):
         out_at[i] = _vjp_threshold(
             float64(x_at[i]), float64(dy_at[i]), _each(beta, i), _each(threshold, i)
         )
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x, beta, threshold):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i, _each(beta, i), _each(threshold, i))
+        out1_at[i] = _derivative(x_i, _each(beta, i), _each(threshold, i))
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x, beta, threshold):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward_narrow(x_i, _each(beta, i), _each(threshold, i))
+        out1_at[i] = _derivative_narrow(x_i, _each(beta, i), _each(threshold, i))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1446,6 +1480,7 @@ _NARROW = {
     _vjp_loop: _vjp_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
     _vjp_beta_loop: _vjp_beta_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1602,6 +1637,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

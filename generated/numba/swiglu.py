@@ -55,6 +55,7 @@ __all__ = [
     "swiglu_second_derivative_xx",
     "swiglu_second_derivative_xy",
     "swiglu_second_derivative_yy",
+    "swiglu_value_and_derivative",
     "swiglu_vjp",
     "swiglu_vjp_x",
     "swiglu_vjp_y",
@@ -110,11 +111,22 @@ def swiglu_jvp(
 
 def swiglu_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
     """The partial derivatives in the inputs."""
+    several = _together(_derivative_loop, (_derivative_x_loop, _derivative_y_loop), (x, y), ())
+    if several is not None:
+        return several
     return swiglu_derivative_x(x, y), swiglu_derivative_y(x, y)
 
 
 def swiglu_second_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
     """The second partial derivatives: xx, xy, yy."""
+    several = _together(
+        _second_derivative_loop,
+        (_second_derivative_xx_loop, _second_derivative_xy_loop, _second_derivative_yy_loop),
+        (x, y),
+        (),
+    )
+    if several is not None:
+        return several
     return (
         swiglu_second_derivative_xx(x, y),
         swiglu_second_derivative_xy(x, y),
@@ -124,7 +136,23 @@ def swiglu_second_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
 
 def swiglu_vjp(x: ArrayLike, y: ArrayLike, dout: ArrayLike) -> tuple[Array, ...]:
     """The cotangents of the inputs."""
+    several = _together(_vjp_loop, (_vjp_x_loop, _vjp_y_loop), (x, y, dout), ())
+    if several is not None:
+        return several
     return swiglu_vjp_x(x, y, dout), swiglu_vjp_y(x, y, dout)
+
+
+def swiglu_value_and_derivative(x: ArrayLike, y: ArrayLike) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(
+        _value_and_derivative_loop,
+        (_forward_loop, _derivative_x_loop, _derivative_y_loop),
+        (x, y),
+        (),
+    )
+    if several is not None:
+        return several
+    return swiglu(x, y), swiglu_derivative_x(x, y), swiglu_derivative_y(x, y)
 
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
@@ -416,13 +444,10 @@ def _forward_narrow_loop(like, n, out, x, y):
 
 @_inline
 def _derivative_x(x, y):
-    e = _exp(-abs(y))
-    e2 = _exp(y * 0.25)
-    v = e2 * y * e2 * e2 * e2
-    v2 = y * ((1.0 if y >= 0.0 else e) / (1.0 + e))
-    w = v if y < -64.0 else v2
-    w2 = 0.0 if y < -2000.0 else w
-    return x if math.isnan(x) else w2
+    yc = _maximum(y, -2000.0)
+    e = _exp(_minimum(yc, 44.0) * 0.5)
+    v = e / (1.0 + e * e) * yc * e
+    return x if math.isnan(x) else v
 
 
 @_loop
@@ -474,37 +499,20 @@ def _derivative_y(x, y):
     v = 1.0 + e
     v2 = (1.0 if mask2 else e) / v
     v3 = w + 1.0
-    v4 = w + 1.2784645557403564
-    mask3 = abs(v4) < 1.0
-    v5 = v4 - 1.297928265020314e-08
-    v6 = (4.824747679022231e-13 * v5 + 5.481362797817524e-12) * v5 + 6.142598323951985e-12
-    v7 = ((v6 * v5 + -6.834378865774445e-11) * v5 + -2.277966985568104e-10) * v5
-    v8 = ((v7 + 2.2647071490530454e-10) * v5 + 2.9197559880951395e-09) * v5
-    v9 = ((v8 + 4.628882748200664e-09) * v5 + -1.8878489308897407e-08) * v5
-    v10 = ((v9 + -9.267242204444193e-08) * v5 + -3.051228778026809e-08) * v5
-    v11 = ((v10 + 8.599719956073225e-07) * v5 + 2.34602971352961e-06) * v5
-    v12 = ((v11 + -2.94263257513937e-06) * v5 + -2.9733542237562083e-05) * v5
-    v13 = ((v12 + -4.090534225456559e-05) * v5 + 0.0001857072436174311) * v5
-    v14 = ((v13 + 0.0007985218818274871) * v5 + 0.00012662741008053098) * v5
-    v15 = ((v14 + -0.006606589138356043) * v5 + -0.015222655223188004) * v5
-    v16 = ((v15 + 0.0188748142237823) * v5 + 0.1466487969969469) * v5 + 0.2178117057198001
-    v17 = v16 * x * v5
-    v18 = v2 * (v3 - w * v2) * x
-    mask4 = w < -64.0
+    mask3 = w < -64.0
     e2 = _exp(w * 0.25)
-    v19 = e2 * x * (e2 * v3) * e2 * e2
-    w2 = v17 if mask3 else v18
-    v20 = abs(x)
-    v21 = _minimum(v20, 0.0)
-    w3 = v19 if mask4 else w2
-    v22 = x * v3
-    w4 = v21 if w < -2000.0 else w3
-    v23 = (1.0 if -w >= 0.0 else e) / v
-    v24 = x * (w * v23 + v2 - v23 * v23 * w)
-    w5 = v17 if mask3 else v24
-    w6 = v22 if (v20 == math.inf) & mask4 else w4
-    w7 = w5 if mask2 else w6
-    return x if mask else w7
+    v4 = e2 * x * (e2 * v3) * e2 * e2
+    v5 = v2 * (v3 - w * v2) * x
+    v6 = abs(x)
+    v7 = _minimum(v6, 0.0)
+    w2 = v4 if mask3 else v5
+    v8 = x * v3
+    w3 = v7 if w < -2000.0 else w2
+    v9 = (1.0 if -w >= 0.0 else e) / v
+    v10 = x * (w * v9 + v2 - v9 * v9 * w)
+    w4 = v8 if (v6 == math.inf) & mask3 else w3
+    w5 = v10 if mask2 else w4
+    return x if mask else w5
 
 
 @_loop
@@ -532,40 +540,6 @@ def _derivative_y_lean_loop(like, n, out, x, y):
 
 
 @_inline
-def _derivative_y_narrow(x, y):
-    mask = y == math.inf
-    w = 1.0 if mask else y
-    e = _exp(-abs(w))
-    mask2 = w >= 0.0
-    v = 1.0 + e
-    v2 = (1.0 if mask2 else e) / v
-    v3 = w + 1.0
-    mask3 = w < -64.0
-    e2 = _exp(w * 0.25)
-    v4 = e2 * x * (e2 * v3) * e2 * e2
-    v5 = v2 * (v3 - w * v2) * x
-    v6 = abs(x)
-    v7 = _minimum(v6, 0.0)
-    w2 = v4 if mask3 else v5
-    v8 = x * v3
-    w3 = v7 if w < -2000.0 else w2
-    v9 = (1.0 if -w >= 0.0 else e) / v
-    v10 = x * (w * v9 + v2 - v9 * v9 * w)
-    w4 = v8 if (v6 == math.inf) & mask3 else w3
-    w5 = v10 if mask2 else w4
-    return x if mask else w5
-
-
-@_loop
-def _derivative_y_narrow_loop(like, n, out, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _derivative_y_narrow(float64(x_at[i]), float64(y_at[i]))
-
-
-@_inline
 def _second_derivative_xx(x, y):
     w = x if math.isnan(x) else 0.0
     return y if math.isnan(y) else w
@@ -582,18 +556,12 @@ def _second_derivative_xx_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_xy(x, y):
-    yc = _minimum(y, 1.152921504606847e18)
-    e = _exp(-abs(yc))
-    v = yc + 1.0
-    v2 = (2.0 + e) * e + 1.0
-    e2 = _exp(yc * 0.25)
-    v3 = e2 * v * e2 * e2 * e2
-    v4 = (v + e) * e / v2
-    w = v3 if yc < -64.0 else v4
-    v5 = (v * e + 1.0) / v2
-    w2 = 0.0 if yc < -2000.0 else w
-    w3 = v5 if yc >= 0.0 else w2
-    return x if math.isnan(x) else w3
+    v = _minimum(_maximum(y, -2000.0), 44.0)
+    e = _exp(v * 0.5)
+    v2 = e * e
+    v3 = 1.0 + v2
+    v4 = e / (v3 * v3) * (v + 1.0 + v2) * e
+    return x if math.isnan(x) else v4
 
 
 @_loop
@@ -606,162 +574,7 @@ def _second_derivative_xy_loop(like, n, out, x, y):
 
 
 @_inline
-def _second_derivative_xy_narrow(x, y):
-    v = _minimum(_maximum(y, -1.152921504606847e18), 1.152921504606847e18)
-    e = _exp(-abs(v))
-    v2 = v + 1.0
-    v3 = (2.0 + e) * e + 1.0
-    v4 = (v2 * e + 1.0) / v3
-    v5 = (v2 + e) * e / v3
-    w = v4 if v >= 0.0 else v5
-    return x if math.isnan(x) else w
-
-
-@_loop
-def _second_derivative_xy_narrow_loop(like, n, out, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _second_derivative_xy_narrow(float64(x_at[i]), float64(y_at[i]))
-
-
-@_inline
 def _second_derivative_yy(x, y):
-    e = _exp(-abs(y))
-    mask = y >= 0.0
-    v = e + 1.0 + _add_low(e, 1.0)
-    v2 = (1.0 if mask else e) / v
-    v3 = v2 * -2.0
-    v4 = y * v2
-    v5 = _mul_low(v4, -3.0) + -3.0 * _mul_low(y, v2)
-    v6 = v4 * -3.0
-    v7 = v6 + v5
-    v8 = v2 * v2
-    v9 = _mul_low(y, v8) + y * _mul_low(v2, v2)
-    v10 = y * v8
-    v11 = (v10 + v9) * 2.0
-    v12 = y + v3
-    v13 = v12 + v7
-    v14 = _add_low(y, v3) + _add_low(v6, v5) + _add_low(v12, v7) + _add_low(v10, v9) * 2.0
-    v15 = v13 + v11
-    v16 = v2 * (v15 + 2.0 + (v14 + _add_low(v13, v11) + _add_low(v15, 2.0)))
-    mask2 = abs(y + -2.399357318878174 + _add_low(y, -2.399357318878174)) < 1.0
-    v17 = y - 2.399357318878174 - -3.836270616029226e-08
-    v18 = (1.4975057869097913e-15 * v17 + -1.8525242826140174e-14) * v17
-    v19 = ((v18 + 5.45056983215798e-14) * v17 + 8.559282235417885e-14) * v17
-    v20 = ((v19 + -1.0915674934971036e-12) * v17 + 3.4499968506633094e-12) * v17
-    v21 = ((v20 + -8.021786827524068e-13) * v17 + -4.120400514071561e-11) * v17
-    v22 = ((v21 + 1.9014754118800968e-10) * v17 + -2.964187619070941e-10) * v17
-    v23 = ((v22 + -1.1393109623654117e-09) * v17 + 8.622046529735554e-09) * v17
-    v24 = ((v23 + -2.261809925579744e-08) * v17 + -9.904143647556006e-09) * v17
-    v25 = ((v24 + 3.144649318815656e-07) * v17 + -1.1904605147672274e-06) * v17
-    v26 = ((v25 + 1.2461615072658496e-06) * v17 + 8.432377564813492e-06) * v17
-    v27 = ((v26 + -4.745074279281779e-05) * v17 + 9.64405929415381e-05) * v17
-    v28 = ((v27 + 0.00011513070195845344) * v17 + -0.001366369691236773) * v17
-    v29 = ((v28 + 0.003862816776830254) * v17 + -0.001836670144762844) * v17
-    v30 = v29 + -0.022487259234225326
-    v31 = v30 * v17
-    v32 = _mul_low(v30, v17) + -2.0757431606899246e-09 + _add_low(v31, 0.076295867562294)
-    v33 = v31 + 0.076295867562294
-    v34 = _mul_low(v33, v17) + v17 * v32
-    v35 = v33 * v17
-    v36 = v35 + v34
-    v37 = _add_low(v35, v34) + -3.420532315723257e-09 + _add_low(v36, -0.09153051674365997)
-    v38 = (v36 + -0.09153051674365997 + v37) * x * v17
-    v39 = v16 * x
-    v40 = y + 2.399357318878174
-    mask3 = abs(v40 + _add_low(y, 2.399357318878174)) < 1.0
-    v41 = v40 - 3.836270616029226e-08
-    v42 = (-1.4975057869097913e-15 * v41 + -1.8525242826140174e-14) * v41
-    v43 = ((v42 + -5.45056983215798e-14) * v41 + 8.559282235417885e-14) * v41
-    v44 = ((v43 + 1.0915674934971036e-12) * v41 + 3.4499968506633094e-12) * v41
-    v45 = ((v44 + 8.021786827524068e-13) * v41 + -4.120400514071561e-11) * v41
-    v46 = ((v45 + -1.9014754118800968e-10) * v41 + -2.964187619070941e-10) * v41
-    v47 = ((v46 + 1.1393109623654117e-09) * v41 + 8.622046529735554e-09) * v41
-    v48 = ((v47 + 2.261809925579744e-08) * v41 + -9.904143647556006e-09) * v41
-    v49 = ((v48 + -3.144649318815656e-07) * v41 + -1.1904605147672274e-06) * v41
-    v50 = ((v49 + -1.2461615072658496e-06) * v41 + 8.432377564813492e-06) * v41
-    v51 = ((v50 + 4.745074279281779e-05) * v41 + 9.64405929415381e-05) * v41
-    v52 = ((v51 + -0.00011513070195845344) * v41 + -0.001366369691236773) * v41
-    v53 = ((v52 + -0.003862816776830254) * v41 + -0.001836670144762844) * v41
-    v54 = v53 + 0.022487259234225326
-    v55 = v54 * v41
-    v56 = _mul_low(v54, v41) + -2.0757431606899246e-09 + _add_low(v55, 0.076295867562294)
-    v57 = v55 + 0.076295867562294
-    v58 = _mul_low(v57, v41) + v41 * v56
-    v59 = v57 * v41
-    v60 = v59 + v58
-    v61 = _add_low(v59, v58) + 3.420532315723257e-09 + _add_low(v60, 0.09153051674365997)
-    v62 = (v60 + 0.09153051674365997 + v61) * x * v41
-    w = v38 if mask2 else v39
-    mask4 = y < -64.0
-    e2 = _exp(y * 0.25)
-    v63 = y + 2.0 + _add_low(y, 2.0)
-    v64 = e2 * x * (e2 * v63) * e2 * e2
-    w2 = v62 if mask3 else w
-    v65 = abs(x)
-    v66 = _minimum(v65, 0.0)
-    w3 = v64 if mask4 else w2
-    mask5 = v65 == math.inf
-    v67 = x * v63
-    w4 = v66 if y < -2000.0 else w3
-    v68 = -y
-    v69 = (1.0 if v68 >= 0.0 else e) / v
-    v70 = v2 * 2.0
-    v71 = v69 * v69
-    v72 = _mul_low(y, v71) + y * _mul_low(v69, v69)
-    v73 = y * v71
-    v74 = (v73 + v72) * -2.0
-    v75 = y * v69
-    v76 = _mul_low(v75, 3.0) + 3.0 * _mul_low(y, v69)
-    v77 = v75 * 3.0
-    v78 = v77 + v76
-    v79 = v68 + v70
-    v80 = _add_low(v68, v70) + _add_low(v73, v72) * -2.0 + _add_low(v79, v74)
-    v81 = v79 + v74
-    v82 = v69 * (v81 + v78 + (v80 + _add_low(v77, v76) + _add_low(v81, v78)))
-    v83 = v82 * x
-    w5 = v38 if mask2 else v83
-    mask6 = y > 64.0
-    e3 = _exp(v68 * 0.25)
-    v84 = v68 + 2.0 + _add_low(v68, 2.0)
-    v85 = e3 * x * (e3 * v84) * e3 * e3
-    w6 = v62 if mask3 else w5
-    w7 = v85 if mask6 else w6
-    v86 = x * v84
-    w8 = v66 if y > 2000.0 else w7
-    w9 = v86 if mask6 & mask5 else w8
-    w10 = v67 if mask4 & mask5 else w4
-    return w9 if mask else w10
-
-
-@_loop
-def _second_derivative_yy_loop(like, n, out, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _second_derivative_yy(float64(x_at[i]), float64(y_at[i]))
-
-
-@_inline
-def _second_derivative_yy_lean(x, y):
-    v = -(abs(_sign(y)) * _sign(x))
-    return v if y * y < 1.4551915228366852e-11 else 0.0
-
-
-@_loop
-def _second_derivative_yy_lean_loop(like, n, out, x, y):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _second_derivative_yy_lean(float64(x_at[i]), float64(y_at[i]))
-
-
-@_inline
-def _second_derivative_yy_narrow(x, y):
     e = _exp(-abs(y))
     v = e + 1.0 + _add_low(e, 1.0)
     v2 = -y
@@ -838,12 +651,27 @@ def _second_derivative_yy_narrow(x, y):
 
 
 @_loop
-def _second_derivative_yy_narrow_loop(like, n, out, x, y):
+def _second_derivative_yy_loop(like, n, out, x, y):
     x_at = _pointer(x, like)
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative_yy_narrow(float64(x_at[i]), float64(y_at[i]))
+        out_at[i] = _second_derivative_yy(float64(x_at[i]), float64(y_at[i]))
+
+
+@_inline
+def _second_derivative_yy_lean(x, y):
+    v = -(abs(_sign(y)) * _sign(x))
+    return v if y * y < 1.4551915228366852e-11 else 0.0
+
+
+@_loop
+def _second_derivative_yy_lean_loop(like, n, out, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _second_derivative_yy_lean(float64(x_at[i]), float64(y_at[i]))
 
 
 @_inline
@@ -892,21 +720,6 @@ def _vjp_y_loop(like, n, out, x, y, dout):
 
 
 @_inline
-def _vjp_y_narrow(x, y, dout):
-    return dout * _derivative_y_narrow(x, y)
-
-
-@_loop
-def _vjp_y_narrow_loop(like, n, out, x, y, dout):
-    x_at = _pointer(x, like)
-    y_at = _pointer(y, like)
-    dout_at = _pointer(dout, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _vjp_y_narrow(float64(x_at[i]), float64(y_at[i]), float64(dout_at[i]))
-
-
-@_inline
 def _jvp(x, y, dx, dy):
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
@@ -924,7 +737,7 @@ def _jvp_loop(like, n, out, x, y, dx, dy):
 
 @_inline
 def _jvp_narrow(x, y, dx, dy):
-    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y(x, y)
 
 
 @_loop
@@ -938,6 +751,107 @@ def _jvp_narrow_loop(like, n, out, x, y, dx, dy):
         out_at[i] = _jvp_narrow(
             float64(x_at[i]), float64(y_at[i]), float64(dx_at[i]), float64(dy_at[i])
         )
+
+
+@_loop
+def _derivative_loop(like, n, out0, out1, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _derivative_x(x_i, y_i)
+        out1_at[i] = _derivative_y(x_i, y_i)
+
+
+@_loop
+def _derivative_narrow_loop(like, n, out0, out1, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _derivative_x_narrow(x_i, y_i)
+        out1_at[i] = _derivative_y(x_i, y_i)
+
+
+@_loop
+def _second_derivative_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _second_derivative_xx(x_i, y_i)
+        out1_at[i] = _second_derivative_xy(x_i, y_i)
+        out2_at[i] = _second_derivative_yy(x_i, y_i)
+
+
+@_loop
+def _vjp_loop(like, n, out0, out1, x, y, dout):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        dout_i = float64(dout_at[i])
+        out0_at[i] = _vjp_x(x_i, y_i, dout_i)
+        out1_at[i] = _vjp_y(x_i, y_i, dout_i)
+
+
+@_loop
+def _vjp_narrow_loop(like, n, out0, out1, x, y, dout):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    dout_at = _pointer(dout, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        dout_i = float64(dout_at[i])
+        out0_at[i] = _vjp_x_narrow(x_i, y_i, dout_i)
+        out1_at[i] = _vjp_y(x_i, y_i, dout_i)
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _forward(x_i, y_i)
+        out1_at[i] = _derivative_x(x_i, y_i)
+        out2_at[i] = _derivative_y(x_i, y_i)
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, out2, x, y):
+    x_at = _pointer(x, like)
+    y_at = _pointer(y, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    out2_at = _pointer(out2, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        y_i = float64(y_at[i])
+        out0_at[i] = _forward_narrow(x_i, y_i)
+        out1_at[i] = _derivative_x_narrow(x_i, y_i)
+        out2_at[i] = _derivative_y(x_i, y_i)
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1356,7 +1270,7 @@ def _derivative_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _derivative_y_narrow(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
+        y = _derivative_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1450,9 +1364,7 @@ def _vjp_y_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _vjp_y_narrow(
-            float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i])
-        )
+        y = _vjp_y(float64(kept_at[16 + i]), float64(kept_at[0 + i]), float64(kept_at[32 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1511,12 +1423,11 @@ _DEFAULTS = ()
 _NARROW = {
     _forward_loop: _forward_narrow_loop,
     _derivative_x_loop: _derivative_x_narrow_loop,
-    _derivative_y_loop: _derivative_y_narrow_loop,
-    _second_derivative_xy_loop: _second_derivative_xy_narrow_loop,
-    _second_derivative_yy_loop: _second_derivative_yy_narrow_loop,
     _vjp_x_loop: _vjp_x_narrow_loop,
-    _vjp_y_loop: _vjp_y_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
+    _derivative_loop: _derivative_narrow_loop,
+    _vjp_loop: _vjp_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1691,6 +1602,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

@@ -50,6 +50,7 @@ __all__ = [
     "swish_grad_beta",
     "swish_jvp",
     "swish_second_derivative",
+    "swish_value_and_derivative",
     "swish_vjp",
     "swish_vjp_beta",
 ]
@@ -89,6 +90,16 @@ def swish_jvp(
 def swish_grad_beta(x: ArrayLike, beta: ArrayLike = 1.0, *, out: Array | None = None) -> Array:
     """df/dbeta, elementwise."""
     return _map(_grad_beta_loop, (x,), (beta,), out, lean=_grad_beta_lean_loop)
+
+
+def swish_value_and_derivative(x: ArrayLike, beta: ArrayLike = 1.0) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(
+        _value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), (beta,)
+    )
+    if several is not None:
+        return several
+    return swish(x, beta), swish_derivative(x, beta)
 
 
 def swish_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Array:
@@ -328,19 +339,13 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, beta):
-    v = _mul_low(beta, x)
-    v2 = beta * x
-    v3 = -v
-    e = _exp(-abs(v2))
-    v4 = e + e * -(v3 if v2 < 0.0 else v)
-    v5 = x * beta
-    e2 = _exp(v2 * 0.5)
-    v6 = e2 + e2 * (v * 0.5)
-    v7 = v6 * x * v6
-    v8 = x * ((1.0 if v2 >= 0.0 else v4) / (1.0 + v4))
-    w = v7 if v5 < -64.0 else v8
-    w2 = 0.0 if v5 < -2000.0 else w
-    return x if v5 > 64.0 else w2
+    v = beta * x
+    mask = v > 44.0
+    v2 = _mul_low(beta, x)
+    e = _exp((44.0 if mask else v) * 0.5)
+    v3 = e + e * ((0.0 if mask else v2) * 0.5)
+    v4 = v3 / (1.0 + v3 * v3) * x * v3
+    return 0.0 if x * beta < -2000.0 else v4
 
 
 @_loop
@@ -367,14 +372,10 @@ def _forward_lean_loop(like, n, out, x, beta):
 
 @_inline
 def _forward_narrow(x, beta):
-    w = 1.0 if abs(x) == math.inf else x
-    mask = beta > 0.0
-    w2 = 0.0 if mask else -math.inf
-    v = w / (1.0 + _exp(-(w * beta)))
-    w3 = 0.0 if beta < 0.0 else math.inf
-    w4 = math.inf if mask else w3
-    w5 = w2 if x == -math.inf else v
-    return w4 if x == math.inf else w5
+    v = x * beta
+    e = _exp(_minimum(v, 44.0) * 0.5)
+    v2 = e / (1.0 + e * e) * x * e
+    return 0.0 if v < -2000.0 else v2
 
 
 @_loop
@@ -439,21 +440,13 @@ def _derivative_loop(like, n, out, x, beta):
 
 @_inline
 def _derivative_narrow(x, beta):
-    xc = _maximum(x, -1.152921504606847e18)
-    v = _minimum(xc, 1.152921504606847e18)
-    v2 = v * beta
-    e = _exp(-abs(v2))
-    v3 = 1.0 + e
-    v4 = (1.0 if -v2 >= 0.0 else e) / v3 * beta * v + 1.0
-    mask = beta < 0.0
-    mask2 = beta > 0.0
-    w = 0.0 if mask else 0.5
-    w2 = 1.0 if mask2 else w
-    v5 = v4 * ((1.0 if v2 >= 0.0 else e) / v3)
-    w3 = 1.0 if mask else 0.5
-    w4 = 0.0 if mask2 else w3
-    w5 = w2 if xc > 1.152921504606847e18 else v5
-    return w4 if x < -1.152921504606847e18 else w5
+    v = x * beta
+    e = _exp(_minimum(v, 44.0) * 0.5)
+    v2 = e * e
+    v3 = 1.0 + v2
+    v4 = e / (v3 * v3) * (v + 1.0 + v2) * e
+    w = 1.0 if v > 44.0 else v4
+    return 0.0 if v < -2000.0 else w
 
 
 @_loop
@@ -474,72 +467,51 @@ def _second_derivative(x, beta):
     v5 = -v2
     v6 = -v3
     v7 = e + e * -(v6 if v5 < 0.0 else v3)
-    t = _tanh(beta * x * 0.5)
-    v8 = _mul_low(v2, t) + t * v
-    v9 = v2 * t
-    v10 = -(v9 + v8)
-    v11 = (1.0 if v2 >= 0.0 else v4) / (v4 + 1.0 + _add_low(v4, 1.0))
-    v12 = v11 * ((1.0 if v5 >= 0.0 else v7) / (v7 + 1.0 + _add_low(v7, 1.0)))
-    v13 = v12 * beta * (v10 + 2.0 + (-_add_low(v9, v8) + _add_low(v10, 2.0)))
-    v14 = abs(v2 + 2.399357318878174 + (v + _add_low(v2, 2.399357318878174)))
-    v15 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
-    v16 = (1.4975057869097913e-15 * v15 + -1.8525242826140174e-14) * v15
-    v17 = ((v16 + 5.45056983215798e-14) * v15 + 8.559282235417885e-14) * v15
-    v18 = ((v17 + -1.0915674934971036e-12) * v15 + 3.4499968506633094e-12) * v15
-    v19 = ((v18 + -8.021786827524068e-13) * v15 + -4.120400514071561e-11) * v15
-    v20 = ((v19 + 1.9014754118800968e-10) * v15 + -2.964187619070941e-10) * v15
-    v21 = ((v20 + -1.1393109623654117e-09) * v15 + 8.622046529735554e-09) * v15
-    v22 = ((v21 + -2.261809925579744e-08) * v15 + -9.904143647556006e-09) * v15
-    v23 = ((v22 + 3.144649318815656e-07) * v15 + -1.1904605147672274e-06) * v15
-    v24 = ((v23 + 1.2461615072658496e-06) * v15 + 8.432377564813492e-06) * v15
-    v25 = ((v24 + -4.745074279281779e-05) * v15 + 9.64405929415381e-05) * v15
-    v26 = ((v25 + 0.00011513070195845344) * v15 + -0.001366369691236773) * v15
-    v27 = ((v26 + 0.003862816776830254) * v15 + -0.001836670144762844) * v15
-    v28 = v27 + -0.022487259234225326
-    v29 = v28 * v15
-    v30 = _mul_low(v28, v15) + -2.0757431606899246e-09 + _add_low(v29, 0.076295867562294)
-    v31 = v29 + 0.076295867562294
-    v32 = _mul_low(v31, v15) + v15 * v30
-    v33 = v31 * v15
-    v34 = v33 + v32
-    v35 = _add_low(v33, v32) + -3.420532315723257e-09 + _add_low(v34, -0.09153051674365997)
-    v36 = (v34 + -0.09153051674365997 + v35) * beta * v15
-    v37 = abs(v2 + -2.399357318878174 + (v + _add_low(v2, -2.399357318878174)))
-    v38 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
-    v39 = (-1.4975057869097913e-15 * v38 + -1.8525242826140174e-14) * v38
-    v40 = ((v39 + -5.45056983215798e-14) * v38 + 8.559282235417885e-14) * v38
-    v41 = ((v40 + 1.0915674934971036e-12) * v38 + 3.4499968506633094e-12) * v38
-    v42 = ((v41 + 8.021786827524068e-13) * v38 + -4.120400514071561e-11) * v38
-    v43 = ((v42 + -1.9014754118800968e-10) * v38 + -2.964187619070941e-10) * v38
-    v44 = ((v43 + 1.1393109623654117e-09) * v38 + 8.622046529735554e-09) * v38
-    v45 = ((v44 + 2.261809925579744e-08) * v38 + -9.904143647556006e-09) * v38
-    v46 = ((v45 + -3.144649318815656e-07) * v38 + -1.1904605147672274e-06) * v38
-    v47 = ((v46 + -1.2461615072658496e-06) * v38 + 8.432377564813492e-06) * v38
-    v48 = ((v47 + 4.745074279281779e-05) * v38 + 9.64405929415381e-05) * v38
-    v49 = ((v48 + -0.00011513070195845344) * v38 + -0.001366369691236773) * v38
-    v50 = ((v49 + -0.003862816776830254) * v38 + -0.001836670144762844) * v38
-    v51 = v50 + 0.022487259234225326
-    v52 = v51 * v38
-    v53 = _mul_low(v51, v38) + -2.0757431606899246e-09 + _add_low(v52, 0.076295867562294)
-    v54 = v52 + 0.076295867562294
-    v55 = _mul_low(v54, v38) + v38 * v53
-    v56 = v54 * v38
-    v57 = v56 + v55
-    v58 = _add_low(v56, v55) + 3.420532315723257e-09 + _add_low(v57, 0.09153051674365997)
-    v59 = (v57 + 0.09153051674365997 + v58) * beta * v38
-    w = v36 if v14 < 1.0 else v13
-    v60 = x * beta
-    e2 = _exp(v2 * 0.5)
-    v61 = e2 + e2 * (v * 0.5)
-    v62 = v61 * beta * (v61 * (v2 + 2.0 + (v + _add_low(v2, 2.0))))
-    w2 = v59 if v37 < 1.0 else w
-    w3 = v62 if v60 < -64.0 else w2
-    e3 = _exp(v5 * 0.5)
-    v63 = e3 + e3 * (v3 * 0.5)
-    v64 = v63 * beta * (v63 * (v5 + 2.0 + (v3 + _add_low(v5, 2.0))))
-    w4 = 0.0 if v60 < -2000.0 else w3
-    w5 = v64 if v60 > 64.0 else w4
-    return 0.0 if v60 > 2000.0 else w5
+    v8 = beta * x
+    v9 = (1.0 if v2 >= 0.0 else v4) / (1.0 + v4) * ((1.0 if v5 >= 0.0 else v7) / (1.0 + v7))
+    v10 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
+    v11 = (1.4975057869097913e-15 * v10 + -1.8525242826140174e-14) * v10
+    v12 = ((v11 + 5.45056983215798e-14) * v10 + 8.559282235417885e-14) * v10
+    v13 = ((v12 + -1.0915674934971036e-12) * v10 + 3.4499968506633094e-12) * v10
+    v14 = ((v13 + -8.021786827524068e-13) * v10 + -4.120400514071561e-11) * v10
+    v15 = ((v14 + 1.9014754118800968e-10) * v10 + -2.964187619070941e-10) * v10
+    v16 = ((v15 + -1.1393109623654117e-09) * v10 + 8.622046529735554e-09) * v10
+    v17 = ((v16 + -2.261809925579744e-08) * v10 + -9.904143647556006e-09) * v10
+    v18 = ((v17 + 3.144649318815656e-07) * v10 + -1.1904605147672274e-06) * v10
+    v19 = ((v18 + 1.2461615072658496e-06) * v10 + 8.432377564813492e-06) * v10
+    v20 = ((v19 + -4.745074279281779e-05) * v10 + 9.64405929415381e-05) * v10
+    v21 = ((v20 + 0.00011513070195845344) * v10 + -0.001366369691236773) * v10
+    v22 = ((v21 + 0.003862816776830254) * v10 + -0.001836670144762844) * v10
+    v23 = ((v22 + -0.022487259234225326) * v10 + 0.07629586548655085) * v10
+    v24 = (v23 + -0.09153052016419229) * beta * v10
+    v25 = v9 * beta * (2.0 - _tanh(v8 * 0.5) * beta * x)
+    v26 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
+    v27 = (-1.4975057869097913e-15 * v26 + -1.8525242826140174e-14) * v26
+    v28 = ((v27 + -5.45056983215798e-14) * v26 + 8.559282235417885e-14) * v26
+    v29 = ((v28 + 1.0915674934971036e-12) * v26 + 3.4499968506633094e-12) * v26
+    v30 = ((v29 + 8.021786827524068e-13) * v26 + -4.120400514071561e-11) * v26
+    v31 = ((v30 + -1.9014754118800968e-10) * v26 + -2.964187619070941e-10) * v26
+    v32 = ((v31 + 1.1393109623654117e-09) * v26 + 8.622046529735554e-09) * v26
+    v33 = ((v32 + 2.261809925579744e-08) * v26 + -9.904143647556006e-09) * v26
+    v34 = ((v33 + -3.144649318815656e-07) * v26 + -1.1904605147672274e-06) * v26
+    v35 = ((v34 + -1.2461615072658496e-06) * v26 + 8.432377564813492e-06) * v26
+    v36 = ((v35 + 4.745074279281779e-05) * v26 + 9.64405929415381e-05) * v26
+    v37 = ((v36 + -0.00011513070195845344) * v26 + -0.001366369691236773) * v26
+    v38 = ((v37 + -0.003862816776830254) * v26 + -0.001836670144762844) * v26
+    v39 = ((v38 + 0.022487259234225326) * v26 + 0.07629586548655085) * v26
+    v40 = (v39 + 0.09153052016419229) * beta * v26
+    w = v24 if abs(v8 + 2.399357318878174) < 1.0 else v25
+    e2 = _exp(v5 * 0.5)
+    v41 = e2 + e2 * (v3 * 0.5)
+    v42 = v41 * beta * (v41 * (2.0 - v8))
+    w2 = v40 if abs(v8 - 2.399357318878174) < 1.0 else w
+    w3 = v42 if v8 > 64.0 else w2
+    e3 = _exp(v2 * 0.5)
+    v43 = e3 + e3 * (v * 0.5)
+    v44 = v43 * beta * (v43 * (v8 + 2.0))
+    w4 = 0.0 if v8 > 2000.0 else w3
+    w5 = v44 if v8 < -64.0 else w4
+    return 0.0 if v8 < -2000.0 else w5
 
 
 @_loop
@@ -727,6 +699,28 @@ def _vjp_beta_narrow_loop(like, n, out, x, dy, beta):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp_beta_narrow(float64(x_at[i]), float64(dy_at[i]), _each(beta, i))
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x, beta):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i, _each(beta, i))
+        out1_at[i] = _derivative(x_i, _each(beta, i))
+
+
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x, beta):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward_narrow(x_i, _each(beta, i))
+        out1_at[i] = _derivative_narrow(x_i, _each(beta, i))
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -1448,6 +1442,7 @@ _NARROW = {
     _vjp_loop: _vjp_narrow_loop,
     _jvp_loop: _jvp_narrow_loop,
     _vjp_beta_loop: _vjp_beta_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
 }
 
 
@@ -1622,6 +1617,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

@@ -44,6 +44,7 @@ __all__ = [
     "tanh_derivative",
     "tanh_jvp",
     "tanh_second_derivative",
+    "tanh_value_and_derivative",
     "tanh_vjp",
 ]
 
@@ -71,6 +72,14 @@ def tanh_vjp(x: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array:
 def tanh_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
     """The tangent of f: dx times f'(x)."""
     return _map(_jvp_loop, (x, dx), (), out)
+
+
+def tanh_value_and_derivative(x: ArrayLike) -> tuple[Array, ...]:
+    """f and its derivatives, the inputs read once."""
+    several = _together(_value_and_derivative_loop, (_forward_loop, _derivative_loop), (x,), ())
+    if several is not None:
+        return several
+    return tanh(x), tanh_derivative(x)
 
 
 # Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
@@ -311,15 +320,7 @@ def _derivative_loop(like, n, out, x):
 def _second_derivative(x):
     e = _exp(abs(x) * -2.0)
     v = 1.0 + e
-    e2 = _exp(x * -2.0 * 0.5)
-    v2 = e2 * -8.0 * e2
-    v3 = _tanh(x) * (e * 4.0 / v / v * -2.0)
-    w = v2 if x > 32.0 else v3
-    e3 = _exp(x * 2.0 * 0.5)
-    v4 = e3 * 8.0 * e3
-    w2 = 0.0 if x > 1000.0 else w
-    w3 = v4 if x < -32.0 else w2
-    return 0.0 if x < -1000.0 else w3
+    return _tanh(x) * (e * 4.0 / v / v * -2.0)
 
 
 @_loop
@@ -342,21 +343,6 @@ def _second_derivative_lean_loop(like, n, out, x):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative_lean(float64(x_at[i]))
-
-
-@_inline
-def _second_derivative_narrow(x):
-    e = _exp(abs(x) * -2.0)
-    v = 1.0 + e
-    return _tanh(x) * (e * 4.0 / v / v * -2.0)
-
-
-@_loop
-def _second_derivative_narrow_loop(like, n, out, x):
-    x_at = _pointer(x, like)
-    out_at = _pointer(out, like)
-    for i in range(n):
-        out_at[i] = _second_derivative_narrow(float64(x_at[i]))
 
 
 @_inline
@@ -385,6 +371,17 @@ def _jvp_loop(like, n, out, x, dx):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]))
+
+
+@_loop
+def _value_and_derivative_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward(x_i)
+        out1_at[i] = _derivative(x_i)
 
 
 # Tables: float32 numbers looked up, those that no table holds computed as above.
@@ -858,7 +855,7 @@ def _second_derivative_left(out, kept, left):
     kept_at = _pointer(kept, float32(0.0))
     out_at = _pointer(out, float32(0.0))
     for i in range(16):
-        y = _second_derivative_narrow(float64(kept_at[0 + i]))
+        y = _second_derivative(float64(kept_at[0 + i]))
         out_at[i] = y if left >> i & 1 else out_at[i]
 
 
@@ -1003,9 +1000,7 @@ _DEFAULTS = ()
 
 
 #: The loops of what is rounded to float32, where they are cheaper.
-_NARROW = {
-    _second_derivative_loop: _second_derivative_narrow_loop,
-}
+_NARROW: dict[Any, Any] = {}
 
 
 @functools.cache
@@ -1179,6 +1174,33 @@ def _map(
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype, lean)
+
+
+def _together(
+    loop: Any,
+    single: tuple[Any, ...],
+    arrays: tuple[ArrayLike, ...],
+    parameters: tuple[ArrayLike, ...],
+) -> tuple[Array, ...] | None:
+    """What a loop that does the work of several makes of arrays that are plain.
+
+    None where they are not, and where one of the single loops is faster still: a table is read.
+    """
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.dtype not in _NATIVE:
+        return None
+    numbers = tuple([float(p) for p in parameters if isinstance(p, (int, float))])
+    shape, kind = first.shape, first.dtype
+    if len(numbers) != len(parameters) or not shape or not _are_plain(arrays, shape, kind):
+        return None
+    if any(_fastest(each, kind, numbers)[1] != numbers for each in single):
+        return None
+    results = [np.empty(shape, kind) for _ in single]
+    fast, rest = _fastest(loop, kind, numbers)
+    places = [_at(a) for a in (*results, *arrays)]
+    steps = [kind.itemsize] * len(places) + [0] * len(rest)
+    _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
+    return tuple(results)
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:

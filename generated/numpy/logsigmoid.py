@@ -68,8 +68,8 @@ def _forward(x: Array) -> Array:
 
 
 def _derivative(x: Array) -> Array:
-    e = np.exp(-np.abs(x))
-    return _where(-x >= 0.0, 1.0, e) / (1.0 + e)
+    e = np.exp(-np.maximum(np.minimum(x, 2000.0), -44.0) * 0.5)
+    return e / (1.0 + e * e) * e
 
 
 def _derivative_narrow(x: Array) -> Array:
@@ -95,13 +95,6 @@ def _jvp(x: Array, dx: Array) -> Array:
 
 def _jvp_narrow(x: Array, dx: Array) -> Array:
     return dx * _derivative_narrow(x)
-
-
-def _where(test: Any, a: Any, b: Any) -> Any:
-    """np.where, of bits: as fast for a test that looks random."""
-    mask = np.negative(np.asarray(test).view(np.int8), dtype=np.int64)
-    a, b = (np.asarray(v, np.float64).view(np.int64) for v in (a, b))
-    return (((a ^ b) & mask) ^ b).view(np.float64)
 
 
 def _narrow(y: Array, dtype: np.dtype[Any]) -> Array:

@@ -63,8 +63,8 @@ def sigmoid_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Arr
 
 
 def _forward(x: Array) -> Array:
-    e = np.exp(-np.abs(x))
-    return _where(x >= 0.0, 1.0, e) / (1.0 + e)
+    e = np.exp(np.minimum(np.maximum(x, -2000.0), 44.0) * 0.5)
+    return e / (1.0 + e * e) * e
 
 
 def _forward_narrow(x: Array) -> Array:

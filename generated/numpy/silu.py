@@ -59,10 +59,9 @@ def silu_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
 
 
 def _forward(x: Array) -> Array:
-    e = np.exp(-np.abs(x))
-    e2 = np.exp(x * 0.5)
-    w = _where(x < -64.0, e2 * x * e2, x * (_where(x >= 0.0, 1.0, e) / (1.0 + e)))
-    return _where(x < -2000.0, 0.0, w)
+    xc = np.maximum(x, -2000.0)
+    e = np.exp(np.minimum(xc, 44.0) * 0.5)
+    return e / (1.0 + e * e) * xc * e
 
 
 def _forward_lean(x: Array) -> Array:
@@ -75,17 +74,11 @@ def _forward_narrow(x: Array) -> Array:
 
 
 def _derivative(x: Array) -> Array:
-    mask = x == np.inf
-    w = _where(mask, 1.0, x)
-    v = np.minimum(w, 0.0)
-    v2 = np.maximum(np.maximum(v, -2000.0), -64.0)
-    e = np.exp(-np.abs(v2))
-    e2 = np.exp(v * 0.5)
-    w2 = _where(v < -64.0, e2 * (v + 1.0) * e2, (v2 + 1.0 + e) * e / ((2.0 + e) * e + 1.0))
-    v3 = np.maximum(w, 0.0)
-    e3 = np.exp(-np.abs(v3))
-    v4 = ((v3 + 1.0) * e3 + 1.0) / ((2.0 + e3) * e3 + 1.0)
-    return _where(mask, 1.0, _where(w >= 0.0, v4, _where(v < -2000.0, 0.0, w2)))
+    v = np.minimum(np.maximum(x, -2000.0), 44.0)
+    e = np.exp(v * 0.5)
+    v2 = e * e
+    v3 = 1.0 + v2
+    return e / (v3 * v3) * (v + 1.0 + v2) * e
 
 
 def _derivative_narrow(x: Array) -> Array:

@@ -107,26 +107,20 @@ def _forward_narrow(x: Array, beta: Any) -> Array:
 
 
 def _derivative(x: Array, beta: Any) -> Array:
-    xc = np.maximum(x, -1.152921504606847e18)
-    v = np.minimum(xc, 1.152921504606847e18)
-    v2 = _mul_low(beta, v)
-    v3 = beta * v
-    e = np.exp(-np.abs(v3))
-    v4 = e + e * -_where(v3 < 0.0, -v2, v2)
-    mask = beta > 0.0
-    v5 = _where(v3 >= 0.0, 1.0, v4) / (1.0 + v4)
-    w = _where(xc > 1.152921504606847e18, _where(mask, 1.0, 0.5), v5)
-    return _where(x < -1.152921504606847e18, _where(mask, 0.0, 0.5), w)
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = beta * v
+    mask = v2 > 44.0
+    e = np.exp(_where(mask, 44.0, v2) * 0.5)
+    v3 = e + e * (_where(mask, 0.0, _mul_low(beta, v)) * 0.5)
+    v4 = v * beta
+    return _where(v4 < -2000.0, 0.0, _where(v4 > 44.0, 1.0, v3 / (1.0 + v3 * v3) * v3))
 
 
 def _derivative_narrow(x: Array, beta: Any) -> Array:
-    xc = np.maximum(x, -1.152921504606847e18)
-    v = np.minimum(xc, 1.152921504606847e18) * beta
-    e = np.exp(-np.abs(v))
-    mask = beta > 0.0
-    v2 = _where(v >= 0.0, 1.0, e) / (1.0 + e)
-    w = _where(xc > 1.152921504606847e18, _where(mask, 1.0, 0.5), v2)
-    return _where(x < -1.152921504606847e18, _where(mask, 0.0, 0.5), w)
+    v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
+    v2 = v * beta
+    e = np.exp(np.minimum(v2, 44.0) * 0.5)
+    return _where(v2 < -2000.0, 0.0, _where(v2 > 44.0, 1.0, e / (1.0 + e * e) * e))
 
 
 def _second_derivative(x: Array, beta: Any) -> Array:

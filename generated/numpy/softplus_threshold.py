@@ -123,19 +123,16 @@ def softplus_threshold_vjp_threshold(
 
 
 def _forward(x: Array, beta: Any, threshold: Any) -> Array:
-    v = x * beta
-    w = _where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
-    v2 = _mul_low(beta, w)
-    v3 = beta * w
-    e = np.exp(-np.abs(v3))
-    v4 = np.log1p(e + e * -_where(v3 < 0.0, -v2, v2)) + np.maximum(v3, 0.0)
-    v5 = _mul_low(beta, x)
-    v6 = beta * x
-    e2 = np.exp(v6 * 0.5)
-    v7 = e2 + e2 * (v5 * 0.5)
-    w2 = _where(v < -64.0, v7 * (1.0 / beta) * v7, _where(v > 64.0, x, v4 / beta))
-    mask = (v6 > threshold) | ((v6 == threshold) & (v5 > 0.0))
-    return _where(np.isnan(x), x, _where(mask, x, _where(v < -2000.0, 0.0, w2)))
+    xc = np.maximum(x, -1.152921504606847e18)
+    v = _mul_low(beta, xc)
+    v2 = beta * xc
+    mask = v2 == threshold
+    w = _where((v2 < threshold) | (mask & (v <= 0.0)), xc, 1.0)
+    v3 = _mul_low(beta, w)
+    v4 = beta * w
+    e = np.exp(-np.abs(v4))
+    v5 = np.log1p(e + e * -_where(v4 < 0.0, -v3, v3)) + np.maximum(v4, 0.0)
+    return _where(np.isnan(x), x, _where((v2 > threshold) | (mask & (v > 0.0)), xc, v5 / beta))
 
 
 def _forward_narrow(x: Array, beta: Any, threshold: Any) -> Array:
@@ -151,21 +148,22 @@ def _derivative(x: Array, beta: Any, threshold: Any) -> Array:
     v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = beta * v
-    e = np.exp(-np.abs(v3))
-    v4 = e + e * -_where(v3 < 0.0, -v2, v2)
-    mask = (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0))
-    w = _where(mask, 1.0, _where(v3 >= 0.0, 1.0, v4) / (1.0 + v4))
-    return _where(x < -1.152921504606847e18, _where(beta > 0.0, 0.0, 0.5), w)
+    mask = v3 > 44.0
+    e = np.exp(_where(mask, 44.0, v3) * 0.5)
+    v4 = e + e * (_where(mask, 0.0, v2) * 0.5)
+    v5 = v * beta
+    w = _where(v5 < -2000.0, 0.0, _where(v5 > 44.0, 1.0, v4 / (1.0 + v4 * v4) * v4))
+    return _where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 1.0, w)
 
 
 def _derivative_narrow(x: Array, beta: Any, threshold: Any) -> Array:
     v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = v * beta
-    e = np.exp(-np.abs(v2))
+    e = np.exp(np.minimum(v2, 44.0) * 0.5)
+    w = _where(v2 < -2000.0, 0.0, _where(v2 > 44.0, 1.0, e / (1.0 + e * e) * e))
     v3 = beta * v
     mask = (v3 > threshold) | ((v3 == threshold) & (_mul_low(beta, v) > 0.0))
-    w = _where(mask, 1.0, _where(v2 >= 0.0, 1.0, e) / (1.0 + e))
-    return _where(x < -1.152921504606847e18, _where(beta > 0.0, 0.0, 0.5), w)
+    return _where(mask, 1.0, w)
 
 
 def _second_derivative(x: Array, beta: Any, threshold: Any) -> Array:

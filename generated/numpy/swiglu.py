@@ -148,10 +148,9 @@ def _forward_narrow(x: Array, y: Array) -> Array:
 
 
 def _derivative_x(x: Array, y: Array) -> Array:
-    e = np.exp(-np.abs(y))
-    e2 = np.exp(y * 0.25)
-    w = _where(y < -64.0, e2 * y * e2 * e2 * e2, y * (_where(y >= 0.0, 1.0, e) / (1.0 + e)))
-    return _where(np.isnan(x), x, _where(y < -2000.0, 0.0, w))
+    yc = np.maximum(y, -2000.0)
+    e = np.exp(np.minimum(yc, 44.0) * 0.5)
+    return _where(np.isnan(x), x, e / (1.0 + e * e) * yc * e)
 
 
 def _derivative_x_lean(x: Array, y: Array) -> Array:
@@ -171,44 +170,6 @@ def _derivative_y(x: Array, y: Array) -> Array:
     v = 1.0 + e
     v2 = _where(mask2, 1.0, e) / v
     v3 = w + 1.0
-    v4 = w + 1.2784645557403564
-    mask3 = np.abs(v4) < 1.0
-    v5 = v4 - 1.297928265020314e-08
-    v6 = (4.824747679022231e-13 * v5 + 5.481362797817524e-12) * v5 + 6.142598323951985e-12
-    v7 = ((v6 * v5 + -6.834378865774445e-11) * v5 + -2.277966985568104e-10) * v5
-    v8 = ((v7 + 2.2647071490530454e-10) * v5 + 2.9197559880951395e-09) * v5
-    v9 = ((v8 + 4.628882748200664e-09) * v5 + -1.8878489308897407e-08) * v5
-    v10 = ((v9 + -9.267242204444193e-08) * v5 + -3.051228778026809e-08) * v5
-    v11 = ((v10 + 8.599719956073225e-07) * v5 + 2.34602971352961e-06) * v5
-    v12 = ((v11 + -2.94263257513937e-06) * v5 + -2.9733542237562083e-05) * v5
-    v13 = ((v12 + -4.090534225456559e-05) * v5 + 0.0001857072436174311) * v5
-    v14 = ((v13 + 0.0007985218818274871) * v5 + 0.00012662741008053098) * v5
-    v15 = ((v14 + -0.006606589138356043) * v5 + -0.015222655223188004) * v5
-    v16 = ((v15 + 0.0188748142237823) * v5 + 0.1466487969969469) * v5 + 0.2178117057198001
-    v17 = v16 * x * v5
-    mask4 = w < -64.0
-    e2 = np.exp(w * 0.25)
-    w2 = _where(mask3, v17, v2 * (v3 - w * v2) * x)
-    v18 = np.abs(x)
-    w3 = _where(mask4, e2 * x * (e2 * v3) * e2 * e2, w2)
-    w4 = _where(w < -2000.0, np.minimum(v18, 0.0), w3)
-    v19 = _where(-w >= 0.0, 1.0, e) / v
-    w5 = _where(mask3, v17, x * (w * v19 + v2 - v19 * v19 * w))
-    return _where(mask, x, _where(mask2, w5, _where((v18 == np.inf) & mask4, x * v3, w4)))
-
-
-def _derivative_y_lean(x: Array, y: Array) -> Array:
-    return _where(np.abs(y) < 1.4551915228366852e-11, np.sign(y) * np.sign(x), 0.0)
-
-
-def _derivative_y_narrow(x: Array, y: Array) -> Array:
-    mask = y == np.inf
-    w = _where(mask, 1.0, y)
-    e = np.exp(-np.abs(w))
-    mask2 = w >= 0.0
-    v = 1.0 + e
-    v2 = _where(mask2, 1.0, e) / v
-    v3 = w + 1.0
     mask3 = w < -64.0
     e2 = np.exp(w * 0.25)
     w2 = _where(mask3, e2 * x * (e2 * v3) * e2 * e2, v2 * (v3 - w * v2) * x)
@@ -218,131 +179,23 @@ def _derivative_y_narrow(x: Array, y: Array) -> Array:
     return _where(mask, x, _where(mask2, x * (w * v5 + v2 - v5 * v5 * w), w3))
 
 
+def _derivative_y_lean(x: Array, y: Array) -> Array:
+    return _where(np.abs(y) < 1.4551915228366852e-11, np.sign(y) * np.sign(x), 0.0)
+
+
 def _second_derivative_xx(x: Array, y: Array) -> Array:
     return _where(np.isnan(y), y, _where(np.isnan(x), x, 0.0))
 
 
 def _second_derivative_xy(x: Array, y: Array) -> Array:
-    yc = np.minimum(y, 1.152921504606847e18)
-    e = np.exp(-np.abs(yc))
-    v = yc + 1.0
-    v2 = (2.0 + e) * e + 1.0
-    e2 = np.exp(yc * 0.25)
-    w = _where(yc < -64.0, e2 * v * e2 * e2 * e2, (v + e) * e / v2)
-    w2 = _where(yc >= 0.0, (v * e + 1.0) / v2, _where(yc < -2000.0, 0.0, w))
-    return _where(np.isnan(x), x, w2)
-
-
-def _second_derivative_xy_narrow(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -1.152921504606847e18), 1.152921504606847e18)
-    e = np.exp(-np.abs(v))
-    v2 = v + 1.0
-    v3 = (2.0 + e) * e + 1.0
-    return _where(np.isnan(x), x, _where(v >= 0.0, (v2 * e + 1.0) / v3, (v2 + e) * e / v3))
+    v = np.minimum(np.maximum(y, -2000.0), 44.0)
+    e = np.exp(v * 0.5)
+    v2 = e * e
+    v3 = 1.0 + v2
+    return _where(np.isnan(x), x, e / (v3 * v3) * (v + 1.0 + v2) * e)
 
 
 def _second_derivative_yy(x: Array, y: Array) -> Array:
-    e = np.exp(-np.abs(y))
-    mask = y >= 0.0
-    v = e + 1.0 + _add_low(e, 1.0)
-    v2 = _where(mask, 1.0, e) / v
-    v3 = v2 * -2.0
-    v4 = y * v2
-    v5 = _mul_low(v4, -3.0) + -3.0 * _mul_low(y, v2)
-    v6 = v4 * -3.0
-    v7 = v6 + v5
-    v8 = v2 * v2
-    v9 = _mul_low(y, v8) + y * _mul_low(v2, v2)
-    v10 = y * v8
-    v11 = (v10 + v9) * 2.0
-    v12 = y + v3
-    v13 = v12 + v7
-    v14 = _add_low(y, v3) + _add_low(v6, v5) + _add_low(v12, v7) + _add_low(v10, v9) * 2.0
-    v15 = v13 + v11
-    v16 = v2 * (v15 + 2.0 + (v14 + _add_low(v13, v11) + _add_low(v15, 2.0)))
-    mask2 = np.abs(y + -2.399357318878174 + _add_low(y, -2.399357318878174)) < 1.0
-    v17 = y - 2.399357318878174 - -3.836270616029226e-08
-    v18 = (1.4975057869097913e-15 * v17 + -1.8525242826140174e-14) * v17
-    v19 = ((v18 + 5.45056983215798e-14) * v17 + 8.559282235417885e-14) * v17
-    v20 = ((v19 + -1.0915674934971036e-12) * v17 + 3.4499968506633094e-12) * v17
-    v21 = ((v20 + -8.021786827524068e-13) * v17 + -4.120400514071561e-11) * v17
-    v22 = ((v21 + 1.9014754118800968e-10) * v17 + -2.964187619070941e-10) * v17
-    v23 = ((v22 + -1.1393109623654117e-09) * v17 + 8.622046529735554e-09) * v17
-    v24 = ((v23 + -2.261809925579744e-08) * v17 + -9.904143647556006e-09) * v17
-    v25 = ((v24 + 3.144649318815656e-07) * v17 + -1.1904605147672274e-06) * v17
-    v26 = ((v25 + 1.2461615072658496e-06) * v17 + 8.432377564813492e-06) * v17
-    v27 = ((v26 + -4.745074279281779e-05) * v17 + 9.64405929415381e-05) * v17
-    v28 = ((v27 + 0.00011513070195845344) * v17 + -0.001366369691236773) * v17
-    v29 = ((v28 + 0.003862816776830254) * v17 + -0.001836670144762844) * v17
-    v30 = v29 + -0.022487259234225326
-    v31 = v30 * v17
-    v32 = _mul_low(v30, v17) + -2.0757431606899246e-09 + _add_low(v31, 0.076295867562294)
-    v33 = v31 + 0.076295867562294
-    v34 = _mul_low(v33, v17) + v17 * v32
-    v35 = v33 * v17
-    v36 = v35 + v34
-    v37 = _add_low(v35, v34) + -3.420532315723257e-09 + _add_low(v36, -0.09153051674365997)
-    v38 = (v36 + -0.09153051674365997 + v37) * x * v17
-    v39 = y + 2.399357318878174
-    mask3 = np.abs(v39 + _add_low(y, 2.399357318878174)) < 1.0
-    v40 = v39 - 3.836270616029226e-08
-    v41 = (-1.4975057869097913e-15 * v40 + -1.8525242826140174e-14) * v40
-    v42 = ((v41 + -5.45056983215798e-14) * v40 + 8.559282235417885e-14) * v40
-    v43 = ((v42 + 1.0915674934971036e-12) * v40 + 3.4499968506633094e-12) * v40
-    v44 = ((v43 + 8.021786827524068e-13) * v40 + -4.120400514071561e-11) * v40
-    v45 = ((v44 + -1.9014754118800968e-10) * v40 + -2.964187619070941e-10) * v40
-    v46 = ((v45 + 1.1393109623654117e-09) * v40 + 8.622046529735554e-09) * v40
-    v47 = ((v46 + 2.261809925579744e-08) * v40 + -9.904143647556006e-09) * v40
-    v48 = ((v47 + -3.144649318815656e-07) * v40 + -1.1904605147672274e-06) * v40
-    v49 = ((v48 + -1.2461615072658496e-06) * v40 + 8.432377564813492e-06) * v40
-    v50 = ((v49 + 4.745074279281779e-05) * v40 + 9.64405929415381e-05) * v40
-    v51 = ((v50 + -0.00011513070195845344) * v40 + -0.001366369691236773) * v40
-    v52 = ((v51 + -0.003862816776830254) * v40 + -0.001836670144762844) * v40
-    v53 = v52 + 0.022487259234225326
-    v54 = v53 * v40
-    v55 = _mul_low(v53, v40) + -2.0757431606899246e-09 + _add_low(v54, 0.076295867562294)
-    v56 = v54 + 0.076295867562294
-    v57 = _mul_low(v56, v40) + v40 * v55
-    v58 = v56 * v40
-    v59 = v58 + v57
-    v60 = _add_low(v58, v57) + 3.420532315723257e-09 + _add_low(v59, 0.09153051674365997)
-    v61 = (v59 + 0.09153051674365997 + v60) * x * v40
-    mask4 = y < -64.0
-    e2 = np.exp(y * 0.25)
-    v62 = y + 2.0 + _add_low(y, 2.0)
-    w = _where(mask3, v61, _where(mask2, v38, v16 * x))
-    v63 = np.abs(x)
-    v64 = np.minimum(v63, 0.0)
-    w2 = _where(y < -2000.0, v64, _where(mask4, e2 * x * (e2 * v62) * e2 * e2, w))
-    mask5 = v63 == np.inf
-    v65 = -y
-    v66 = _where(v65 >= 0.0, 1.0, e) / v
-    v67 = v2 * 2.0
-    v68 = v66 * v66
-    v69 = _mul_low(y, v68) + y * _mul_low(v66, v66)
-    v70 = y * v68
-    v71 = (v70 + v69) * -2.0
-    v72 = y * v66
-    v73 = _mul_low(v72, 3.0) + 3.0 * _mul_low(y, v66)
-    v74 = v72 * 3.0
-    v75 = v74 + v73
-    v76 = v65 + v67
-    v77 = _add_low(v65, v67) + _add_low(v70, v69) * -2.0 + _add_low(v76, v71)
-    v78 = v76 + v71
-    v79 = v66 * (v78 + v75 + (v77 + _add_low(v74, v73) + _add_low(v78, v75)))
-    mask6 = y > 64.0
-    e3 = np.exp(v65 * 0.25)
-    v80 = v65 + 2.0 + _add_low(v65, 2.0)
-    w3 = _where(mask3, v61, _where(mask2, v38, v79 * x))
-    w4 = _where(y > 2000.0, v64, _where(mask6, e3 * x * (e3 * v80) * e3 * e3, w3))
-    return _where(mask, _where(mask6 & mask5, x * v80, w4), _where(mask4 & mask5, x * v62, w2))
-
-
-def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
-    return _where(y * y < 1.4551915228366852e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
-
-
-def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
     e = np.exp(-np.abs(y))
     v = e + 1.0 + _add_low(e, 1.0)
     v2 = -y
@@ -410,6 +263,10 @@ def _second_derivative_yy_narrow(x: Array, y: Array) -> Array:
     return _where(mask5 & mask4, x * v51, _where(y < -2000.0, v50, w4))
 
 
+def _second_derivative_yy_lean(x: Array, y: Array) -> Array:
+    return _where(y * y < 1.4551915228366852e-11, -(np.abs(np.sign(y)) * np.sign(x)), 0.0)
+
+
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_x(x, y)
 
@@ -422,16 +279,12 @@ def _vjp_y(x: Array, y: Array, dout: Array) -> Array:
     return dout * _derivative_y(x, y)
 
 
-def _vjp_y_narrow(x: Array, y: Array, dout: Array) -> Array:
-    return dout * _derivative_y_narrow(x, y)
-
-
 def _jvp(x: Array, y: Array, dx: Array, dy: Array) -> Array:
     return dx * _derivative_x(x, y) + dy * _derivative_y(x, y)
 
 
 def _jvp_narrow(x: Array, y: Array, dx: Array, dy: Array) -> Array:
-    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y_narrow(x, y)
+    return dx * _derivative_x_narrow(x, y) + dy * _derivative_y(x, y)
 
 
 def _where(test: Any, a: Any, b: Any) -> Any:
@@ -486,11 +339,7 @@ def _untied(y: Array, side: Any, dtype: np.dtype[Any]) -> Array:
 _NARROW: dict[Callable[..., Array], Callable[..., Array]] = {
     _forward: _forward_narrow,
     _derivative_x: _derivative_x_narrow,
-    _derivative_y: _derivative_y_narrow,
-    _second_derivative_xy: _second_derivative_xy_narrow,
-    _second_derivative_yy: _second_derivative_yy_narrow,
     _vjp_x: _vjp_x_narrow,
-    _vjp_y: _vjp_y_narrow,
     _jvp: _jvp_narrow,
 }
 _BLOCK = 1 << 13

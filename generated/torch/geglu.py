@@ -212,48 +212,49 @@ def _forward(x: Tensor, y: Tensor) -> Tensor:
     v24 = ((v23 + -0.00118732821430612) * yc + 2.6670675260441034e-13) * yc
     v25 = ((v24 + 0.009973557009920662) * yc + -2.0906665495459023e-14) * yc
     v26 = ((v25 + -0.06649038006690029) * yc + 6.363301959802559e-16) * yc
-    v27 = ((v26 + 0.3989422804014326) * yc + 0.5) * (x * yc)
-    v28 = yc * -0.7071067811865476
-    v29 = (v28 - 3.0) / (v28 + 3.0)
-    v30 = (3.4630370129216585e-10 * v29 + 5.647911432100505e-10) * v29
-    v31 = ((v30 + -3.351099210942262e-09) * v29 + -7.109872266199085e-09) * v29
-    v32 = ((v31 + 1.588979642624752e-08) * v29 + 5.1084522747162506e-08) * v29
-    v33 = ((v32 + -4.64769731037038e-08) * v29 + -2.9357097574620674e-07) * v29
-    v34 = ((v33 + 6.024321679611102e-08) * v29 + 1.588852762000617e-06) * v29
-    v35 = ((v34 + 2.610372842964935e-07) * v29 + -8.990103540492358e-06) * v29
-    v36 = ((v35 + -1.5145562284176214e-06) * v29 + 5.6119377734402204e-05) * v29
-    v37 = ((v36 + -2.055155668669467e-05) * v29 + -0.0003672884779960789) * v29
-    v38 = ((v37 + 0.0006458141936875262) * v29 + 0.0016185691265650187) * v29
-    v39 = ((v38 + -0.009750689291695548) * v29 + 0.021957764012706233) * v29
-    v40 = ((v39 + -0.023803913108728765) * v29 + -0.010235388899009622) * v29
-    v41 = ((v40 + 0.09902075367944134) * v29 + -0.2309273330838092) * v29 + 0.7160046047255598
-    v42 = v41 / (v28 + 1.0)
-    v43 = (2.8092231130832483e-07 * yc + 1.7446796270912385e-06) * yc + 1.9896524116752997e-07
-    v44 = (v43 * yc + -1.9188530182860694e-05) * yc + -6.661252637561972e-07
-    v45 = (v44 * yc + 0.0002302209002413744) * yc + -3.9459232261765774e-07
-    v46 = (v45 * yc + -0.0023748181443580935) * yc + -4.527812599864448e-08
-    v47 = ((v46 * yc + 0.01994710548903823) * yc + -1.0384273647105859e-09) * yc
-    v48 = ((v47 + -0.13298076020958338) * yc + -2.8946483817479983e-12) * yc
-    v49 = yc * x * 0.5
-    v50 = ((v48 + 0.7978845608028216) * yc + 0.9999999999999999) * v49
+    v27 = x * yc
+    v28 = ((v26 + 0.3989422804014326) * yc + 0.5) * v27
+    v29 = yc * -0.7071067811865476
+    v30 = (v29 - 3.0) / (v29 + 3.0)
+    v31 = (3.4630370129216585e-10 * v30 + 5.647911432100505e-10) * v30
+    v32 = ((v31 + -3.351099210942262e-09) * v30 + -7.109872266199085e-09) * v30
+    v33 = ((v32 + 1.588979642624752e-08) * v30 + 5.1084522747162506e-08) * v30
+    v34 = ((v33 + -4.64769731037038e-08) * v30 + -2.9357097574620674e-07) * v30
+    v35 = ((v34 + 6.024321679611102e-08) * v30 + 1.588852762000617e-06) * v30
+    v36 = ((v35 + 2.610372842964935e-07) * v30 + -8.990103540492358e-06) * v30
+    v37 = ((v36 + -1.5145562284176214e-06) * v30 + 5.6119377734402204e-05) * v30
+    v38 = ((v37 + -2.055155668669467e-05) * v30 + -0.0003672884779960789) * v30
+    v39 = ((v38 + 0.0006458141936875262) * v30 + 0.0016185691265650187) * v30
+    v40 = ((v39 + -0.009750689291695548) * v30 + 0.021957764012706233) * v30
+    v41 = ((v40 + -0.023803913108728765) * v30 + -0.010235388899009622) * v30
+    v42 = ((v41 + 0.09902075367944134) * v30 + -0.2309273330838092) * v30 + 0.7160046047255598
+    v43 = v42 / (v29 + 1.0)
+    v44 = (2.8092231130832483e-07 * yc + 1.7446796270912385e-06) * yc + 1.9896524116752997e-07
+    v45 = (v44 * yc + -1.9188530182860694e-05) * yc + -6.661252637561972e-07
+    v46 = (v45 * yc + 0.0002302209002413744) * yc + -3.9459232261765774e-07
+    v47 = (v46 * yc + -0.0023748181443580935) * yc + -4.527812599864448e-08
+    v48 = ((v47 * yc + 0.01994710548903823) * yc + -1.0384273647105859e-09) * yc
+    v49 = ((v48 + -0.13298076020958338) * yc + -2.8946483817479983e-12) * yc
+    v50 = v27 * 0.5
+    v51 = ((v49 + 0.7978845608028216) * yc + 0.9999999999999999) * v50
     mask2 = yc < -11.3125
     e2 = torch.exp(v * 0.25)
-    v51 = e2 + e2 * (v2 * 0.25)
-    v52 = v42 * 0.5
-    w = torch.where(mask, v50, v3 * 0.5 * v42 * yc * x)
-    v53 = torch.abs(x)
-    w2 = torch.where(mask2, v51 * v52 * (v51 * x) * (v51 * yc) * v51, w)
-    v54 = (1.413199508420267e-08 * yc + 1.7474958732804825e-07) * yc + 1.1315284405291859e-06
-    v55 = (v54 * yc + 5.3191636720424814e-06) * yc + 2.1093911576183576e-05
-    v56 = ((v55 * yc + 7.628294525951556e-05) * yc + 0.00026013781123959906) * yc
-    v57 = ((v56 + 0.0008441984076165741) * yc + 0.002604125451085387) * yc
-    v58 = ((v57 + 0.0075988904611437305) * yc + 0.020833331544605985) * yc
-    v59 = ((v58 + 0.05319230383412483) * yc + 0.12499999998236933) * yc + 0.2659615202667756
-    v60 = ((v59 * yc + 0.49999999999997946) * yc + 0.7978845608028652) * yc
-    w3 = torch.where(yc < -63.25, torch.clamp(v53, max=0.0), w2)
-    w4 = torch.where(mask, (v60 + 1.0) * v49, v52 * yc * x)
-    w5 = torch.where(mask, v27, (2.0 - v17 * v3) * 0.5 * yc * x)
-    w6 = torch.where(yc < 0.0, torch.where((v53 == math.inf) & mask2, w4, w3), w5)
+    v52 = e2 + e2 * (v2 * 0.25)
+    v53 = v43 * 0.5
+    w = torch.where(mask, v51, v3 * 0.5 * v43 * yc * x)
+    v54 = torch.abs(x)
+    w2 = torch.where(mask2, v52 * v53 * (v52 * x) * (v52 * yc) * v52, w)
+    v55 = (1.413199508420267e-08 * yc + 1.7474958732804825e-07) * yc + 1.1315284405291859e-06
+    v56 = (v55 * yc + 5.3191636720424814e-06) * yc + 2.1093911576183576e-05
+    v57 = ((v56 * yc + 7.628294525951556e-05) * yc + 0.00026013781123959906) * yc
+    v58 = ((v57 + 0.0008441984076165741) * yc + 0.002604125451085387) * yc
+    v59 = ((v58 + 0.0075988904611437305) * yc + 0.020833331544605985) * yc
+    v60 = ((v59 + 0.05319230383412483) * yc + 0.12499999998236933) * yc + 0.2659615202667756
+    v61 = ((v60 * yc + 0.49999999999997946) * yc + 0.7978845608028652) * yc
+    w3 = torch.where(yc < -63.25, torch.clamp(v54, max=0.0), w2)
+    w4 = torch.where(mask, (v61 + 1.0) * v50, v53 * yc * x)
+    w5 = torch.where(mask, v28, (2.0 - v17 * v3) * 0.5 * yc * x)
+    w6 = torch.where(yc < 0.0, torch.where((v54 == math.inf) & mask2, w4, w3), w5)
     return torch.where(y > 1.152921504606847e18, x * y, w6)
 
 
@@ -572,11 +573,45 @@ def _is_read(x: Any, dtype: torch.dtype) -> bool:
         return False
     if torch._C._functorch.is_legacy_batchedtensor(x):
         return False
-    return x.is_cpu and not x.is_neg()
+    return (x.is_cpu or x.is_cuda) and not x.is_neg()
+
+
+# On a GPU: the kernels of the CUDA file of this activation, where that is beside this file.
+
+
+@functools.cache
+def _beside() -> Any:
+    if not __package__:
+        return None
+    try:
+        from ..cuda import geglu as beside
+    except ImportError:
+        return None
+    return beside if beside.cuda.is_available() else None
+
+
+def _device(x: Tensor) -> Any:
+    """The file whose kernels run where the tensor is, on torch's current stream; None if none."""
+    beside = _beside()
+    if beside is None or beside.cuda.get_current_device().id != x.get_device():
+        return None
+    return beside
+
+
+def _given(tensors: Sequence[Any]) -> bool:
+    """Whether a kernel reads the tensors as they are: contiguous, of one dtype and device."""
+    x = tensors[0]
+    return all(_is_read(t, x.dtype) and t.is_contiguous() and t.device == x.device for t in tensors)
 
 
 def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
-    """A kernel's values in one loop; None where there is none for these tensors and parameters."""
+    """A kernel's values in one loop; None where there is none for these tensors and parameters.
+
+    On a GPU in the dtype of the tensors, else in at least float32.
+    """
+    if args[0].is_cuda:
+        return _device_leaf(name, args)
+    args = [_wide(a) for a in args]
     x = args[0]
     found = _loops().get((name, x.dtype))
     if found is None or not _is_read(x, x.dtype):
@@ -608,6 +643,21 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     return y
 
 
+def _device_leaf(name: str, args: Sequence[Any]) -> Tensor | None:
+    """A kernel of the GPU; None where there is none for these tensors and parameters."""
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    numbers = [a for a in args[len(tensors) :] if isinstance(a, (float, int))]
+    if len(tensors) + len(numbers) != len(args) or len(numbers) != 0:
+        return None
+    if not _given(tensors) or any(t.shape != tensors[0].shape for t in tensors):
+        return None
+    beside = _device(tensors[0])
+    if beside is None or f"_{name}" not in beside._ARRAYS:
+        return None
+    y: Tensor = beside._launch(f"_{name}", tuple(tensors), tuple(numbers), (None, 0))
+    return y
+
+
 def _values(name: str, x: Any, y: Any, *numbers: Any) -> Tensor | None:
     """A kernel in one loop, where nothing but the values is wanted of plain tensors."""
     if type(x) is not Tensor or not _is_plain() or forward_ad._current_level >= 0:
@@ -615,14 +665,15 @@ def _values(name: str, x: Any, y: Any, *numbers: Any) -> Tensor | None:
     tracked = x.requires_grad or getattr(y, "requires_grad", True)
     if tracked and torch.is_grad_enabled():
         return None
-    return _leaf(name, (x, y, *numbers))
+    y = _leaf(name, (x, y, *numbers))
+    return None if y is None else _narrow(y, x.dtype)
 
 
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
-    wide = [_wide(a) for a in args]
-    y = _leaf(name, wide) if _is_plain() and not _tracked(args) else None
+    y = _leaf(name, args) if _is_plain() and not _tracked(args) else None
     if y is None:
+        wide = [_wide(a) for a in args]
         y = _KERNELS[name](*wide)
     y = _narrow(y, args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
@@ -737,7 +788,9 @@ def _scaled(args: Sequence[Any], grad: Tensor, partial: str) -> Tensor:
         if args[0].is_contiguous():
             grad = grad.contiguous()  # that of a sum is one number, expanded
         values = [*args[:2], grad, *args[2:]]
-        y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values])
+        # Terms of a sum are not rounded before it.
+        sums = partial.startswith("grad_")
+        y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values] if sums else values)
     return _terms(args, (grad, partial)) if y is None else y
 
 

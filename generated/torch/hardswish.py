@@ -230,11 +230,45 @@ def _is_read(x: Any, dtype: torch.dtype) -> bool:
         return False
     if torch._C._functorch.is_legacy_batchedtensor(x):
         return False
-    return x.is_cpu and not x.is_neg()
+    return (x.is_cpu or x.is_cuda) and not x.is_neg()
+
+
+# On a GPU: the kernels of the CUDA file of this activation, where that is beside this file.
+
+
+@functools.cache
+def _beside() -> Any:
+    if not __package__:
+        return None
+    try:
+        from ..cuda import hardswish as beside
+    except ImportError:
+        return None
+    return beside if beside.cuda.is_available() else None
+
+
+def _device(x: Tensor) -> Any:
+    """The file whose kernels run where the tensor is, on torch's current stream; None if none."""
+    beside = _beside()
+    if beside is None or beside.cuda.get_current_device().id != x.get_device():
+        return None
+    return beside
+
+
+def _given(tensors: Sequence[Any]) -> bool:
+    """Whether a kernel reads the tensors as they are: contiguous, of one dtype and device."""
+    x = tensors[0]
+    return all(_is_read(t, x.dtype) and t.is_contiguous() and t.device == x.device for t in tensors)
 
 
 def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
-    """A kernel's values in one loop; None where there is none for these tensors and parameters."""
+    """A kernel's values in one loop; None where there is none for these tensors and parameters.
+
+    On a GPU in the dtype of the tensors, else in at least float32.
+    """
+    if args[0].is_cuda:
+        return _device_leaf(name, args)
+    args = [_wide(a) for a in args]
     x = args[0]
     found = _loops().get((name, x.dtype))
     if found is None or not _is_read(x, x.dtype):
@@ -266,6 +300,21 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     return y
 
 
+def _device_leaf(name: str, args: Sequence[Any]) -> Tensor | None:
+    """A kernel of the GPU; None where there is none for these tensors and parameters."""
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    numbers = [a for a in args[len(tensors) :] if isinstance(a, (float, int))]
+    if len(tensors) + len(numbers) != len(args) or len(numbers) != 0:
+        return None
+    if not _given(tensors) or any(t.shape != tensors[0].shape for t in tensors):
+        return None
+    beside = _device(tensors[0])
+    if beside is None or f"_{name}" not in beside._ARRAYS:
+        return None
+    y: Tensor = beside._launch(f"_{name}", tuple(tensors), tuple(numbers), (None, 0))
+    return y
+
+
 def _values(name: str, x: Any, *numbers: Any) -> Tensor | None:
     """A kernel in one loop, where nothing but the values is wanted of plain tensors."""
     if type(x) is not Tensor or not _is_plain() or forward_ad._current_level >= 0:
@@ -273,14 +322,15 @@ def _values(name: str, x: Any, *numbers: Any) -> Tensor | None:
     tracked = x.requires_grad
     if tracked and torch.is_grad_enabled():
         return None
-    return _leaf(name, (x, *numbers))
+    y = _leaf(name, (x, *numbers))
+    return None if y is None else _narrow(y, x.dtype)
 
 
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
-    wide = [_wide(a) for a in args]
-    y = _leaf(name, wide) if _is_plain() and not _tracked(args) else None
+    y = _leaf(name, args) if _is_plain() and not _tracked(args) else None
     if y is None:
+        wide = [_wide(a) for a in args]
         y = _KERNELS[name](*wide)
     y = _narrow(y, args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
@@ -395,7 +445,9 @@ def _scaled(args: Sequence[Any], grad: Tensor, partial: str) -> Tensor:
         if args[0].is_contiguous():
             grad = grad.contiguous()  # that of a sum is one number, expanded
         values = [*args[:1], grad, *args[1:]]
-        y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values])
+        # Terms of a sum are not rounded before it.
+        sums = partial.startswith("grad_")
+        y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values] if sums else values)
     return _terms(args, (grad, partial)) if y is None else y
 
 

@@ -20,7 +20,6 @@ Contract: float16, bfloat16: 0.51 ulp (1 next to a zero); float32, float64: 4 mi
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -90,26 +89,50 @@ class SiLU(nn.Module):
 # Composites of plain operations: the values.
 
 
+def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two values as tensors, a number in the dtype of the other."""
+    if not isinstance(a, Tensor):
+        a = torch.full((), a, dtype=b.dtype, device=b.device)
+    if not isinstance(b, Tensor):
+        b = torch.full((), b, dtype=a.dtype, device=a.device)
+    return a, b
+
+
+def _mul_low(a: Any, b: Any) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    a, b = _both(a, b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Any, b: Any) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    a, b = _both(a, b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor) -> Tensor:
-    e = torch.exp(-torch.abs(x))
-    e2 = torch.exp(x * 0.5)
-    w = torch.where(x < -64.0, e2 * x * e2, x * (torch.where(x >= 0.0, 1.0, e) / (1.0 + e)))
-    return torch.where(x < -2000.0, 0.0, w)
+    xc = torch.clamp(x, min=-2000.0)
+    e = torch.exp(torch.clamp(xc, max=44.0) * 0.5)
+    return e / (1.0 + e * e) * xc * e
 
 
 def _derivative(x: Tensor) -> Tensor:
-    mask = x == math.inf
-    w = torch.where(mask, 1.0, x)
-    v = torch.clamp(w, max=0.0)
-    v2 = torch.clamp(torch.clamp(v, min=-2000.0), min=-64.0)
-    e = torch.exp(-torch.abs(v2))
-    e2 = torch.exp(v * 0.5)
-    v3 = (v2 + 1.0 + e) * e / ((2.0 + e) * e + 1.0)
-    w2 = torch.where(v < -2000.0, 0.0, torch.where(v < -64.0, e2 * (v + 1.0) * e2, v3))
-    v4 = torch.clamp(w, min=0.0)
-    e3 = torch.exp(-torch.abs(v4))
-    w3 = torch.where(w >= 0.0, ((v4 + 1.0) * e3 + 1.0) / ((2.0 + e3) * e3 + 1.0), w2)
-    return torch.where(mask, 1.0, w3)
+    v = torch.clamp(torch.clamp(x, min=-2000.0), max=44.0)
+    e = torch.exp(v * 0.5)
+    v2 = e * e
+    v3 = v2 + 1.0
+    v4 = v3 * _add_low(v2, 1.0)
+    v5 = _mul_low(v3, v3) + v4 + v4
+    v6 = v3 * v3
+    v7 = v + v2
+    v8 = v7 + 1.0 + (_add_low(v, v2) + _add_low(v7, 1.0))
+    return e / (v6 + v5 + _add_low(v6, v5)) * v8 * e
 
 
 def _second_derivative(x: Tensor) -> Tensor:
@@ -264,11 +287,45 @@ def _is_read(x: Any, dtype: torch.dtype) -> bool:
         return False
     if torch._C._functorch.is_legacy_batchedtensor(x):
         return False
-    return x.is_cpu and not x.is_neg()
+    return (x.is_cpu or x.is_cuda) and not x.is_neg()
+
+
+# On a GPU: the kernels of the CUDA file of this activation, where that is beside this file.
+
+
+@functools.cache
+def _beside() -> Any:
+    if not __package__:
+        return None
+    try:
+        from ..cuda import silu as beside
+    except ImportError:
+        return None
+    return beside if beside.cuda.is_available() else None
+
+
+def _device(x: Tensor) -> Any:
+    """The file whose kernels run where the tensor is, on torch's current stream; None if none."""
+    beside = _beside()
+    if beside is None or beside.cuda.get_current_device().id != x.get_device():
+        return None
+    return beside
+
+
+def _given(tensors: Sequence[Any]) -> bool:
+    """Whether a kernel reads the tensors as they are: contiguous, of one dtype and device."""
+    x = tensors[0]
+    return all(_is_read(t, x.dtype) and t.is_contiguous() and t.device == x.device for t in tensors)
 
 
 def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
-    """A kernel's values in one loop; None where there is none for these tensors and parameters."""
+    """A kernel's values in one loop; None where there is none for these tensors and parameters.
+
+    On a GPU in the dtype of the tensors, else in at least float32.
+    """
+    if args[0].is_cuda:
+        return _device_leaf(name, args)
+    args = [_wide(a) for a in args]
     x = args[0]
     found = _loops().get((name, x.dtype))
     if found is None or not _is_read(x, x.dtype):
@@ -300,6 +357,21 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     return y
 
 
+def _device_leaf(name: str, args: Sequence[Any]) -> Tensor | None:
+    """A kernel of the GPU; None where there is none for these tensors and parameters."""
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    numbers = [a for a in args[len(tensors) :] if isinstance(a, (float, int))]
+    if len(tensors) + len(numbers) != len(args) or len(numbers) != 0:
+        return None
+    if not _given(tensors) or any(t.shape != tensors[0].shape for t in tensors):
+        return None
+    beside = _device(tensors[0])
+    if beside is None or f"_{name}" not in beside._ARRAYS:
+        return None
+    y: Tensor = beside._launch(f"_{name}", tuple(tensors), tuple(numbers), (None, 0))
+    return y
+
+
 def _values(name: str, x: Any, *numbers: Any) -> Tensor | None:
     """A kernel in one loop, where nothing but the values is wanted of plain tensors."""
     if type(x) is not Tensor or not _is_plain() or forward_ad._current_level >= 0:
@@ -307,14 +379,15 @@ def _values(name: str, x: Any, *numbers: Any) -> Tensor | None:
     tracked = x.requires_grad
     if tracked and torch.is_grad_enabled():
         return None
-    return _leaf(name, (x, *numbers))
+    y = _leaf(name, (x, *numbers))
+    return None if y is None else _narrow(y, x.dtype)
 
 
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
-    wide = [_wide(a) for a in args]
-    y = _leaf(name, wide) if _is_plain() and not _tracked(args) else None
+    y = _leaf(name, args) if _is_plain() and not _tracked(args) else None
     if y is None:
+        wide = [_wide(a) for a in args]
         y = _KERNELS[name](*wide)
     y = _narrow(y, args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
@@ -429,7 +502,9 @@ def _scaled(args: Sequence[Any], grad: Tensor, partial: str) -> Tensor:
         if args[0].is_contiguous():
             grad = grad.contiguous()  # that of a sum is one number, expanded
         values = [*args[:1], grad, *args[1:]]
-        y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values])
+        # Terms of a sum are not rounded before it.
+        sums = partial.startswith("grad_")
+        y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values] if sums else values)
     return _terms(args, (grad, partial)) if y is None else y
 
 

@@ -333,11 +333,45 @@ def _is_read(x: Any, dtype: torch.dtype) -> bool:
         return False
     if torch._C._functorch.is_legacy_batchedtensor(x):
         return False
-    return x.is_cpu and not x.is_neg()
+    return (x.is_cpu or x.is_cuda) and not x.is_neg()
+
+
+# On a GPU: the kernels of the CUDA file of this activation, where that is beside this file.
+
+
+@functools.cache
+def _beside() -> Any:
+    if not __package__:
+        return None
+    try:
+        from ..cuda import softmax as beside
+    except ImportError:
+        return None
+    return beside if beside.cuda.is_available() else None
+
+
+def _device(x: Tensor) -> Any:
+    """The file whose kernels run where the tensor is, on torch's current stream; None if none."""
+    beside = _beside()
+    if beside is None or beside.cuda.get_current_device().id != x.get_device():
+        return None
+    return beside
+
+
+def _given(tensors: Sequence[Any]) -> bool:
+    """Whether a kernel reads the tensors as they are: contiguous, of one dtype and device."""
+    x = tensors[0]
+    return all(_is_read(t, x.dtype) and t.is_contiguous() and t.device == x.device for t in tensors)
 
 
 def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
-    """A kernel's values in one loop; None where there is none for these tensors."""
+    """A kernel's values in one loop; None where there is none for these tensors.
+
+    On a GPU in the dtype of the tensors, else in at least float32.
+    """
+    if rows[0].is_cuda:
+        return _device_leaf(name, rows)
+    rows = [_wide(row) for row in rows]
     x = rows[0]
     found = _loops().get((name, x.dtype))
     if found is None or not x.numel():
@@ -360,20 +394,32 @@ def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
     return y
 
 
+def _device_leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
+    """A kernel of the GPU; None where there is none for these tensors."""
+    if not rows[0].numel() or not _given(rows):
+        return None
+    beside = _device(rows[0])
+    if beside is None:
+        return None
+    y: Tensor = beside._launch(f"_{name}", tuple(rows), -1, (False, False), None, 0)
+    return y
+
+
 def _values(x: Any, dim: int) -> Tensor | None:
     """f in one loop, where nothing but the values is wanted of a plain tensor's last axis."""
     if type(x) is not Tensor or not _is_plain() or forward_ad._current_level >= 0:
         return None
     if dim not in (-1, x.dim() - 1) or not x.dim() or (x.requires_grad and torch.is_grad_enabled()):
         return None
-    return _leaf("forward", (x,))
+    y = _leaf("forward", (x,))
+    return None if y is None else _narrow(y, x.dtype)
 
 
 def _run(name: str, reduces: bool, *rows: Tensor) -> Tensor:
     """A kernel on rows along the last axis in at least float32, rounded once."""
-    wide = [_wide(row) for row in rows]
-    y = _leaf(name, wide) if _is_plain() and not _tracked(*rows) else None
-    y = _narrow(_KERNELS[name](*wide) if y is None else y, rows[0].dtype)
+    y = _leaf(name, rows) if _is_plain() and not _tracked(*rows) else None
+    y = _KERNELS[name](*[_wide(row) for row in rows]) if y is None else y
+    y = _narrow(y, rows[0].dtype)
     return y.amax(-1) if reduces else y  # not squeeze: no view is returned
 
 

@@ -212,68 +212,68 @@ def _second_derivative(x: Tensor, beta: Value) -> Tensor:
     v4 = e + e * -torch.where(v2 < 0.0, v3, v)
     v5 = -v2
     v6 = e + e * -torch.where(v5 < 0.0, -v3, v3)
-    t = torch.tanh(beta * x * 0.5)
-    v7 = _mul_low(v2, t) + t * v
-    v8 = v2 * t
-    v9 = -(v8 + v7)
-    v10 = torch.where(v2 >= 0.0, 1.0, v4) / (v4 + 1.0 + _add_low(v4, 1.0))
-    v11 = v10 * (torch.where(v5 >= 0.0, 1.0, v6) / (v6 + 1.0 + _add_low(v6, 1.0)))
-    v12 = v11 * beta * (v9 + 2.0 + (-_add_low(v8, v7) + _add_low(v9, 2.0)))
-    v13 = torch.abs(v2 + 2.399357318878174 + (v + _add_low(v2, 2.399357318878174)))
-    v14 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
-    v15 = (1.4975057869097913e-15 * v14 + -1.8525242826140174e-14) * v14
-    v16 = ((v15 + 5.45056983215798e-14) * v14 + 8.559282235417885e-14) * v14
-    v17 = ((v16 + -1.0915674934971036e-12) * v14 + 3.4499968506633094e-12) * v14
-    v18 = ((v17 + -8.021786827524068e-13) * v14 + -4.120400514071561e-11) * v14
-    v19 = ((v18 + 1.9014754118800968e-10) * v14 + -2.964187619070941e-10) * v14
-    v20 = ((v19 + -1.1393109623654117e-09) * v14 + 8.622046529735554e-09) * v14
-    v21 = ((v20 + -2.261809925579744e-08) * v14 + -9.904143647556006e-09) * v14
-    v22 = ((v21 + 3.144649318815656e-07) * v14 + -1.1904605147672274e-06) * v14
-    v23 = ((v22 + 1.2461615072658496e-06) * v14 + 8.432377564813492e-06) * v14
-    v24 = ((v23 + -4.745074279281779e-05) * v14 + 9.64405929415381e-05) * v14
-    v25 = ((v24 + 0.00011513070195845344) * v14 + -0.001366369691236773) * v14
-    v26 = ((v25 + 0.003862816776830254) * v14 + -0.001836670144762844) * v14
-    v27 = v26 + -0.022487259234225326
-    v28 = v27 * v14
-    v29 = _mul_low(v27, v14) + -2.0757431606899246e-09 + _add_low(v28, 0.076295867562294)
-    v30 = v28 + 0.076295867562294
-    v31 = _mul_low(v30, v14) + v14 * v29
-    v32 = v30 * v14
-    v33 = v32 + v31
-    v34 = _add_low(v32, v31) + -3.420532315723257e-09 + _add_low(v33, -0.09153051674365997)
-    w = torch.where(v13 < 1.0, (v33 + -0.09153051674365997 + v34) * beta * v14, v12)
-    v35 = torch.abs(v2 + -2.399357318878174 + (v + _add_low(v2, -2.399357318878174)))
-    v36 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
-    v37 = (-1.4975057869097913e-15 * v36 + -1.8525242826140174e-14) * v36
-    v38 = ((v37 + -5.45056983215798e-14) * v36 + 8.559282235417885e-14) * v36
-    v39 = ((v38 + 1.0915674934971036e-12) * v36 + 3.4499968506633094e-12) * v36
-    v40 = ((v39 + 8.021786827524068e-13) * v36 + -4.120400514071561e-11) * v36
-    v41 = ((v40 + -1.9014754118800968e-10) * v36 + -2.964187619070941e-10) * v36
-    v42 = ((v41 + 1.1393109623654117e-09) * v36 + 8.622046529735554e-09) * v36
-    v43 = ((v42 + 2.261809925579744e-08) * v36 + -9.904143647556006e-09) * v36
-    v44 = ((v43 + -3.144649318815656e-07) * v36 + -1.1904605147672274e-06) * v36
-    v45 = ((v44 + -1.2461615072658496e-06) * v36 + 8.432377564813492e-06) * v36
-    v46 = ((v45 + 4.745074279281779e-05) * v36 + 9.64405929415381e-05) * v36
-    v47 = ((v46 + -0.00011513070195845344) * v36 + -0.001366369691236773) * v36
-    v48 = ((v47 + -0.003862816776830254) * v36 + -0.001836670144762844) * v36
-    v49 = v48 + 0.022487259234225326
-    v50 = v49 * v36
-    v51 = _mul_low(v49, v36) + -2.0757431606899246e-09 + _add_low(v50, 0.076295867562294)
-    v52 = v50 + 0.076295867562294
-    v53 = _mul_low(v52, v36) + v36 * v51
-    v54 = v52 * v36
-    v55 = v54 + v53
-    v56 = _add_low(v54, v53) + 3.420532315723257e-09 + _add_low(v55, 0.09153051674365997)
-    w2 = torch.where(v35 < 1.0, (v55 + 0.09153051674365997 + v56) * beta * v36, w)
-    v57 = x * beta
+    v7 = beta * x
+    t = torch.tanh(v7 * 0.5)
+    v8 = _mul_low(v2, t) + t * v
+    v9 = v2 * t
+    v10 = -(v9 + v8)
+    v11 = torch.where(v2 >= 0.0, 1.0, v4) / (v4 + 1.0 + _add_low(v4, 1.0))
+    v12 = v11 * (torch.where(v5 >= 0.0, 1.0, v6) / (v6 + 1.0 + _add_low(v6, 1.0)))
+    v13 = v12 * beta * (v10 + 2.0 + (-_add_low(v9, v8) + _add_low(v10, 2.0)))
+    v14 = torch.abs(v2 + 2.399357318878174 + (v + _add_low(v2, 2.399357318878174)))
+    v15 = v5 - 2.399357318878174 + v3 - -3.836270616029226e-08
+    v16 = (1.4975057869097913e-15 * v15 + -1.8525242826140174e-14) * v15
+    v17 = ((v16 + 5.45056983215798e-14) * v15 + 8.559282235417885e-14) * v15
+    v18 = ((v17 + -1.0915674934971036e-12) * v15 + 3.4499968506633094e-12) * v15
+    v19 = ((v18 + -8.021786827524068e-13) * v15 + -4.120400514071561e-11) * v15
+    v20 = ((v19 + 1.9014754118800968e-10) * v15 + -2.964187619070941e-10) * v15
+    v21 = ((v20 + -1.1393109623654117e-09) * v15 + 8.622046529735554e-09) * v15
+    v22 = ((v21 + -2.261809925579744e-08) * v15 + -9.904143647556006e-09) * v15
+    v23 = ((v22 + 3.144649318815656e-07) * v15 + -1.1904605147672274e-06) * v15
+    v24 = ((v23 + 1.2461615072658496e-06) * v15 + 8.432377564813492e-06) * v15
+    v25 = ((v24 + -4.745074279281779e-05) * v15 + 9.64405929415381e-05) * v15
+    v26 = ((v25 + 0.00011513070195845344) * v15 + -0.001366369691236773) * v15
+    v27 = ((v26 + 0.003862816776830254) * v15 + -0.001836670144762844) * v15
+    v28 = v27 + -0.022487259234225326
+    v29 = v28 * v15
+    v30 = _mul_low(v28, v15) + -2.0757431606899246e-09 + _add_low(v29, 0.076295867562294)
+    v31 = v29 + 0.076295867562294
+    v32 = _mul_low(v31, v15) + v15 * v30
+    v33 = v31 * v15
+    v34 = v33 + v32
+    v35 = _add_low(v33, v32) + -3.420532315723257e-09 + _add_low(v34, -0.09153051674365997)
+    w = torch.where(v14 < 1.0, (v34 + -0.09153051674365997 + v35) * beta * v15, v13)
+    v36 = torch.abs(v2 + -2.399357318878174 + (v + _add_low(v2, -2.399357318878174)))
+    v37 = v5 + 2.399357318878174 + v3 - 3.836270616029226e-08
+    v38 = (-1.4975057869097913e-15 * v37 + -1.8525242826140174e-14) * v37
+    v39 = ((v38 + -5.45056983215798e-14) * v37 + 8.559282235417885e-14) * v37
+    v40 = ((v39 + 1.0915674934971036e-12) * v37 + 3.4499968506633094e-12) * v37
+    v41 = ((v40 + 8.021786827524068e-13) * v37 + -4.120400514071561e-11) * v37
+    v42 = ((v41 + -1.9014754118800968e-10) * v37 + -2.964187619070941e-10) * v37
+    v43 = ((v42 + 1.1393109623654117e-09) * v37 + 8.622046529735554e-09) * v37
+    v44 = ((v43 + 2.261809925579744e-08) * v37 + -9.904143647556006e-09) * v37
+    v45 = ((v44 + -3.144649318815656e-07) * v37 + -1.1904605147672274e-06) * v37
+    v46 = ((v45 + -1.2461615072658496e-06) * v37 + 8.432377564813492e-06) * v37
+    v47 = ((v46 + 4.745074279281779e-05) * v37 + 9.64405929415381e-05) * v37
+    v48 = ((v47 + -0.00011513070195845344) * v37 + -0.001366369691236773) * v37
+    v49 = ((v48 + -0.003862816776830254) * v37 + -0.001836670144762844) * v37
+    v50 = v49 + 0.022487259234225326
+    v51 = v50 * v37
+    v52 = _mul_low(v50, v37) + -2.0757431606899246e-09 + _add_low(v51, 0.076295867562294)
+    v53 = v51 + 0.076295867562294
+    v54 = _mul_low(v53, v37) + v37 * v52
+    v55 = v53 * v37
+    v56 = v55 + v54
+    v57 = _add_low(v55, v54) + 3.420532315723257e-09 + _add_low(v56, 0.09153051674365997)
+    w2 = torch.where(v36 < 1.0, (v56 + 0.09153051674365997 + v57) * beta * v37, w)
     e2 = torch.exp(v2 * 0.5)
     v58 = e2 + e2 * (v * 0.5)
     v59 = v58 * beta * (v58 * (v2 + 2.0 + (v + _add_low(v2, 2.0))))
-    w3 = torch.where(v57 < -2000.0, 0.0, torch.where(v57 < -64.0, v59, w2))
     e3 = torch.exp(v5 * 0.5)
     v60 = e3 + e3 * (v3 * 0.5)
+    w3 = torch.where(v7 < -2000.0, 0.0, torch.where(v7 < -64.0, v59, w2))
     v61 = v60 * beta * (v60 * (v5 + 2.0 + (v3 + _add_low(v5, 2.0))))
-    return torch.where(v57 > 2000.0, 0.0, torch.where(v57 > 64.0, v61, w3))
+    return torch.where(v7 > 2000.0, 0.0, torch.where(v7 > 64.0, v61, w3))
 
 
 def _grad_beta(x: Tensor, beta: Value) -> Tensor:
@@ -432,11 +432,45 @@ def _is_read(x: Any, dtype: torch.dtype) -> bool:
         return False
     if torch._C._functorch.is_legacy_batchedtensor(x):
         return False
-    return x.is_cpu and not x.is_neg()
+    return (x.is_cpu or x.is_cuda) and not x.is_neg()
+
+
+# On a GPU: the kernels of the CUDA file of this activation, where that is beside this file.
+
+
+@functools.cache
+def _beside() -> Any:
+    if not __package__:
+        return None
+    try:
+        from ..cuda import swish as beside
+    except ImportError:
+        return None
+    return beside if beside.cuda.is_available() else None
+
+
+def _device(x: Tensor) -> Any:
+    """The file whose kernels run where the tensor is, on torch's current stream; None if none."""
+    beside = _beside()
+    if beside is None or beside.cuda.get_current_device().id != x.get_device():
+        return None
+    return beside
+
+
+def _given(tensors: Sequence[Any]) -> bool:
+    """Whether a kernel reads the tensors as they are: contiguous, of one dtype and device."""
+    x = tensors[0]
+    return all(_is_read(t, x.dtype) and t.is_contiguous() and t.device == x.device for t in tensors)
 
 
 def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
-    """A kernel's values in one loop; None where there is none for these tensors and parameters."""
+    """A kernel's values in one loop; None where there is none for these tensors and parameters.
+
+    On a GPU in the dtype of the tensors, else in at least float32.
+    """
+    if args[0].is_cuda:
+        return _device_leaf(name, args)
+    args = [_wide(a) for a in args]
     x = args[0]
     found = _loops().get((name, x.dtype))
     if found is None or not _is_read(x, x.dtype):
@@ -468,6 +502,21 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     return y
 
 
+def _device_leaf(name: str, args: Sequence[Any]) -> Tensor | None:
+    """A kernel of the GPU; None where there is none for these tensors and parameters."""
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    numbers = [a for a in args[len(tensors) :] if isinstance(a, (float, int))]
+    if len(tensors) + len(numbers) != len(args) or len(numbers) != 1:
+        return None
+    if not _given(tensors) or any(t.shape != tensors[0].shape for t in tensors):
+        return None
+    beside = _device(tensors[0])
+    if beside is None or f"_{name}" not in beside._ARRAYS:
+        return None
+    y: Tensor = beside._launch(f"_{name}", tuple(tensors), tuple(numbers), (None, 0))
+    return y
+
+
 def _values(name: str, x: Any, *numbers: Any) -> Tensor | None:
     """A kernel in one loop, where nothing but the values is wanted of plain tensors."""
     if type(x) is not Tensor or not _is_plain() or forward_ad._current_level >= 0:
@@ -475,14 +524,15 @@ def _values(name: str, x: Any, *numbers: Any) -> Tensor | None:
     tracked = x.requires_grad
     if tracked and torch.is_grad_enabled():
         return None
-    return _leaf(name, (x, *numbers))
+    y = _leaf(name, (x, *numbers))
+    return None if y is None else _narrow(y, x.dtype)
 
 
 def _run(name: str, args: Sequence[Any]) -> Tensor:
     """A kernel in at least float32, rounded once."""
-    wide = [_wide(a) for a in args]
-    y = _leaf(name, wide) if _is_plain() and not _tracked(args) else None
+    y = _leaf(name, args) if _is_plain() and not _tracked(args) else None
     if y is None:
+        wide = [_wide(a) for a in args]
         y = _KERNELS[name](*wide)
     y = _narrow(y, args[0].dtype)
     return y.clone() if y is args[0] else y  # autograd wants a tensor of its own
@@ -604,7 +654,9 @@ def _scaled(args: Sequence[Any], grad: Tensor, partial: str) -> Tensor:
         if args[0].is_contiguous():
             grad = grad.contiguous()  # that of a sum is one number, expanded
         values = [*args[:1], grad, *args[1:]]
-        y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values])
+        # Terms of a sum are not rounded before it.
+        sums = partial.startswith("grad_")
+        y = _leaf(_PRODUCTS[partial], [_wide(a) for a in values] if sums else values)
     return _terms(args, (grad, partial)) if y is None else y
 
 

@@ -1,0 +1,96 @@
+"""Operations that are good enough for 16 bits: what they are made of, and how far off they may be.
+
+A GPU has approximations of 2**x, log2(x) and 1/x in one instruction; the PTX ISA says how far off
+each may be, and here it is that far off, to one side or the other. templates/cuda/near.jinja is the
+same as device functions, from the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+LOG2E, LN2 = 1.4426950408889634, 0.6931471805599453
+#: erfc(t) = exp(-t²)·s·P(s), s = 1/(1 + ERFC_AT·t), t ≥ 0: bench/near_coefficients.py.
+ERFC_AT = 0.3275911
+ERFC = (
+    0.1849506134697465,
+    0.18223347542631496,
+    0.19683967035216626,
+    0.05439542457491705,
+    0.399889261217538,
+    -0.349185735448357,
+    0.46436488159649747,
+    -0.13348720346215556,
+)
+#: log(1 + u)/u and (exp(u) - 1)/u by their series, for |u| below.
+LOG1P_BELOW, LOG1P = 0.0625, (1.0, -1 / 2, 1 / 3, -1 / 4, 1 / 5)
+EXPM1_BELOW, EXPM1 = 0.25, (1.0, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720)
+
+#: To which side the approximations of the special function unit are off: by 2 ulp.
+SIDES = (1, -1)
+_f = np.float32
+
+
+def _sides(y: Any, side: int) -> Any:
+    """+1 or -1: numbers beside each other to different sides."""
+    return np.where(np.asarray(y, _f).view(np.uint32) & 1, side, -side)
+
+
+def _off(y: Any, side: int) -> Any:
+    """As far off as an approximation may be."""
+    y = np.asarray(y, np.float64)
+    return (y * (1.0 + _sides(y, side) * 2.0**-22)).astype(_f)
+
+
+def _horner(coefficients: Sequence[float], u: Any) -> Any:
+    result = _f(coefficients[-1])
+    for c in coefficients[-2::-1]:
+        result = result * u + _f(c)
+    return result
+
+
+def _exp(x: Any, side: int = SIDES[0]) -> Any:
+    """ex2.approx.f32: 2**x within 2 ulp; the product with log2(e) is rounded."""
+    return _off(np.exp2(np.asarray(x, _f) * _f(LOG2E), dtype=float), side)
+
+
+def _div(a: Any, b: Any, side: int = SIDES[0]) -> Any:
+    """a times rcp.approx.ftz.f32: 1/b within 1 ulp, subnormal numbers are zeros."""
+    least = 2.0**-126
+    b = np.asarray(b, np.float64)
+    inverse = 1.0 / np.where(np.abs(b) < least, np.copysign(0.0, b), b)
+    inverse = np.where(np.abs(inverse) < least, np.copysign(0.0, b), inverse)
+    return (np.asarray(a, np.float64) * _off(inverse, side)).astype(_f)
+
+
+def _log1p(u: Any, side: int = SIDES[0]) -> Any:
+    """lg2.approx.f32 of 1 + u, within 2**-22 from 1/2 to 2, relatively beyond; else a series."""
+    u = np.asarray(u, _f)
+    above = np.log2((_f(1) + u).astype(np.float64))
+    off = _sides(u, side) * 2.0**-22 * np.maximum(1.0, np.abs(above))
+    return np.where(np.abs(u) < _f(LOG1P_BELOW), _horner(LOG1P, u) * u, _f(LN2) * _f(above + off))
+
+
+def _expm1(x: Any, side: int = SIDES[0]) -> Any:
+    x = np.asarray(x, _f)
+    return np.where(np.abs(x) < _f(EXPM1_BELOW), _horner(EXPM1, x) * x, _exp(x, side) - _f(1))
+
+
+def _erfc(x: Any, side: int = SIDES[0]) -> Any:
+    x = np.asarray(x, _f)
+    t = np.abs(x)
+    s = _div(_f(1), _f(ERFC_AT) * t + _f(1), side)
+    y = _horner(ERFC, s) * s * _exp(-(t * t), side)
+    return np.where(x < 0, _f(2) - y, y)
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "exp_near": _exp,
+    "div_near": _div,
+    "log1p_near": _log1p,
+    "expm1_near": _expm1,
+    "erfc_near": _erfc,
+}
