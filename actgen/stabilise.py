@@ -274,7 +274,8 @@ class _Search:
                     done = best if treated is None else self.consider(plan, tail, treated)
                     if done.rank < best.rank:
                         best = done
-                        self.right = [tail, *(t for t in self.right if t != tail)]
+                        if not done.score.wrong:
+                            self.right = [tail, *(t for t in self.right if t != tail)]
         return best
 
     def leaders(self) -> list[Plan]:

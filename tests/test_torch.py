@@ -146,6 +146,38 @@ def test_numbers_that_are_no_floats() -> None:
         shipped("celu")(x, "2")
 
 
+@pytest.mark.parametrize("name", ["silu", "swish", "geglu", "softmax"])
+@pytest.mark.parametrize("dtype", [torch.int32, torch.bool, torch.complex64])
+def test_loops_take_floating_tensors_alone(name: str, dtype: torch.dtype) -> None:
+    args = (torch.ones(2, 3).to(dtype),) * len(actgen.load(name).inputs)
+    with torch.no_grad(), pytest.raises(NotImplementedError, match="floating"):
+        shipped(name)(*args)
+
+
+def test_loops_take_one_dtype() -> None:
+    """And gates refuse two."""
+    x, y = torch.randn(2, 3, 4)
+    for a, b in ((x, y.double()), (x.bfloat16(), y), (x.half(), y.bfloat16())):
+        with torch.no_grad(), pytest.raises(RuntimeError, match="of one dtype"):
+            shipped("geglu")(a, b)
+    leaf = importlib.import_module("actgen.generated.torch.silu")._leaf
+    assert leaf("vjp", (x, x.double())) is None
+    assert leaf("forward", (x.to(torch.float8_e5m2),)) is None
+
+
+def test_loops_of_rows_take_rows_of_one_length() -> None:
+    x = torch.randn(2, 9)
+    softmax = importlib.import_module("actgen.generated.torch.softmax")
+    assert softmax._leaf("vjp", (x, x)) is not None
+    maxout = importlib.import_module("actgen.generated.torch.maxout")
+    assert maxout._leaf("vjp", (x, x[:, :1])) is not None
+    for module, dy in ((softmax, x[:, :1]), (softmax, x[:1]), (maxout, x), (maxout, x[:1, :1])):
+        assert module._leaf("vjp", (x, dy)) is None
+    dy = torch.randn(2, 1)
+    expected = softmax.softmax_vjp(x, dy.expand(2, 9).contiguous())
+    torch.testing.assert_close(softmax.softmax_vjp(x, dy), expected)
+
+
 # What is differentiated operation by operation, and what is saved.
 
 HARD = (-math.inf, -1e30, -1e4, -90.5, -20.0, -1.0, -1e-3, -0.0, 0.0, 1e-3, 1.0, 20.0, 90.5, 1e4)

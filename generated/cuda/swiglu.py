@@ -220,15 +220,14 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
-        mask = y == real(math.inf)
-        w = real(1.0) if mask else y
-        e = math.exp(-abs(w))
-        mask2 = w >= real(0.0)
+        yc = _minimum(y, real(1.152921504606847e18))
+        e = math.exp(-abs(yc))
+        mask = yc >= real(0.0)
         v = real(1.0) + e
-        v2 = (real(1.0) if mask2 else e) / v
-        v3 = w + real(1.0)
-        v4 = w + real(1.2784645557403564)
-        mask3 = abs(v4) < real(1.0)
+        v2 = (real(1.0) if mask else e) / v
+        v3 = yc + real(1.0)
+        v4 = yc + real(1.2784645557403564)
+        mask2 = abs(v4) < real(1.0)
         v5 = v4 - real(1.297928265020314e-08)
         v6 = (real(4.824747679022231e-13) * v5 + real(5.481362797817524e-12)) * v5
         v7 = (v6 + real(6.142598323951985e-12)) * v5 + real(-6.834378865774445e-11)
@@ -243,27 +242,25 @@ def _device(real: Any) -> dict[str, Any]:
         v16 = (v15 * v5 + real(-0.015222655223188004)) * v5 + real(0.0188748142237823)
         v17 = (v16 * v5 + real(0.1466487969969469)) * v5 + real(0.2178117057198001)
         v18 = v17 * x * v5
-        mask4 = w < real(-64.0)
-        e2 = math.exp(w * real(0.25))
-        w2 = e2 * x * (e2 * v3) * e2 * e2 if mask4 else v18 if mask3 else v2 * (v3 - w * v2) * x
+        mask3 = yc < real(-64.0)
+        e2 = math.exp(yc * real(0.25))
+        w = e2 * x * (e2 * v3) * e2 * e2 if mask3 else v18 if mask2 else v2 * (v3 - yc * v2) * x
         v19 = abs(x)
-        w3 = _minimum(v19, real(0.0)) if w < real(-2000.0) else w2
-        v20 = (real(1.0) if -w >= real(0.0) else e) / v
-        w4 = v18 if mask3 else x * (w * v20 + v2 - v20 * v20 * w)
-        w5 = w4 if mask2 else x * v3 if v19 == real(math.inf) and mask4 else w3
-        return x if mask else w5
+        w2 = _minimum(v19, real(0.0)) if yc < real(-2000.0) else w
+        v20 = (real(1.0) if -yc >= real(0.0) else e) / v
+        w3 = v18 if mask2 else x * (yc * v20 + v2 - v20 * v20 * yc)
+        return w3 if mask else x * v3 if v19 == real(math.inf) and mask3 else w2
 
     @cuda.jit(device=True)
     def _derivative_y_half(x, y):
-        mask = y == real(math.inf)
-        w = real(1.0) if mask else y
-        v = _exp_near(-abs(w))
-        mask2 = w >= real(0.0)
+        yc = _minimum(y, real(1.152921504606847e18))
+        v = _exp_near(-abs(yc))
+        mask = yc >= real(0.0)
         v2 = real(1.0) + v
-        v3 = _div_near(real(1.0) if mask2 else v, v2)
-        v4 = w + real(1.0)
-        v5 = w + real(1.2784645557403564)
-        mask3 = abs(v5) < real(1.0)
+        v3 = _div_near(real(1.0) if mask else v, v2)
+        v4 = yc + real(1.0)
+        v5 = yc + real(1.2784645557403564)
+        mask2 = abs(v5) < real(1.0)
         v6 = v5 - real(1.297928265020314e-08)
         v7 = (real(4.824747679022231e-13) * v6 + real(5.481362797817524e-12)) * v6
         v8 = (v7 + real(6.142598323951985e-12)) * v6 + real(-6.834378865774445e-11)
@@ -278,16 +275,15 @@ def _device(real: Any) -> dict[str, Any]:
         v17 = (v16 * v6 + real(-0.015222655223188004)) * v6 + real(0.0188748142237823)
         v18 = (v17 * v6 + real(0.1466487969969469)) * v6 + real(0.2178117057198001)
         v19 = v18 * x * v6
-        mask4 = w < real(-64.0)
-        v20 = _exp_near(w * real(0.25))
-        w2 = v19 if mask3 else v3 * (v4 - w * v3) * x
+        mask3 = yc < real(-64.0)
+        v20 = _exp_near(yc * real(0.25))
+        w = v19 if mask2 else v3 * (v4 - yc * v3) * x
         v21 = abs(x)
-        w3 = v20 * x * (v20 * v4) * v20 * v20 if mask4 else w2
-        w4 = _minimum(v21, real(0.0)) if w < real(-2000.0) else w3
-        v22 = _div_near(real(1.0) if -w >= real(0.0) else v, v2)
-        w5 = v19 if mask3 else x * (w * v22 + v3 - v22 * v22 * w)
-        w6 = w5 if mask2 else x * v4 if v21 == real(math.inf) and mask4 else w4
-        return x if mask else w6
+        w2 = v20 * x * (v20 * v4) * v20 * v20 if mask3 else w
+        w3 = _minimum(v21, real(0.0)) if yc < real(-2000.0) else w2
+        v22 = _div_near(real(1.0) if -yc >= real(0.0) else v, v2)
+        w4 = v19 if mask2 else x * (yc * v22 + v3 - v22 * v22 * yc)
+        return w4 if mask else x * v4 if v21 == real(math.inf) and mask3 else w3
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):

@@ -382,15 +382,14 @@ def _second_derivative_xx(x: Array, y: Array) -> Array:
 
 @_chain(_second_derivative_xy, _second_derivative_yy)
 def _derivative_y(x: Array, y: Array) -> Array:
-    mask = y == jnp.inf
-    w = jnp.where(mask, 1.0, y)
-    e = jnp.exp(-jnp.abs(w))
-    mask2 = w >= 0.0
+    yc = _minimum(y, 1.152921504606847e18)
+    e = jnp.exp(-jnp.abs(yc))
+    mask = yc >= 0.0
     v = 1.0 + e
-    v2 = jnp.where(mask2, 1.0, e) / v
-    v3 = w + 1.0
-    v4 = w + 1.2784645557403564
-    mask3 = jnp.abs(v4) < 1.0
+    v2 = jnp.where(mask, 1.0, e) / v
+    v3 = yc + 1.0
+    v4 = yc + 1.2784645557403564
+    mask2 = jnp.abs(v4) < 1.0
     v5 = _held(v4) - 1.297928265020314e-08
     v6 = (_held(4.824747679022231e-13 * v5) + 5.481362797817524e-12) * v5
     v7 = ((v6 + 6.142598323951985e-12) * v5 + -6.834378865774445e-11) * v5
@@ -404,16 +403,15 @@ def _derivative_y(x: Array, y: Array) -> Array:
     v15 = ((v14 + 0.00012662741008053098) * v5 + -0.006606589138356043) * v5
     v16 = ((v15 + -0.015222655223188004) * v5 + 0.0188748142237823) * v5 + 0.1466487969969469
     v17 = (v16 * v5 + 0.2178117057198001) * x * v5
-    mask4 = w < -64.0
-    e2 = jnp.exp(w * 0.25)
-    w2 = jnp.where(mask3, v17, v2 * (v3 - w * v2) * x)
+    mask3 = yc < -64.0
+    e2 = jnp.exp(yc * 0.25)
+    w = jnp.where(mask2, v17, v2 * (v3 - yc * v2) * x)
     v18 = jnp.abs(x)
-    w3 = jnp.where(mask4, e2 * x * (e2 * v3) * e2 * e2, w2)
-    w4 = jnp.where(w < -2000.0, _minimum(v18, 0.0), w3)
-    v19 = jnp.where(-w >= 0.0, 1.0, e) / v
-    w5 = jnp.where(mask3, v17, x * (w * v19 + v2 - v19 * v19 * w))
-    w6 = jnp.where(mask2, w5, jnp.where((v18 == jnp.inf) & mask4, x * v3, w4))
-    return jnp.where(mask, x, w6)
+    w2 = jnp.where(mask3, e2 * x * (e2 * v3) * e2 * e2, w)
+    w3 = jnp.where(yc < -2000.0, _minimum(v18, 0.0), w2)
+    v19 = jnp.where(-yc >= 0.0, 1.0, e) / v
+    w4 = jnp.where(mask2, v17, x * (yc * v19 + v2 - v19 * v19 * yc))
+    return jnp.where(mask, w4, jnp.where((v18 == jnp.inf) & mask3, x * v3, w3))
 
 
 @_chain(_second_derivative_xx, _second_derivative_xy)

@@ -492,27 +492,25 @@ def _derivative_x_narrow_loop(like, n, out, x, y):
 
 @_inline
 def _derivative_y(x, y):
-    mask = y == math.inf
-    w = 1.0 if mask else y
-    e = _exp(-abs(w))
-    mask2 = w >= 0.0
+    yc = _minimum(y, 1.152921504606847e18)
+    e = _exp(-abs(yc))
+    mask = yc >= 0.0
     v = 1.0 + e
-    v2 = (1.0 if mask2 else e) / v
-    v3 = w + 1.0
-    mask3 = w < -64.0
-    e2 = _exp(w * 0.25)
+    v2 = (1.0 if mask else e) / v
+    v3 = yc + 1.0
+    mask2 = yc < -64.0
+    e2 = _exp(yc * 0.25)
     v4 = e2 * x * (e2 * v3) * e2 * e2
-    v5 = v2 * (v3 - w * v2) * x
+    v5 = v2 * (v3 - yc * v2) * x
     v6 = abs(x)
     v7 = _minimum(v6, 0.0)
-    w2 = v4 if mask3 else v5
+    w = v4 if mask2 else v5
     v8 = x * v3
-    w3 = v7 if w < -2000.0 else w2
-    v9 = (1.0 if -w >= 0.0 else e) / v
-    v10 = x * (w * v9 + v2 - v9 * v9 * w)
-    w4 = v8 if (v6 == math.inf) & mask3 else w3
-    w5 = v10 if mask2 else w4
-    return x if mask else w5
+    w2 = v7 if yc < -2000.0 else w
+    v9 = (1.0 if -yc >= 0.0 else e) / v
+    v10 = x * (yc * v9 + v2 - v9 * v9 * yc)
+    w3 = v8 if (v6 == math.inf) & mask2 else w2
+    return v10 if mask else w3
 
 
 @_loop

@@ -163,20 +163,19 @@ def _derivative_x_narrow(x: Array, y: Array) -> Array:
 
 
 def _derivative_y(x: Array, y: Array) -> Array:
-    mask = y == np.inf
-    w = _where(mask, 1.0, y)
-    e = np.exp(-np.abs(w))
-    mask2 = w >= 0.0
+    yc = np.minimum(y, 1.152921504606847e18)
+    e = np.exp(-np.abs(yc))
+    mask = yc >= 0.0
     v = 1.0 + e
-    v2 = _where(mask2, 1.0, e) / v
-    v3 = w + 1.0
-    mask3 = w < -64.0
-    e2 = np.exp(w * 0.25)
-    w2 = _where(mask3, e2 * x * (e2 * v3) * e2 * e2, v2 * (v3 - w * v2) * x)
+    v2 = _where(mask, 1.0, e) / v
+    v3 = yc + 1.0
+    mask2 = yc < -64.0
+    e2 = np.exp(yc * 0.25)
+    w = _where(mask2, e2 * x * (e2 * v3) * e2 * e2, v2 * (v3 - yc * v2) * x)
     v4 = np.abs(x)
-    w3 = _where((v4 == np.inf) & mask3, x * v3, _where(w < -2000.0, np.minimum(v4, 0.0), w2))
-    v5 = _where(-w >= 0.0, 1.0, e) / v
-    return _where(mask, x, _where(mask2, x * (w * v5 + v2 - v5 * v5 * w), w3))
+    w2 = _where((v4 == np.inf) & mask2, x * v3, _where(yc < -2000.0, np.minimum(v4, 0.0), w))
+    v5 = _where(-yc >= 0.0, 1.0, e) / v
+    return _where(mask, x * (yc * v5 + v2 - v5 * v5 * yc), w2)
 
 
 def _derivative_y_lean(x: Array, y: Array) -> Array:

@@ -284,6 +284,15 @@ def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
     return value if value.dtype == dtype else value.to(dtype)
 
 
+#: The dtypes that kernels know, and in which they compute.
+_WIDE = {
+    torch.float16: torch.float32,
+    torch.bfloat16: torch.float32,
+    torch.float32: torch.float32,
+    torch.float64: torch.float64,
+}
+
+
 # On the CPU: the loops of the Numba file of this activation, where that is beside this file.
 
 
@@ -320,13 +329,13 @@ def _is_plain() -> bool:
     return torch._C._get_tracing_state() is None
 
 
-def _is_read(x: Any, dtype: torch.dtype) -> bool:
-    """Whether numbers of that dtype lie at the tensor's address."""
-    if type(x) is not Tensor or x.dtype != dtype or x.layout is not torch.strided:
+def _is_read(x: Any, like: Tensor) -> bool:
+    """Whether numbers of the dtype of `like` lie at the tensor's address, where `like` is."""
+    if type(x) is not Tensor or x.dtype != like.dtype or x.layout is not torch.strided:
         return False
-    if torch._C._functorch.is_legacy_batchedtensor(x):
+    if torch._C._functorch.is_legacy_batchedtensor(x) or x.is_neg():
         return False
-    return (x.is_cpu or x.is_cuda) and not x.is_neg()
+    return (x.is_cpu or x.is_cuda) and x.device == like.device
 
 
 # On a GPU: the kernels of the CUDA file of this activation, where that is beside this file.
@@ -346,15 +355,23 @@ def _beside() -> Any:
 def _device(x: Tensor) -> Any:
     """The file whose kernels run where the tensor is, on torch's current stream; None if none."""
     beside = _beside()
-    if beside is None or beside.cuda.get_current_device().id != x.get_device():
+    if beside is None:
         return None
+    device = beside.cuda.get_current_device()
+    if device.id != x.get_device() or (x.element_size() == 2 and device.compute_capability < (8, 0)):
+        return None  # 16-bit kernels convert in pairs, which GPUs before sm_80 do not
     return beside
 
 
 def _given(tensors: Sequence[Any]) -> bool:
     """Whether a kernel reads the tensors as they are: contiguous, of one dtype and device."""
     x = tensors[0]
-    return all(_is_read(t, x.dtype) and t.is_contiguous() and t.device == x.device for t in tensors)
+    return x.dtype in _WIDE and all(_is_read(t, x) and t.is_contiguous() for t in tensors)
+
+
+def _fits(name: str, rows: Sequence[Tensor]) -> bool:
+    """Whether all rows are as long as a kernel reads them."""
+    return all(row.shape == rows[0].shape for row in rows[1:])
 
 
 def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
@@ -362,19 +379,16 @@ def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
 
     On a GPU in the dtype of the tensors, else in at least float32.
     """
-    if rows[0].is_cuda:
+    x = rows[0]
+    if not x.numel() or not _fits(name, rows):
+        return None
+    if x.is_cuda:
         return _device_leaf(name, rows)
-    rows = [_wide(row) for row in rows]
+    found = _loops().get((name, _WIDE.get(x.dtype)))
+    if found is None or not all(_is_read(row, x) for row in rows):
+        return None
+    rows = [_wide(row).contiguous() for row in rows]
     x = rows[0]
-    found = _loops().get((name, x.dtype))
-    if found is None or not x.numel():
-        return None
-    if not all(_is_read(row, x.dtype) for row in rows):
-        return None
-    rows = [row.contiguous() for row in rows]
-    x = rows[0]
-    if any(row.shape[:-1] != x.shape[:-1] for row in rows):
-        return None
     y = torch.empty_like(x)
     loop, number, beside = found
     n, count = x.shape[-1], x.numel()
@@ -389,7 +403,7 @@ def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
 
 def _device_leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
     """A kernel of the GPU; None where there is none for these tensors."""
-    if not rows[0].numel() or not _given(rows):
+    if not _given(rows):
         return None
     beside = _device(rows[0])
     if beside is None:

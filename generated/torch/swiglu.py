@@ -211,15 +211,14 @@ def _derivative_x(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _derivative_y(x: Tensor, y: Tensor) -> Tensor:
-    mask = y == math.inf
-    w = torch.where(mask, 1.0, y)
-    e = torch.exp(-torch.abs(w))
-    mask2 = w >= 0.0
+    yc = torch.clamp(y, max=1.152921504606847e18)
+    e = torch.exp(-torch.abs(yc))
+    mask = yc >= 0.0
     v = 1.0 + e
-    v2 = torch.where(mask2, 1.0, e) / v
-    v3 = w + 1.0
-    v4 = w + 1.2784645557403564
-    mask3 = torch.abs(v4) < 1.0
+    v2 = torch.where(mask, 1.0, e) / v
+    v3 = yc + 1.0
+    v4 = yc + 1.2784645557403564
+    mask2 = torch.abs(v4) < 1.0
     v5 = v4 - 1.297928265020314e-08
     v6 = (4.824747679022231e-13 * v5 + 5.481362797817524e-12) * v5 + 6.142598323951985e-12
     v7 = ((v6 * v5 + -6.834378865774445e-11) * v5 + -2.277966985568104e-10) * v5
@@ -233,16 +232,15 @@ def _derivative_y(x: Tensor, y: Tensor) -> Tensor:
     v15 = ((v14 + -0.006606589138356043) * v5 + -0.015222655223188004) * v5
     v16 = ((v15 + 0.0188748142237823) * v5 + 0.1466487969969469) * v5 + 0.2178117057198001
     v17 = v16 * x * v5
-    mask4 = w < -64.0
-    e2 = torch.exp(w * 0.25)
-    w2 = torch.where(mask3, v17, v2 * (v3 - w * v2) * x)
+    mask3 = yc < -64.0
+    e2 = torch.exp(yc * 0.25)
+    w = torch.where(mask2, v17, v2 * (v3 - yc * v2) * x)
     v18 = torch.abs(x)
-    w3 = torch.where(mask4, e2 * x * (e2 * v3) * e2 * e2, w2)
-    w4 = torch.where(w < -2000.0, torch.clamp(v18, max=0.0), w3)
-    v19 = torch.where(-w >= 0.0, 1.0, e) / v
-    w5 = torch.where(mask3, v17, x * (w * v19 + v2 - v19 * v19 * w))
-    w6 = torch.where(mask2, w5, torch.where((v18 == math.inf) & mask4, x * v3, w4))
-    return torch.where(mask, x, w6)
+    w2 = torch.where(mask3, e2 * x * (e2 * v3) * e2 * e2, w)
+    w3 = torch.where(yc < -2000.0, torch.clamp(v18, max=0.0), w2)
+    v19 = torch.where(-yc >= 0.0, 1.0, e) / v
+    w4 = torch.where(mask2, v17, x * (yc * v19 + v2 - v19 * v19 * yc))
+    return torch.where(mask, w4, torch.where((v18 == math.inf) & mask3, x * v3, w3))
 
 
 def _second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
@@ -449,6 +447,15 @@ def _check_gate(x: Tensor, y: Tensor) -> None:
         raise RuntimeError(f"swiglu: {expected}")
 
 
+#: The dtypes that kernels know, and in which they compute.
+_WIDE = {
+    torch.float16: torch.float32,
+    torch.bfloat16: torch.float32,
+    torch.float32: torch.float32,
+    torch.float64: torch.float64,
+}
+
+
 # On the CPU: the loops of the Numba file of this activation, where that is beside this file.
 
 
@@ -481,13 +488,13 @@ def _is_plain() -> bool:
     return torch._C._get_tracing_state() is None
 
 
-def _is_read(x: Any, dtype: torch.dtype) -> bool:
-    """Whether numbers of that dtype lie at the tensor's address."""
-    if type(x) is not Tensor or x.dtype != dtype or x.layout is not torch.strided:
+def _is_read(x: Any, like: Tensor) -> bool:
+    """Whether numbers of the dtype of `like` lie at the tensor's address, where `like` is."""
+    if type(x) is not Tensor or x.dtype != like.dtype or x.layout is not torch.strided:
         return False
-    if torch._C._functorch.is_legacy_batchedtensor(x):
+    if torch._C._functorch.is_legacy_batchedtensor(x) or x.is_neg():
         return False
-    return (x.is_cpu or x.is_cuda) and not x.is_neg()
+    return (x.is_cpu or x.is_cuda) and x.device == like.device
 
 
 # On a GPU: the kernels of the CUDA file of this activation, where that is beside this file.
@@ -507,15 +514,18 @@ def _beside() -> Any:
 def _device(x: Tensor) -> Any:
     """The file whose kernels run where the tensor is, on torch's current stream; None if none."""
     beside = _beside()
-    if beside is None or beside.cuda.get_current_device().id != x.get_device():
+    if beside is None:
         return None
+    device = beside.cuda.get_current_device()
+    if device.id != x.get_device() or (x.element_size() == 2 and device.compute_capability < (8, 0)):
+        return None  # 16-bit kernels convert in pairs, which GPUs before sm_80 do not
     return beside
 
 
 def _given(tensors: Sequence[Any]) -> bool:
     """Whether a kernel reads the tensors as they are: contiguous, of one dtype and device."""
     x = tensors[0]
-    return all(_is_read(t, x.dtype) and t.is_contiguous() and t.device == x.device for t in tensors)
+    return x.dtype in _WIDE and all(_is_read(t, x) and t.is_contiguous() for t in tensors)
 
 
 def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
@@ -525,11 +535,12 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     """
     if args[0].is_cuda:
         return _device_leaf(name, args)
+    x = args[0]
+    found = _loops().get((name, _WIDE.get(x.dtype)))
+    if found is None or not all(_is_read(a, x) for a in args if isinstance(a, Tensor)):
+        return None
     args = [_wide(a) for a in args]
     x = args[0]
-    found = _loops().get((name, x.dtype))
-    if found is None or not _is_read(x, x.dtype):
-        return None
     ordered = x.is_contiguous()
     if not ordered and not x.is_contiguous(memory_format=torch.channels_last):
         return None
@@ -537,7 +548,7 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     for a in args[1:]:
         if isinstance(a, (float, int)):
             numbers.append(float(a))
-        elif not numbers and _is_read(a, x.dtype) and a.shape == x.shape:
+        elif not numbers and isinstance(a, Tensor) and a.shape == x.shape:
             if not (a.is_contiguous() if ordered else a.stride() == x.stride()):
                 return None
             places.append(a.data_ptr())

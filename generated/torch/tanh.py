@@ -166,6 +166,15 @@ def _narrow(value: Tensor, dtype: torch.dtype) -> Tensor:
     return value if value.dtype == dtype else value.to(dtype)
 
 
+#: The dtypes that kernels know, and in which they compute.
+_WIDE = {
+    torch.float16: torch.float32,
+    torch.bfloat16: torch.float32,
+    torch.float32: torch.float32,
+    torch.float64: torch.float64,
+}
+
+
 # On the CPU: the loops of the Numba file of this activation, where that is beside this file.
 
 
@@ -198,13 +207,13 @@ def _is_plain() -> bool:
     return torch._C._get_tracing_state() is None
 
 
-def _is_read(x: Any, dtype: torch.dtype) -> bool:
-    """Whether numbers of that dtype lie at the tensor's address."""
-    if type(x) is not Tensor or x.dtype != dtype or x.layout is not torch.strided:
+def _is_read(x: Any, like: Tensor) -> bool:
+    """Whether numbers of the dtype of `like` lie at the tensor's address, where `like` is."""
+    if type(x) is not Tensor or x.dtype != like.dtype or x.layout is not torch.strided:
         return False
-    if torch._C._functorch.is_legacy_batchedtensor(x):
+    if torch._C._functorch.is_legacy_batchedtensor(x) or x.is_neg():
         return False
-    return (x.is_cpu or x.is_cuda) and not x.is_neg()
+    return (x.is_cpu or x.is_cuda) and x.device == like.device
 
 
 # On a GPU: the kernels of the CUDA file of this activation, where that is beside this file.
@@ -224,15 +233,18 @@ def _beside() -> Any:
 def _device(x: Tensor) -> Any:
     """The file whose kernels run where the tensor is, on torch's current stream; None if none."""
     beside = _beside()
-    if beside is None or beside.cuda.get_current_device().id != x.get_device():
+    if beside is None:
         return None
+    device = beside.cuda.get_current_device()
+    if device.id != x.get_device() or (x.element_size() == 2 and device.compute_capability < (8, 0)):
+        return None  # 16-bit kernels convert in pairs, which GPUs before sm_80 do not
     return beside
 
 
 def _given(tensors: Sequence[Any]) -> bool:
     """Whether a kernel reads the tensors as they are: contiguous, of one dtype and device."""
     x = tensors[0]
-    return all(_is_read(t, x.dtype) and t.is_contiguous() and t.device == x.device for t in tensors)
+    return x.dtype in _WIDE and all(_is_read(t, x) and t.is_contiguous() for t in tensors)
 
 
 def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
@@ -242,11 +254,12 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     """
     if args[0].is_cuda:
         return _device_leaf(name, args)
+    x = args[0]
+    found = _loops().get((name, _WIDE.get(x.dtype)))
+    if found is None or not all(_is_read(a, x) for a in args if isinstance(a, Tensor)):
+        return None
     args = [_wide(a) for a in args]
     x = args[0]
-    found = _loops().get((name, x.dtype))
-    if found is None or not _is_read(x, x.dtype):
-        return None
     ordered = x.is_contiguous()
     if not ordered and not x.is_contiguous(memory_format=torch.channels_last):
         return None
@@ -254,7 +267,7 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     for a in args[1:]:
         if isinstance(a, (float, int)):
             numbers.append(float(a))
-        elif not numbers and _is_read(a, x.dtype) and a.shape == x.shape:
+        elif not numbers and isinstance(a, Tensor) and a.shape == x.shape:
             if not (a.is_contiguous() if ordered else a.stride() == x.stride()):
                 return None
             places.append(a.data_ptr())
