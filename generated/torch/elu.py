@@ -295,9 +295,9 @@ def _device(x: Tensor) -> Any:
     if beside is None:
         return None
     device = beside.cuda.get_current_device()
-    if device.id != x.get_device() or (x.element_size() == 2 and device.compute_capability < (8, 0)):
-        return None  # 16-bit kernels convert in pairs, which GPUs before sm_80 do not
-    return beside
+    # 16-bit kernels convert in pairs, which GPUs before sm_80 do not.
+    takes = device.compute_capability >= (8, 0) or x.element_size() > 2
+    return beside if takes and device.id == x.get_device() else None
 
 
 def _given(tensors: Sequence[Any]) -> bool:
