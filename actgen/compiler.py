@@ -122,7 +122,7 @@ def _compile(act: Activation) -> Compiled:
                 choice,
                 lean,
                 None if choice.narrow is None else choice.narrow.program,
-                None if choice.half is None else choice.half.program,
+                choice.half,
                 None if choice.double is None else choice.double.program,
             )
     return Compiled(act, functions)

@@ -15,8 +15,9 @@ from .atoms import halves, maximum, minimum, square
 Form = Callable[[Expr], "Expr | None"]
 #: SymPy's combining and cancelling is tried on expressions up to this many operations.
 SMALL = 80
-#: exp(-FAR) is nothing beside 1, exp(-GONE) is 0, in every format; float32 holds exp(2·FAR).
-FAR, GONE = sympy.Integer(44), sympy.Integer(2000)
+#: exp(-FAR) is nothing beside 1, exp(-GONE) is 0, in every format; float32 holds exp(LARGEST) and
+#: exp(-LARGEST), which is no subnormal number.
+FAR, GONE, LARGEST = 40, sympy.Integer(2000), 86
 
 
 def generators(expr: Expr) -> dict[Expr, Symbol]:
@@ -133,7 +134,7 @@ def squared(expr: Expr) -> Expr | None:
     """exp(u) as the square of exp(u/2), where f decays on one side of u: one form for the line.
 
     Half of it is multiplied in first and half last, so that no factor is subnormal before the
-    result is. On the other side u stays within FAR, and so does x where f is flat.
+    result is. On the other side u stays where nothing overflows, and so does x where f is flat.
     """
     plain = tails.definition(expr).rewrite((sympy.tanh, sympy.cosh, sympy.sinh), sympy.exp)
     found = _one(sympy.powsimp(plain))
@@ -149,36 +150,41 @@ def squared(expr: Expr) -> Expr | None:
                 return None  # exp itself is right all along; XLA makes one of two roots
             end = top.LC() / bottom.LC() if top.degree() == bottom.degree() else None
             end = sympy.cancel(end) if end is not None and end.free_symbols else end
-            return _Decaying(value, e, least, sign * found.unit, end, found.back).bounded()
+            far = min(43, LARGEST // top.degree())
+            gap = top.degree() - sympy.Poly(above - (end or 0) * below, e).degree()
+            if far * gap < FAR:
+                return None
+            return _Decaying(value, e, least, sign * found.unit, end, far, found.back).bounded()
     return None
 
 
 @dataclass(frozen=True)
 class _Decaying:
-    """exp(unit)^power·value(e = exp(unit)), which tends to `end` on the other side, if to any."""
+    """exp(unit)^power·value(e = exp(unit)), which on the other side is `end` from unit = far on."""
 
     value: Expr
     e: Symbol
     power: int
     unit: Expr
     end: Expr | None
+    far: int
     back: dict[Symbol, Expr]
 
     def bounded(self) -> Expr:
         """The same with an exponent, and inputs, from which nothing overflows."""
         unit, symbols = self.unit, self.unit.free_symbols
         is_flat = self.end is not None and not self.end.free_symbols & {*symbols, *self.back}
-        gone, far = (_end(unit, bound) for bound in (-GONE, FAR))
+        gone, far = (_end(unit, bound) for bound in (-GONE, self.far))
         if gone is None or far is None:
-            inside = self.at(minimum(unit, FAR), self.back)
-            beyond = [(self.end, unit > FAR)] if is_flat else []
+            inside = self.at(minimum(unit, self.far), self.back)
+            beyond = [(self.end, unit > self.far)] if is_flat else []
             return sympy.Piecewise((sympy.Integer(0), unit < -GONE), *beyond, (inside, True))
         [x] = symbols
         kept = (maximum if gone < 0 else minimum)(x, gone)
         within = (minimum if gone < 0 else maximum)(kept, far)
         exponent = unit.xreplace({x: within})
         if unit != unit.coeff(x) * x:
-            exponent = minimum(exponent, FAR)
+            exponent = minimum(exponent, self.far)
         return self.at(exponent, {**self.back, x: within if is_flat else kept})
 
     def at(self, exponent: Expr, inside: dict[Symbol, Expr]) -> Expr:

@@ -69,8 +69,26 @@ def clamp(x: Symbol, region: list[Expr]) -> Expr:
             else:
                 bounded = side[0](bounded, side[1])
     if rest:
-        bounded = Piecewise((bounded, sympy.And(*rest)), (sympy.Integer(1), True))
+        bounded = Piecewise((bounded, sympy.And(*_strongest(rest))), (sympy.Integer(1), True))
     return bounded
+
+
+def _strongest(conditions: list[Expr]) -> list[Expr]:
+    """The conditions without bounds of what has a nearer bound on the same side."""
+    nearest: dict[tuple[Expr, bool], Expr] = {}
+    others = []
+    for cond in conditions:
+        if isinstance(cond, (sympy.Ge, sympy.Gt, sympy.Le, sympy.Lt)) and cond.rhs.is_number:
+            below = isinstance(cond, (sympy.Le, sympy.Lt))
+            known = nearest.setdefault((cond.lhs, below), cond)
+            if known.rhs == cond.rhs:
+                nearer = isinstance(cond, (sympy.Gt, sympy.Lt))  # without the bound itself
+            else:
+                nearer = (cond.rhs < known.rhs) == below
+            nearest[cond.lhs, below] = cond if nearer else known
+        else:
+            others.append(cond)
+    return [*others, *nearest.values()]
 
 
 def _bound(cond: Expr, x: Symbol) -> tuple[type, Expr] | None:

@@ -16,7 +16,7 @@ from flint import arb
 from sympy import Abs, Expr, Piecewise, Rational, Symbol
 
 from . import tails
-from .atoms import decay, offset, polynomial
+from .atoms import decay, maximum, minimum, offset, polynomial
 from .doubleword import split_constant
 from .minimax import Polynomial, fit
 from .oracle import Oracle, Undecided, number, to_fraction
@@ -24,10 +24,15 @@ from .oracle import Oracle, Undecided, number, to_fraction
 W = Symbol("w", real=True)
 Value = Callable[[arb], arb]
 #: Radii, tried from the greatest, and the relative error a polynomial has to reach: the second
-#: one where nothing else will do, since a wider polynomial may err more at its ends.
+#: one where nothing else will do, since a wider polynomial may err more at its ends; the one at
+#: ROUGH for results of 16 bits.
 RADII = tuple(Rational(1, 2**k) for k in range(6))
-ENOUGH = (2.0**-52.6, 2.0**-51.8)
+ENOUGH = (2.0**-52.6, 2.0**-51.8, 2.0**-20)
+ROUGH = 2
 DEGREES = (6, 8, 10, 12, 14, 16, 18, 20, 23, 26)
+LOW_DEGREES = (1, 2, 3, 4, 5)
+#: What has these has been treated, or is no formula of one piece.
+_DONE = (polynomial, decay, minimum, maximum)
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,7 @@ def _fit(
     low, high = (-radius if side < 1 else 0.0), (radius if side > -1 else 0.0)
     if parity:
         low, high = 0.0, radius * radius
-    for degree in DEGREES:
+    for degree in (LOW_DEGREES + DEGREES) if enough == ENOUGH[ROUGH] else DEGREES:
         try:
             found = fit(target, low, high, degree, enough)
         except ZeroDivisionError:  # no such polynomial: the function is not smooth here
@@ -189,7 +194,7 @@ def patched(
             return None
         pairs = zip(found, expr.args, strict=True)
         return Piecewise(*((new or old, cond) for new, (old, cond) in pairs))
-    if x not in expr.free_symbols or expr.is_polynomial(x) or expr.has(polynomial, decay):
+    if x not in expr.free_symbols or expr.is_polynomial(x) or expr.has(*_DONE):
         return None
     form = shape(expr, x)
     if form is None or form.function.has(Piecewise):

@@ -31,7 +31,8 @@ ARITY: dict[str, int] = {
     **dict.fromkeys(("mul_high", "mul_low", "add_low"), 2),
     "where": 3,
     # Approximations of a GPU's special function unit, for results of 16 bits.
-    **dict.fromkeys(("exp_near", "log1p_near", "expm1_near", "erfc_near"), 1),
+    **dict.fromkeys(("exp_flushed", "exp_low", "exp_near", "log1p_unit", "log1p_near"), 1),
+    **dict.fromkeys(("expm1_near", "erfc_near", "erfc_normal_near"), 1),
     "div_near": 2,
 }
 

@@ -17,16 +17,17 @@ from typing import Any
 
 import numpy as np
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr, Piecewise, Symbol
 
 from . import contract, guards, model
 from .accuracy import FORMATS
 from .asymptotics import exponential_tails
 from .atoms import COSTS, halves
+from .half import cheapest, half_cost
 from .limits import SECONDS, TimeLimit, time_limit
 from .lower import lower
-from .patches import ENOUGH, RADII, centres, patched
-from .program import Program, with_operations
+from .patches import ENOUGH, RADII, ROUGH, centres, patched
+from .program import Program
 from .spec import Activation
 from .treatments import NARROW as NARROW_BORDERS
 from .treatments import signs, treatments
@@ -48,24 +49,10 @@ TREATMENTS = 16
 HOPELESS, FEW = 0.05, 4
 DOUBLE, SINGLE = FORMATS["float64"], FORMATS["float32"]
 HALVES = FORMATS["float16"], FORMATS["bfloat16"]
-#: What operations are exchanged for in programs for 16 bits, in the order in which it is tried.
-_FUNCTIONS = {name: f"{name}_near" for name in ("exp", "log1p", "expm1", "erfc")}
-_QUOTIENT = {"div": "div_near"}
-NEAR: tuple[dict[str, str], ...] = (_FUNCTIONS | _QUOTIENT, _FUNCTIONS, _QUOTIENT, {})
 #: A second program, for results in a narrower format, costs so much less.
 CHEAPER = 0.9
-HALF_COSTS = COSTS | {
-    "exp": 9,
-    "div": 11,
-    "log1p": 24,
-    "expm1": 22,
-    "erfc": 40,
-    "exp_near": 5,
-    "div_near": 2,
-    "log1p_near": 11,
-    "expm1_near": 13,
-    "erfc_near": 20,
-}
+#: So many plans with polynomials are tried with rougher ones for 16 bits.
+ROUGHENED = 3
 NARROW_COSTS = {**COSTS, "where": 8}
 #: An exponential tail takes over where what it leaves out is exp(-border) times smaller.
 BORDERS = (64, 40)
@@ -90,7 +77,7 @@ class Plan:
     patches: tuple[tuple[Symbol, Expr, Expr], ...] = ()
     wide: bool = False
     fine: bool = False
-    loose: bool = False
+    loose: int = 0
 
     @property
     def label(self) -> str:
@@ -178,7 +165,7 @@ class Choice:
     chosen: Candidate
     candidates: tuple[Tried, ...]
     narrow: Candidate | None = None
-    half: Candidate | None = None
+    half: Program | None = None
     double: Candidate | None = None
 
     @property
@@ -208,11 +195,6 @@ def _program_cost(program: Program) -> int:
 def narrow_cost(program: Program) -> int:
     """A selection is dear where it is an operation of its own."""
     return sum(NARROW_COSTS.get(instr.op, 2) for instr in program.body)
-
-
-def half_cost(program: Program) -> int:
-    """In instructions of a GPU, about."""
-    return sum(HALF_COSTS.get(instr.op, 1) for instr in program.body)
 
 
 def _with_nan(program: Program, act: Activation) -> Program:
@@ -399,20 +381,36 @@ class _Search:
                 return c
         return None
 
-    def half(self, chosen: Candidate) -> Candidate | None:
+    def half(self, chosen: Candidate) -> Program | None:
         """The cheapest that is right where float32 is rounded to 16 bits, if that much cheaper.
 
-        With as many approximate operations as that allows.
+        With as many approximate operations as that allows, and polynomials no longer than that.
         """
-        several = {
-            with_operations(c.program, names): c for c in self.tried.values() for names in NEAR
-        }
-        for program in sorted(several, key=half_cost):
-            if half_cost(program) >= CHEAPER * half_cost(chosen.program):
-                break
-            if all(self.bench.agree(program, chosen.program, SINGLE, fmt) for fmt in HALVES):
-                return replace(several[program], program=program)
-        return None
+
+        def holds(program: Program) -> bool:
+            return all(self.bench.agree(program, chosen.program, SINGLE, fmt) for fmt in HALVES)
+
+        self.roughen(holds)
+        return cheapest(self.tried, chosen.program, holds)
+
+    def roughen(self, holds: Callable[[Program], bool]) -> None:
+        """Consider plans with the polynomials of those that hold, no longer than 16 bits want."""
+        several = [(half_cost(c.program), i, p) for i, (p, c) in enumerate(self.plans.items()) if c]
+        cheap = [plan for _, _, plan in sorted(several)]
+        lifted = next(iter(self.plans))
+        plain = [p for p in cheap if p == Plan(p.form, p.expr)][:ROUGHENED]
+        found: dict[Any, Plan] = {}  # the cheapest with polynomials at the same places
+        for plan in cheap:
+            places = tuple((x, centre) for x, centre, _ in plan.patches)
+            if places and places not in found and (c := self.plans[plan]) and holds(c.program):
+                found[places] = plan
+        for plan in list(found.values())[:ROUGHENED]:
+            self.best_of(replace(plan, loose=ROUGH, wide=False, fine=False))
+            rough = replace(lifted, loose=ROUGH, patches=plan.patches)
+            built = None if lifted.expr.has(Piecewise) else rough.build(self.act)
+            for other in plain if isinstance(built, Piecewise) else ():
+                pieces = *built.args[:-1], (other.expr, True)
+                self.consider(rough, f"beside {other.form}", Piecewise(*pieces))
 
 
 def stabilise(lifted: Expr, written: Expr, act: Activation, bench: Bench) -> Choice:
@@ -433,15 +431,15 @@ def stabilise(lifted: Expr, written: Expr, act: Activation, bench: Bench) -> Cho
             for plan in search.leaders():
                 if min(c.rank[:2] for c in search.tried.values()) > (0, enough):
                     if way == "loose":  # which allows wider polynomials
-                        plan = replace(plan, loose=True, patches=())
+                        plan = replace(plan, loose=1, patches=())
                     search.repair(replace(plan, fine=way != "plain"))
     chosen = min(search.tried.values(), key=lambda c: c.rank)
     every = tuple(map(_tried, search.tried.values()))
     double = search.double(chosen.program)
     narrow = search.narrow(written, (double or chosen).program)
     half = search.half(chosen)
-    others = (c and _brief(c) for c in (narrow, half, double))
-    return Choice(_brief(chosen), every, *others)
+    narrow, double = (c and _brief(c) for c in (narrow, double))
+    return Choice(_brief(chosen), every, narrow, half, double)
 
 
 def _brief(c: Candidate) -> Candidate:

@@ -1,24 +1,23 @@
-"""What is in actgen/near.py: `python bench/near_coefficients.py` prints it and its error.
+"""What is in actgen/near.py: `python bench/near_coefficients.py` prints it and the errors.
 
 erfc(t) = exp(-t²)·s·P(s) for t ≥ 0, s = 1/(1 + p·t) (the form of Hastings, as in Abramowitz and
-Stegun 7.1.26), fitted to the least relative error by weighted least squares, reweighted (Lawson).
+Stegun 7.1.26), and log(1 + u) = u·P(u) for u from 0 to 1. Both have the least relative error, found
+by weighted least squares, reweighted (Lawson).
 """
 
 from __future__ import annotations
 
 import mpmath
 import numpy as np
+from numpy.typing import NDArray
 
-P, DEGREE, POINTS = 0.3275911, 7, 2000
+P, POINTS = 0.3275911, 2000
+ERFC_DEGREE, LOG1P_DEGREE = 7, 7
 
 
-def fit(degree: int) -> tuple[list[float], float]:
-    """P's coefficients, the constant first, and the greatest relative error."""
-    t = np.concatenate([np.linspace(0, 3, POINTS), np.geomspace(3, 14, POINTS)])
-    s = 1 / (1 + P * t)
-    true = np.array([float(mpmath.erfc(v) * mpmath.exp(mpmath.mpf(v) ** 2)) for v in t])
-    basis = np.stack([s ** (k + 1) / true for k in range(degree + 1)], axis=1)
-    weights = np.ones(len(t))
+def fit(basis: NDArray[np.float64]) -> tuple[list[float], float]:
+    """Coefficients with which the columns add up to 1, nearly, and the greatest difference."""
+    weights = np.ones(len(basis))
     best: tuple[list[float], float] = ([], np.inf)
     for _ in range(300):
         root = np.sqrt(weights)
@@ -31,7 +30,20 @@ def fit(degree: int) -> tuple[list[float], float]:
     return best
 
 
+def erfc() -> NDArray[np.float64]:
+    t = np.concatenate([np.linspace(0, 3, POINTS), np.geomspace(3, 14, POINTS)])
+    true = np.array([float(mpmath.erfc(v) * mpmath.exp(mpmath.mpf(v) ** 2)) for v in t])
+    s = 1 / (1 + P * t)
+    return np.stack([s ** (k + 1) / true for k in range(ERFC_DEGREE + 1)], axis=1)
+
+
+def log1p() -> NDArray[np.float64]:
+    u = (1 - np.cos(np.linspace(1e-3, np.pi, POINTS))) / 2
+    return np.stack([u ** (k + 1) / np.log1p(u) for k in range(LOG1P_DEGREE + 1)], axis=1)
+
+
 if __name__ == "__main__":
-    coefficients, error = fit(DEGREE)
-    print(*map(repr, coefficients), sep="\n")
-    print(f"greatest relative error: {error:.2g}")
+    for name, basis in (("ERFC", erfc()), ("LOG1P_UNIT", log1p())):
+        coefficients, error = fit(basis)
+        print(f"{name} = (", *(f"    {c!r}," for c in coefficients), ")", sep="\n")
+        print(f"# greatest relative error: {error:.2g}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from . import AND, CONDITIONAL, INFIX, NOT, OR, UNARY, Backend, Op, Signatures
+from ..near import OPERATIONS
+from . import AND, INFIX, NOT, OR, UNARY, Backend, Op, Signatures
 
 
 def literal(value: float) -> str:
@@ -64,9 +65,9 @@ BACKEND = Backend(
         # Written out: min, max and FMNMX drop NaN. The comparison is false for NaN, which stays.
         "minimum": Op("_minimum({0}, {1})"),
         "maximum": Op("_maximum({0}, {1})"),
-        "where": Op("{1} if {0} else {2}", CONDITIONAL, (OR, OR, CONDITIONAL)),
+        "where": Op("_where({0}, {1}, {2})"),
         **{n: Op(f"_{n}({{0}}, {{1}})") for n in ("mul_high", "mul_low", "add_low")},
-        **{n: Op(f"_{n}({{0}})") for n in ("exp_near", "log1p_near", "expm1_near", "erfc_near")},
+        **{n: Op(f"_{n}({{0}})") for n in OPERATIONS},
         "div_near": Op("_div_near({0}, {1})"),
         "and": Op("{0} and {1}", AND, (AND, NOT)),
         "or": Op("{0} or {1}", OR, (OR, AND)),
@@ -74,11 +75,11 @@ BACKEND = Backend(
     },
     helpers={
         **dict.fromkeys(("mul_high", "mul_low", "add_low"), ("wide",)),
-        **dict.fromkeys(("exp_near", "div_near"), ("near",)),
-        **{n: ("near", n) for n in ("log1p_near", "expm1_near", "erfc_near")},
+        **{n: ("near", n) for n in OPERATIONS},
         "sign": ("sign",),
         "minimum": ("minimum",),
         "maximum": ("maximum",),
+        "where": ("where",),
     },
     signatures=Signatures(
         array="Any",

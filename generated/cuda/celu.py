@@ -89,6 +89,18 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    @cuda.jit(device=True)
     def _expm1_near(x):
         p = real(0.001388888888888889)
         p = p * x + real(0.008333333333333333)
@@ -96,7 +108,9 @@ def _device(real: Any) -> dict[str, Any]:
         p = p * x + real(0.16666666666666666)
         p = p * x + real(0.5)
         p = p * x + real(1.0)
-        return p * x if abs(x) < real(0.25) else _exp_near(x) - real(1.0)
+        series = p * x
+        beyond = exp2(x * real(1.4426950408889634)) - real(1.0)
+        return series if abs(x) < real(0.25) else beyond
 
     @cuda.jit(device=True)
     def _maximum(a, b):
@@ -106,19 +120,15 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -153,20 +163,17 @@ def _device(real: Any) -> dict[str, Any]:
         v6 = (v5 * v + real(0.00019841269840183528)) * v + real(0.0013888888889056479)
         v7 = (v6 * v + real(0.008333333333335203)) * v + real(0.04166666666666515)
         v8 = ((v7 * v + real(0.16666666666666655)) * v + real(0.5)) * v + real(1.0)
-        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else math.expm1(v) * alpha
+        return _where(x > real(0.0), x, _where(abs(v) < real(1.0), v8 * xc, math.expm1(v) * alpha))
 
     @cuda.jit(device=True)
     def _forward_half(x, alpha):
         xc = _minimum(x, real(0.0))
         v = _div_near(xc, alpha)
-        v2 = (real(7.647111686546663e-13) * v + real(1.1649730204874713e-11)) * v
-        v3 = (v2 + real(1.6061148294535982e-10)) * v + real(2.0874092999752178e-09)
-        v4 = (v3 * v + real(2.505206997629376e-08)) * v + real(2.7557339353267975e-07)
-        v5 = (v4 * v + real(2.7557319516977655e-06)) * v + real(2.48015872203759e-05)
-        v6 = (v5 * v + real(0.00019841269840183528)) * v + real(0.0013888888889056479)
-        v7 = (v6 * v + real(0.008333333333335203)) * v + real(0.04166666666666515)
-        v8 = ((v7 * v + real(0.16666666666666655)) * v + real(0.5)) * v + real(1.0)
-        return x if x > real(0.0) else v8 * xc if abs(v) < real(1.0) else _expm1_near(v) * alpha
+        v2 = (real(0.00019839612855414895) * v + real(0.0014321469008982566)) * v
+        v3 = ((v2 + real(0.008338151787935405)) * v + real(0.0416454996565569)) * v
+        v4 = ((v3 + real(0.1666642944263607)) * v + real(0.5000025374547479)) * v
+        v5 = (v4 + real(1.0000001435511907)) * xc
+        return _where(x > real(0.0), x, _where(abs(v) < real(1.0), v5, _expm1_near(v) * alpha))
 
     @cuda.jit(device=True)
     def _derivative(x, alpha):
@@ -175,47 +182,45 @@ def _device(real: Any) -> dict[str, Any]:
         v2 = v / alpha
         e = math.exp(v2)
         v3 = e + e * ((v - _mul_high(v2, alpha) - _mul_low(v2, alpha)) / alpha)
-        return real(1.0) if xc > real(0.0) else v3
+        return _where(xc > real(0.0), real(1.0), v3)
 
     @cuda.jit(device=True)
     def _derivative_half(x, alpha):
         xc = _maximum(x, real(-1.152921504606847e18))
         v = _minimum(xc, real(0.0))
         v2 = _div_near(v, alpha)
-        v3 = _exp_near(v2)
+        v3 = _exp_low(v2)
         v4 = v3 * _div_near(v - _mul_high(v2, alpha) - _mul_low(v2, alpha), alpha)
-        return real(1.0) if xc > real(0.0) else v3 + v4
+        return _where(xc > real(0.0), real(1.0), v3 + v4)
 
     @cuda.jit(device=True)
     def _second_derivative(x, alpha):
         xc = _minimum(x, real(0.0))
         v = xc / alpha
-        w = xc if v >= real(-2000.0) and v >= real(-64.0) else real(1.0)
+        w = _where(v >= real(-64.0), xc, real(1.0))
         v2 = w / alpha
         e = math.exp(v2)
         v3 = e + e * ((w - _mul_high(v2, alpha) - _mul_low(v2, alpha)) / alpha)
         v4 = (xc - _mul_high(v, alpha) - _mul_low(v, alpha)) / alpha * real(0.5)
         e2 = math.exp(v * real(0.5))
         v5 = e2 + e2 * v4
-        w2 = v5 * (real(1.0) / alpha) * v5 if v < real(-64.0) else v3 / alpha
-        w3 = real(0.0) if x > real(0.0) else real(0.0) if v < real(-2000.0) else w2
-        return x if math.isnan(x) else w3
+        w2 = _where(v < real(-64.0), v5 * (real(1.0) / alpha) * v5, v3 / alpha)
+        w3 = _where(x > real(0.0), real(0.0), _where(v < real(-2000.0), real(0.0), w2))
+        return _where(math.isnan(x), x, w3)
 
     @cuda.jit(device=True)
     def _second_derivative_half(x, alpha):
-        xc = _minimum(x, real(0.0))
-        v = _div_near(xc, alpha)
-        w = xc if v >= real(-2000.0) and v >= real(-64.0) else real(1.0)
-        v2 = _div_near(w, alpha)
-        v3 = _exp_near(v2)
-        v4 = v3 * _div_near(w - _mul_high(v2, alpha) - _mul_low(v2, alpha), alpha)
-        v5 = _div_near(xc - _mul_high(v, alpha) - _mul_low(v, alpha), alpha) * real(0.5)
-        v6 = _exp_near(v * real(0.5))
-        v7 = v6 + v6 * v5
-        v8 = v7 * _div_near(real(1.0), alpha) * v7
-        w2 = v8 if v < real(-64.0) else _div_near(v3 + v4, alpha)
-        w3 = real(0.0) if x > real(0.0) else real(0.0) if v < real(-2000.0) else w2
-        return x if math.isnan(x) else w3
+        v = _div_near(_minimum(x, real(0.0)), alpha)
+        v2 = (real(2.4190142947733986e-05) * v + real(0.00020439225046325858)) * v
+        v3 = (v2 + real(0.0013908463828237144)) * v + real(0.008329128107312872)
+        v4 = (v3 * v + real(0.04166532016893531)) * v + real(0.16666772417843714)
+        v5 = (v4 * v + real(0.5000002739687798)) * v + real(0.9999999327765465)
+        v6 = _div_near(real(1.0), alpha)
+        v7 = (v5 * v + real(0.9999999917355976)) * v6
+        w = _where(abs(v) < real(1.0), v7, _div_near(_exp_flushed(v), alpha))
+        v8 = _exp_flushed(v * real(0.5))
+        w2 = _where(v < real(-2000.0), real(0.0), _where(v < real(-64.0), v8 * v6 * v8, w))
+        return _where(x > real(0.0), real(0.0), w2)
 
     @cuda.jit(device=True)
     def _grad_alpha(x, alpha):
@@ -230,24 +235,20 @@ def _device(real: Any) -> dict[str, Any]:
         v8 = (v7 * v2 + real(-0.006944444444446858)) * v2 + real(-0.03333333333333199)
         v9 = (v8 * v2 + real(-0.12499999999999985)) * v2 + real(-0.33333333333333337)
         v10 = math.expm1(v2) - v * math.exp(v2) / alpha
-        w = (v9 * v2 + real(-0.5)) * v2 * v2 if abs(v2) < real(1.0) else v10
-        return real(0.0) if xc > real(0.0) else w
+        w = _where(abs(v2) < real(1.0), (v9 * v2 + real(-0.5)) * v2 * v2, v10)
+        return _where(xc > real(0.0), real(0.0), w)
 
     @cuda.jit(device=True)
     def _grad_alpha_half(x, alpha):
         xc = _maximum(x, real(-1.152921504606847e18))
         v = _minimum(xc, real(0.0))
         v2 = _div_near(v, alpha)
-        v3 = real(-7.132279921821833e-13) * v2 + real(-1.0873526199933466e-11)
-        v4 = (v3 * v2 + real(-1.4915233029027803e-10)) * v2 + real(-1.926837639615313e-09)
-        v5 = (v4 * v2 + real(-2.2964379101882967e-08)) * v2 + real(-2.505212694441855e-07)
-        v6 = (v5 * v2 + real(-2.4801587694409766e-06)) * v2 + real(-2.204585530505505e-05)
-        v7 = (v6 * v2 + real(-0.00017361111109686695)) * v2 + real(-0.001190476190491298)
-        v8 = (v7 * v2 + real(-0.006944444444446858)) * v2 + real(-0.03333333333333199)
-        v9 = (v8 * v2 + real(-0.12499999999999985)) * v2 + real(-0.33333333333333337)
-        v10 = _expm1_near(v2) - _div_near(v * _exp_near(v2), alpha)
-        w = (v9 * v2 + real(-0.5)) * v2 * v2 if abs(v2) < real(1.0) else v10
-        return real(0.0) if xc > real(0.0) else w
+        v3 = real(-0.00017185043579296777) * v2 + real(-0.0012285287671024425)
+        v4 = (v3 * v2 + real(-0.006951337733188085)) * v2 + real(-0.03331501493667286)
+        v5 = (v4 * v2 + real(-0.12499694447460498)) * v2 + real(-0.3333354695720441)
+        v6 = _expm1_near(v2) - _div_near(v * _exp_flushed(v2), alpha)
+        w = _where(abs(v2) < real(1.0), (v5 * v2 + real(-0.5000001778069484)) * v2 * v2, v6)
+        return _where(xc > real(0.0), real(0.0), w)
 
     @cuda.jit(device=True)
     def _vjp(x, dy, alpha):

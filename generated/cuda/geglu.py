@@ -129,19 +129,30 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
-    def _erfc_near(x):
-        t = abs(x)
-        s = inverse(t * real(0.3275911) + real(1.0))
-        p = real(-0.13348720346215556)
-        p = p * s + real(0.46436488159649747)
-        p = p * s + real(-0.349185735448357)
-        p = p * s + real(0.399889261217538)
-        p = p * s + real(0.05439542457491705)
-        p = p * s + real(0.19683967035216626)
-        p = p * s + real(0.18223347542631496)
-        p = p * s + real(0.1849506134697465)
-        y = p * s * _exp_near(-(t * t))
-        return real(2.0) - y if x < real(0.0) else y
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _erfc_normal_near(x):
+        s = inverse(abs(x) * real(0.23164188826636045) + real(1.0))
+        p = real(-7.956457344422076e-09)
+        p = p * s + real(2.767830381372556e-08)
+        p = p * s + real(-2.0813091722032846e-08)
+        p = p * s + real(2.3835257364364742e-08)
+        p = p * s + real(3.2422199591944843e-09)
+        p = p * s + real(1.173255862904586e-08)
+        p = p * s + real(1.086196156897038e-08)
+        p = p * s + real(1.1023915616854817e-08)
+        y = p * s * exp2(x * x * real(-0.7213475204444817) + real(24.0))
+        return real(2.0) - y if x > real(0.0) else y
+
+    @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
 
     @cuda.jit(device=True)
     def _maximum(a, b):
@@ -151,19 +162,15 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -221,7 +228,7 @@ def _device(real: Any) -> dict[str, Any]:
         v27 = (v26 * yc + real(-2.0906665495459023e-14)) * yc + real(-0.06649038006690029)
         v28 = (v27 * yc + real(6.363301959802559e-16)) * yc + real(0.3989422804014326)
         v29 = x * yc
-        w = (v28 * yc + real(0.5)) * v29 if mask else v18 * real(0.5) * yc * x
+        w = _where(mask, (v28 * yc + real(0.5)) * v29, v18 * real(0.5) * yc * x)
         v30 = yc * real(-0.7071067811865476)
         v31 = (v30 - real(3.0)) / (v30 + real(3.0))
         v32 = (real(3.4630370129216585e-10) * v31 + real(5.647911432100505e-10)) * v31
@@ -250,9 +257,9 @@ def _device(real: Any) -> dict[str, Any]:
         e2 = math.exp(v * real(0.25))
         v54 = e2 + e2 * (v2 * real(0.25))
         v55 = v44 * real(0.5)
-        w2 = v53 if mask else v3 * real(0.5) * v44 * yc * x
+        w2 = _where(mask, v53, v3 * real(0.5) * v44 * yc * x)
         v56 = abs(x)
-        w3 = v54 * v55 * (v54 * x) * (v54 * yc) * v54 if mask2 else w2
+        w3 = _where(mask2, v54 * v55 * (v54 * x) * (v54 * yc) * v54, w2)
         v57 = (real(1.413199508420267e-08) * yc + real(1.7474958732804825e-07)) * yc
         v58 = (v57 + real(1.1315284405291859e-06)) * yc + real(5.3191636720424814e-06)
         v59 = (v58 * yc + real(2.1093911576183576e-05)) * yc + real(7.628294525951556e-05)
@@ -261,55 +268,35 @@ def _device(real: Any) -> dict[str, Any]:
         v62 = (v61 * yc + real(0.020833331544605985)) * yc + real(0.05319230383412483)
         v63 = (v62 * yc + real(0.12499999998236933)) * yc + real(0.2659615202667756)
         v64 = (v63 * yc + real(0.49999999999997946)) * yc + real(0.7978845608028652)
-        w4 = (v64 * yc + real(1.0)) * v52 if mask else v55 * yc * x
-        w5 = _minimum(v56, real(0.0)) if yc < real(-63.25) else w3
-        w6 = (w4 if v56 == real(math.inf) and mask2 else w5) if yc < real(0.0) else w
-        return x * y if y > real(1.152921504606847e18) else w6
+        w4 = _where(mask, (v64 * yc + real(1.0)) * v52, v55 * yc * x)
+        w5 = _where(yc < real(-63.25), _minimum(v56, real(0.0)), w3)
+        w6 = _where(yc < real(0.0), _where(v56 == real(math.inf) and mask2, w4, w5), w)
+        return _where(y > real(1.152921504606847e18), x * y, w6)
 
     @cuda.jit(device=True)
     def _forward_half(x, y):
-        yc = _minimum(y, real(1.152921504606847e18))
-        v = yc * real(0.7071067811865476)
-        v2 = _minimum(abs(v), real(40.0))
-        v3 = _exp_near(-(v2 * v2))
-        v4 = (v - real(3.0)) / (v + real(3.0))
-        v5 = (real(3.4630370129216585e-10) * v4 + real(5.647911432100505e-10)) * v4
-        v6 = (v5 + real(-3.351099210942262e-09)) * v4 + real(-7.109872266199085e-09)
-        v7 = (v6 * v4 + real(1.588979642624752e-08)) * v4 + real(5.1084522747162506e-08)
-        v8 = (v7 * v4 + real(-4.64769731037038e-08)) * v4 + real(-2.9357097574620674e-07)
-        v9 = (v8 * v4 + real(6.024321679611102e-08)) * v4 + real(1.588852762000617e-06)
-        v10 = (v9 * v4 + real(2.610372842964935e-07)) * v4 + real(-8.990103540492358e-06)
-        v11 = (v10 * v4 + real(-1.5145562284176214e-06)) * v4 + real(5.6119377734402204e-05)
-        v12 = (v11 * v4 + real(-2.055155668669467e-05)) * v4 + real(-0.0003672884779960789)
-        v13 = (v12 * v4 + real(0.0006458141936875262)) * v4 + real(0.0016185691265650187)
-        v14 = (v13 * v4 + real(-0.009750689291695548)) * v4 + real(0.021957764012706233)
-        v15 = (v14 * v4 + real(-0.023803913108728765)) * v4 + real(-0.010235388899009622)
-        v16 = (v15 * v4 + real(0.09902075367944134)) * v4 + real(-0.2309273330838092)
-        v17 = real(2.0) - (v16 * v4 + real(0.7160046047255598)) / (v + real(1.0)) * v3
-        v18 = yc * real(-0.7071067811865476)
-        v19 = (v18 - real(3.0)) / (v18 + real(3.0))
-        v20 = (real(3.4630370129216585e-10) * v19 + real(5.647911432100505e-10)) * v19
-        v21 = (v20 + real(-3.351099210942262e-09)) * v19 + real(-7.109872266199085e-09)
-        v22 = (v21 * v19 + real(1.588979642624752e-08)) * v19 + real(5.1084522747162506e-08)
-        v23 = (v22 * v19 + real(-4.64769731037038e-08)) * v19 + real(-2.9357097574620674e-07)
-        v24 = (v23 * v19 + real(6.024321679611102e-08)) * v19 + real(1.588852762000617e-06)
-        v25 = (v24 * v19 + real(2.610372842964935e-07)) * v19 + real(-8.990103540492358e-06)
-        v26 = (v25 * v19 + real(-1.5145562284176214e-06)) * v19 + real(5.6119377734402204e-05)
-        v27 = (v26 * v19 + real(-2.055155668669467e-05)) * v19 + real(-0.0003672884779960789)
-        v28 = (v27 * v19 + real(0.0006458141936875262)) * v19 + real(0.0016185691265650187)
-        v29 = (v28 * v19 + real(-0.009750689291695548)) * v19 + real(0.021957764012706233)
-        v30 = (v29 * v19 + real(-0.023803913108728765)) * v19 + real(-0.010235388899009622)
-        v31 = (v30 * v19 + real(0.09902075367944134)) * v19 + real(-0.2309273330838092)
-        v32 = (v31 * v19 + real(0.7160046047255598)) / (v18 + real(1.0))
-        mask = yc < real(-11.3125)
-        v33 = _exp_near(yc * yc * real(-0.5) * real(0.25))
-        v34 = v32 * real(0.5)
-        w = v33 * v34 * (v33 * x) * (v33 * yc) * v33 if mask else v3 * real(0.5) * v32 * yc * x
-        v35 = abs(x)
-        w2 = _minimum(v35, real(0.0)) if yc < real(-63.25) else w
-        w3 = v34 * yc * x if v35 == real(math.inf) and mask else w2
-        w4 = w3 if yc < real(0.0) else v17 * real(0.5) * yc * x
-        return x * y if y > real(1.152921504606847e18) else w4
+        v = y * real(-0.7071067811865476)
+        mask = y < real(-11.3125)
+        v2 = _exp_flushed(y * y * real(-0.5) * real(0.25))
+        v3 = (v - real(3.0)) / (v + real(3.0))
+        v4 = (real(3.4630370129216585e-10) * v3 + real(5.647911432100505e-10)) * v3
+        v5 = (v4 + real(-3.351099210942262e-09)) * v3 + real(-7.109872266199085e-09)
+        v6 = (v5 * v3 + real(1.588979642624752e-08)) * v3 + real(5.1084522747162506e-08)
+        v7 = (v6 * v3 + real(-4.64769731037038e-08)) * v3 + real(-2.9357097574620674e-07)
+        v8 = (v7 * v3 + real(6.024321679611102e-08)) * v3 + real(1.588852762000617e-06)
+        v9 = (v8 * v3 + real(2.610372842964935e-07)) * v3 + real(-8.990103540492358e-06)
+        v10 = (v9 * v3 + real(-1.5145562284176214e-06)) * v3 + real(5.6119377734402204e-05)
+        v11 = (v10 * v3 + real(-2.055155668669467e-05)) * v3 + real(-0.0003672884779960789)
+        v12 = (v11 * v3 + real(0.0006458141936875262)) * v3 + real(0.0016185691265650187)
+        v13 = (v12 * v3 + real(-0.009750689291695548)) * v3 + real(0.021957764012706233)
+        v14 = (v13 * v3 + real(-0.023803913108728765)) * v3 + real(-0.010235388899009622)
+        v15 = (v14 * v3 + real(0.09902075367944134)) * v3 + real(-0.2309273330838092)
+        v16 = (v15 * v3 + real(0.7160046047255598)) / (v + real(1.0)) * real(0.5)
+        v17 = _erfc_normal_near(y) * real(0.5) * y * x
+        v18 = abs(x)
+        w = _where(mask, v2 * v16 * (v2 * x) * (v2 * y) * v2, v17)
+        w2 = _where(y < real(-63.25), _minimum(v18, real(0.0)), w)
+        return _where(mask and v18 == real(math.inf), v16 * y * x, w2)
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
@@ -351,16 +338,15 @@ def _device(real: Any) -> dict[str, Any]:
         e2 = math.exp(v * real(0.25))
         v34 = e2 + e2 * (v2 * real(0.25))
         v35 = v34 * (v33 * real(0.5)) * (v34 * yc) * v34 * v34
-        w = v35 if yc < real(-11.3125) else v3 * real(0.5) * v33 * yc
-        w2 = real(0.0) if yc < real(-63.25) else w
-        w3 = w2 if yc < real(0.0) else yc * (v18 * real(0.5))
-        return x if math.isnan(x) else y if y > real(1.152921504606847e18) else w3
+        w = _where(yc < real(-11.3125), v35, v3 * real(0.5) * v33 * yc)
+        w2 = _where(yc < real(-63.25), real(0.0), w)
+        w3 = _where(yc < real(0.0), w2, yc * (v18 * real(0.5)))
+        return _where(math.isnan(x), x, _where(y > real(1.152921504606847e18), y, w3))
 
     @cuda.jit(device=True)
     def _derivative_x_half(x, y):
         yc = _maximum(y, real(-1.152921504606847e18))
-        v = yc * (_erfc_near(yc * real(-0.7071067811865476)) * real(0.5))
-        return x if math.isnan(x) else v
+        return _where(math.isnan(x), x, yc * (_erfc_normal_near(yc) * real(0.5)))
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
@@ -384,7 +370,7 @@ def _device(real: Any) -> dict[str, Any]:
         v15 = (v14 * v6 + real(-0.029543044296349907)) * v6 + real(-0.22801646659445748)
         v16 = (v15 * v6 + real(-0.03639935279734623)) * v6 + real(0.7765699659811042)
         v17 = x * real(0.5)
-        w = (v16 * v6 + real(0.8629879846280939)) * v17 * v6 if mask else x * v4
+        w = _where(mask, (v16 * v6 + real(0.8629879846280939)) * v17 * v6, x * v4)
         mask2 = yc < real(-11.3125)
         e2 = math.exp(v2 * real(0.25))
         v18 = e2 + e2 * (v3 * real(0.25))
@@ -403,7 +389,7 @@ def _device(real: Any) -> dict[str, Any]:
         v31 = (v30 * v19 + real(0.09902075367944134)) * v19 + real(-0.2309273330838092)
         v32 = (v31 * v19 + real(0.7160046047255598)) / (v + real(1.0)) * real(1.772453850905516)
         v33 = v32 + yc * real(1.4142135623730951)
-        w2 = v18 * real(0.28209479177387814) * (v18 * x) * (v18 * v33) * v18 if mask2 else w
+        w2 = _where(mask2, v18 * real(0.28209479177387814) * (v18 * x) * (v18 * v33) * v18, w)
         v34 = abs(x)
         v35 = (real(6.138229318074179e-11) * v6 + real(2.9691558222245843e-10)) * v6
         v36 = (v35 + real(1.1175095497700155e-09)) * v6 + real(5.11485916004444e-09)
@@ -415,70 +401,57 @@ def _device(real: Any) -> dict[str, Any]:
         v42 = (v41 * v6 + real(0.010328281345963183)) * v6 + real(0.028627319598453375)
         v43 = (v42 * v6 + real(0.07316318297876025)) * v6 + real(0.16951273927706206)
         v44 = (v43 * v6 + real(1.1448123504552292)) * v17 * v6
-        w3 = _minimum(v34, real(0.0)) if yc < real(-63.25) else w2
-        w4 = v44 if mask else v33 * x * real(0.28209479177387814)
-        return w4 if v34 == real(math.inf) and mask2 else w3
+        w3 = _where(yc < real(-63.25), _minimum(v34, real(0.0)), w2)
+        w4 = _where(mask, v44, v33 * x * real(0.28209479177387814))
+        return _where(v34 == real(math.inf) and mask2, w4, w3)
 
     @cuda.jit(device=True)
     def _derivative_y_half(x, y):
         yc = _minimum(y, real(1.152921504606847e18))
         v = yc * real(-0.7071067811865476)
-        v2 = _mul_high(yc, yc) * real(-0.5)
-        v3 = _mul_low(yc, yc) * real(-0.5)
-        v4 = _exp_near(v2)
-        v5 = (_erfc_near(v) + yc * ((v4 + v4 * v3) * real(0.7978845608028654))) * real(0.5)
-        v6 = yc + real(0.7517915368080139)
-        mask = abs(v6) < real(1.0)
-        v7 = v6 - real(1.211444945855772e-08)
-        v8 = (real(-1.335793837590455e-10) * v7 + real(2.0292084842802115e-10)) * v7
-        v9 = (v8 + real(3.6786571859742814e-09)) * v7 + real(-2.612930577992089e-09)
-        v10 = (v9 * v7 + real(-7.071588230355578e-08)) * v7 + real(-3.424045998785537e-09)
-        v11 = (v10 * v7 + real(1.1403519914581728e-06)) * v7 + real(8.658480180628511e-07)
-        v12 = (v11 * v7 + real(-1.5496796020577943e-05)) * v7 + real(-2.2428833474014635e-05)
-        v13 = (v12 * v7 + real(0.00017231890625879023)) * v7 + real(0.0003726795135648837)
-        v14 = (v13 * v7 + real(-0.0014896536646000372)) * v7 + real(-0.004479076139773626)
-        v15 = (v14 * v7 + real(0.009078456756393342)) * v7 + real(0.03884335967671567)
-        v16 = (v15 * v7 + real(-0.029543044296349907)) * v7 + real(-0.22801646659445748)
-        v17 = (v16 * v7 + real(-0.03639935279734623)) * v7 + real(0.7765699659811042)
-        v18 = x * real(0.5)
-        w = (v17 * v7 + real(0.8629879846280939)) * v18 * v7 if mask else x * v5
+        v2 = _minimum(abs(yc * real(0.7071067811865476)), real(40.0))
+        v3 = _erfc_normal_near(yc) + yc * (math.exp(-(v2 * v2)) * real(0.7978845608028654))
+        v4 = yc + real(0.7517915368080139)
+        mask = abs(v4) < real(1.0)
+        v5 = v4 - real(1.211444945855772e-08)
+        v6 = (real(0.00013617616739881712) * v5 + real(0.00031509240566522634)) * v5
+        v7 = (v6 + real(-0.001457334098303495)) * v5 + real(-0.004422767706386727)
+        v8 = (v7 * v5 + real(0.009066376430368483)) * v5 + real(0.03881896808892166)
+        v9 = (v8 * v5 + real(-0.029541581503543055)) * v5 + real(-0.22801212962882758)
+        v10 = (v9 * v5 + real(-0.036399318312987004)) * v5 + real(0.7765697492566609)
+        v11 = x * real(0.5)
+        w = _where(mask, (v10 * v5 + real(0.8629879808563515)) * v11 * v5, x * (v3 * real(0.5)))
         mask2 = yc < real(-11.3125)
-        v19 = _exp_near(v2 * real(0.25))
-        v20 = v19 + v19 * (v3 * real(0.25))
-        v21 = _div_near(v - real(3.0), v + real(3.0))
-        v22 = (real(3.4630370129216585e-10) * v21 + real(5.647911432100505e-10)) * v21
-        v23 = (v22 + real(-3.351099210942262e-09)) * v21 + real(-7.109872266199085e-09)
-        v24 = (v23 * v21 + real(1.588979642624752e-08)) * v21 + real(5.1084522747162506e-08)
-        v25 = (v24 * v21 + real(-4.64769731037038e-08)) * v21 + real(-2.9357097574620674e-07)
-        v26 = (v25 * v21 + real(6.024321679611102e-08)) * v21 + real(1.588852762000617e-06)
-        v27 = (v26 * v21 + real(2.610372842964935e-07)) * v21 + real(-8.990103540492358e-06)
-        v28 = (v27 * v21 + real(-1.5145562284176214e-06)) * v21 + real(5.6119377734402204e-05)
-        v29 = (v28 * v21 + real(-2.055155668669467e-05)) * v21 + real(-0.0003672884779960789)
-        v30 = (v29 * v21 + real(0.0006458141936875262)) * v21 + real(0.0016185691265650187)
-        v31 = (v30 * v21 + real(-0.009750689291695548)) * v21 + real(0.021957764012706233)
-        v32 = (v31 * v21 + real(-0.023803913108728765)) * v21 + real(-0.010235388899009622)
-        v33 = (v32 * v21 + real(0.09902075367944134)) * v21 + real(-0.2309273330838092)
-        v34 = _div_near(v33 * v21 + real(0.7160046047255598), v + real(1.0))
-        v35 = v34 * real(1.772453850905516) + yc * real(1.4142135623730951)
-        w2 = v20 * real(0.28209479177387814) * (v20 * x) * (v20 * v35) * v20 if mask2 else w
-        v36 = abs(x)
-        v37 = (real(6.138229318074179e-11) * v7 + real(2.9691558222245843e-10)) * v7
-        v38 = (v37 + real(1.1175095497700155e-09)) * v7 + real(5.11485916004444e-09)
-        v39 = (v38 * v7 + real(2.3348002256904857e-08)) * v7 + real(1.0128783992998976e-07)
-        v40 = (v39 * v7 + real(4.2585716551405865e-07)) * v7 + real(1.7363746878270817e-06)
-        v41 = (v40 * v7 + real(6.841839495468899e-06)) * v7 + real(2.598113905624445e-05)
-        v42 = (v41 * v7 + real(9.479252537850085e-05)) * v7 + real(0.0003310752795899275)
-        v43 = (v42 * v7 + real(0.0011020323405044985)) * v7 + real(0.0034771008705897356)
-        v44 = (v43 * v7 + real(0.010328281345963183)) * v7 + real(0.028627319598453375)
-        v45 = (v44 * v7 + real(0.07316318297876025)) * v7 + real(0.16951273927706206)
-        v46 = (v45 * v7 + real(1.1448123504552292)) * v18 * v7
-        w3 = _minimum(v36, real(0.0)) if yc < real(-63.25) else w2
-        w4 = v46 if mask else v35 * x * real(0.28209479177387814)
-        return w4 if v36 == real(math.inf) and mask2 else w3
+        e = math.exp(yc * yc * real(-0.5) * real(0.25))
+        v12 = _div_near(v - real(3.0), v + real(3.0))
+        v13 = (real(3.4630370129216585e-10) * v12 + real(5.647911432100505e-10)) * v12
+        v14 = (v13 + real(-3.351099210942262e-09)) * v12 + real(-7.109872266199085e-09)
+        v15 = (v14 * v12 + real(1.588979642624752e-08)) * v12 + real(5.1084522747162506e-08)
+        v16 = (v15 * v12 + real(-4.64769731037038e-08)) * v12 + real(-2.9357097574620674e-07)
+        v17 = (v16 * v12 + real(6.024321679611102e-08)) * v12 + real(1.588852762000617e-06)
+        v18 = (v17 * v12 + real(2.610372842964935e-07)) * v12 + real(-8.990103540492358e-06)
+        v19 = (v18 * v12 + real(-1.5145562284176214e-06)) * v12 + real(5.6119377734402204e-05)
+        v20 = (v19 * v12 + real(-2.055155668669467e-05)) * v12 + real(-0.0003672884779960789)
+        v21 = (v20 * v12 + real(0.0006458141936875262)) * v12 + real(0.0016185691265650187)
+        v22 = (v21 * v12 + real(-0.009750689291695548)) * v12 + real(0.021957764012706233)
+        v23 = (v22 * v12 + real(-0.023803913108728765)) * v12 + real(-0.010235388899009622)
+        v24 = (v23 * v12 + real(0.09902075367944134)) * v12 + real(-0.2309273330838092)
+        v25 = _div_near(v24 * v12 + real(0.7160046047255598), v + real(1.0))
+        v26 = v25 * real(1.772453850905516) + yc * real(1.4142135623730951)
+        w2 = _where(mask2, e * real(0.28209479177387814) * (e * x) * (e * v26) * e, w)
+        v27 = abs(x)
+        v28 = (real(0.00011337462600194465) * v5 + real(0.00039578319298724866)) * v5
+        v29 = (v28 + real(0.0010856353271762643)) * v5 + real(0.0034270894357039255)
+        v30 = (v29 * v5 + real(0.010334056763702987)) * v5 + real(0.028641376686705085)
+        v31 = (v30 * v5 + real(0.07316248002959225)) * v5 + real(0.1695116819214034)
+        v32 = (v31 * v5 + real(1.144812364060225)) * v11 * v5
+        w3 = _where(yc < real(-63.25), _minimum(v27, real(0.0)), w2)
+        w4 = _where(mask, v32, v26 * x * real(0.28209479177387814))
+        return _where(v27 == real(math.inf) and mask2, w4, w3)
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
-        return y if math.isnan(y) else x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(y), y, _where(math.isnan(x), x, real(0.0)))
 
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
@@ -515,7 +488,7 @@ def _device(real: Any) -> dict[str, Any]:
         v29 = _add_low(v27, v26) + real(-5.25980559107353e-09)
         v30 = v28 + real(0.43149399757385254) + (v29 + _add_low(v28, real(0.43149399757385254)))
         mask = abs(v11 + _add_low(yc, real(0.7517915368080139))) < real(1.0)
-        w = v30 * v12 if mask else v2 + v10 + (_add_low(v9, v8) + _add_low(v2, v10))
+        w = _where(mask, v30 * v12, v2 + v10 + (_add_low(v9, v8) + _add_low(v2, v10)))
         e2 = math.exp(v3 * real(0.25))
         v31 = e2 + e2 * (v4 * real(0.25))
         v32 = _mul_low(yc, real(1.4142135381698608)) + yc * real(2.420323420895794e-08)
@@ -549,46 +522,24 @@ def _device(real: Any) -> dict[str, Any]:
         v60 = v59 + v58
         v61 = v34 + v60 + (_add_low(v33, v32) + _add_low(v59, v58) + _add_low(v34, v60))
         v62 = v31 * real(0.28209479177387814) * (v31 * v61) * v31 * v31
-        w2 = real(0.0) if yc < real(-63.25) else v62 if yc < real(-11.3125) else w
-        return x if math.isnan(x) else w2
+        w2 = _where(yc < real(-63.25), real(0.0), _where(yc < real(-11.3125), v62, w))
+        return _where(math.isnan(x), x, w2)
 
     @cuda.jit(device=True)
     def _second_derivative_xy_half(x, y):
-        yc = _minimum(y, real(1.152921504606847e18))
-        v = yc * real(-0.7071067811865476)
-        v2 = _minimum(abs(yc * real(0.7071067811865476)), real(40.0))
-        v3 = _erfc_near(v) * real(0.5) + yc * (_exp_near(-(v2 * v2)) * real(0.3989422804014327))
-        v4 = yc + real(0.7517915368080139)
+        v = _minimum(_maximum(y, real(-1.152921504606847e18)), real(1.152921504606847e18))
+        v2 = _minimum(abs(v * real(0.7071067811865476)), real(40.0))
+        v3 = v * (_exp_low(-(v2 * v2)) * real(0.3989422804014327))
+        v4 = v + real(0.7517915368080139)
         v5 = v4 - real(1.211444945855772e-08)
-        v6 = (real(-6.678969187952275e-11) * v5 + real(1.0146042421401058e-10)) * v5
-        v7 = (v6 + real(1.8393285929871407e-09)) * v5 + real(-1.3064652889960445e-09)
-        v8 = (v7 * v5 + real(-3.535794115177789e-08)) * v5 + real(-1.7120229993927685e-09)
-        v9 = (v8 * v5 + real(5.701759957290864e-07)) * v5 + real(4.3292400903142553e-07)
-        v10 = (v9 * v5 + real(-7.748398010288972e-06)) * v5 + real(-1.1214416737007317e-05)
-        v11 = (v10 * v5 + real(8.615945312939512e-05)) * v5 + real(0.00018633975678244185)
-        v12 = (v11 * v5 + real(-0.0007448268323000186)) * v5 + real(-0.002239538069886813)
-        v13 = (v12 * v5 + real(0.004539228378196671)) * v5 + real(0.019421679838357835)
-        v14 = (v13 * v5 + real(-0.014771522148174954)) * v5 + real(-0.11400823329722874)
-        v15 = (v14 * v5 + real(-0.018199676398673113)) * v5 + real(0.3882849829905521)
-        w = (v15 * v5 + real(0.43149399231404695)) * v5 if abs(v4) < real(1.0) else v3
-        v16 = _exp_near(yc * yc * real(-0.5) * real(0.25))
-        v17 = _div_near(v - real(3.0), v + real(3.0))
-        v18 = (real(3.4630370129216585e-10) * v17 + real(5.647911432100505e-10)) * v17
-        v19 = (v18 + real(-3.351099210942262e-09)) * v17 + real(-7.109872266199085e-09)
-        v20 = (v19 * v17 + real(1.588979642624752e-08)) * v17 + real(5.1084522747162506e-08)
-        v21 = (v20 * v17 + real(-4.64769731037038e-08)) * v17 + real(-2.9357097574620674e-07)
-        v22 = (v21 * v17 + real(6.024321679611102e-08)) * v17 + real(1.588852762000617e-06)
-        v23 = (v22 * v17 + real(2.610372842964935e-07)) * v17 + real(-8.990103540492358e-06)
-        v24 = (v23 * v17 + real(-1.5145562284176214e-06)) * v17 + real(5.6119377734402204e-05)
-        v25 = (v24 * v17 + real(-2.055155668669467e-05)) * v17 + real(-0.0003672884779960789)
-        v26 = (v25 * v17 + real(0.0006458141936875262)) * v17 + real(0.0016185691265650187)
-        v27 = (v26 * v17 + real(-0.009750689291695548)) * v17 + real(0.021957764012706233)
-        v28 = (v27 * v17 + real(-0.023803913108728765)) * v17 + real(-0.010235388899009622)
-        v29 = (v28 * v17 + real(0.09902075367944134)) * v17 + real(-0.2309273330838092)
-        v30 = _div_near(v29 * v17 + real(0.7160046047255598), v + real(1.0))
-        v31 = v16 * (v30 * real(1.772453850905516) + yc * real(1.4142135623730951))
-        w2 = v16 * real(0.28209479177387814) * v31 * v16 * v16 if yc < real(-11.3125) else w
-        return x if math.isnan(x) else real(0.0) if yc < real(-63.25) else w2
+        v6 = (real(6.808808369940856e-05) * v5 + real(0.00015754620283261317)) * v5
+        v7 = (v6 + real(-0.0007286670491517475)) * v5 + real(-0.0022113838531933635)
+        v8 = (v7 * v5 + real(0.004533188215184242)) * v5 + real(0.01940948404446083)
+        v9 = (v8 * v5 + real(-0.014770790751771528)) * v5 + real(-0.11400606481441379)
+        v10 = (v9 * v5 + real(-0.018199659156493502)) * v5 + real(0.38828487462833045)
+        v11 = (v10 * v5 + real(0.43149399042817577)) * v5
+        w = _where(abs(v4) < real(1.0), v11, _erfc_normal_near(v) * real(0.5) + v3)
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
@@ -606,19 +557,19 @@ def _device(real: Any) -> dict[str, Any]:
         v9 = _minimum(v8, real(0.0))
         mask2 = v8 == real(math.inf)
         v10 = v6 * x * real(0.3989422804014327)
-        w = v10 if mask and mask2 else v9 if y > real(63.25) else v7 if mask else v4 * x
+        w = _where(mask and mask2, v10, _where(y > real(63.25), v9, _where(mask, v7, v4 * x)))
         mask3 = y < real(-11.3125)
-        return v10 if mask3 and mask2 else v9 if y < real(-63.25) else v7 if mask3 else w
+        return _where(mask3 and mask2, v10, _where(y < real(-63.25), v9, _where(mask3, v7, w)))
 
     @cuda.jit(device=True)
     def _second_derivative_yy_half(x, y):
         v = _mul_high(y, y) * real(-0.5)
         v2 = _mul_low(y, y) * real(-0.5)
-        v3 = _exp_near(v)
+        v3 = _exp_flushed(v)
         v4 = y * y
         v5 = (v3 + v3 * v2) * real(0.7978845608028654) * (real(1.0) - v4 * real(0.5))
         mask = y > real(11.3125)
-        v6 = _exp_near(v * real(0.25))
+        v6 = _exp_flushed(v * real(0.25))
         v7 = v6 + v6 * (v2 * real(0.25))
         v8 = real(2.0) - v4
         v9 = v7 * real(0.3989422804014327) * (v7 * x) * (v7 * v8) * v7
@@ -626,9 +577,9 @@ def _device(real: Any) -> dict[str, Any]:
         v11 = _minimum(v10, real(0.0))
         mask2 = v10 == real(math.inf)
         v12 = v8 * x * real(0.3989422804014327)
-        w = v12 if mask and mask2 else v11 if y > real(63.25) else v9 if mask else v5 * x
+        w = _where(mask and mask2, v12, _where(y > real(63.25), v11, _where(mask, v9, v5 * x)))
         mask3 = y < real(-11.3125)
-        return v12 if mask3 and mask2 else v11 if y < real(-63.25) else v9 if mask3 else w
+        return _where(mask3 and mask2, v12, _where(y < real(-63.25), v11, _where(mask3, v9, w)))
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

@@ -77,6 +77,18 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -84,19 +96,15 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -128,17 +136,17 @@ def _device(real: Any) -> dict[str, Any]:
         v3 = v2 + v
         v4 = _add_low(v2, v)
         e = math.exp(-abs(v3))
-        v5 = e + e * -(-v4 if v3 < real(0.0) else v4)
+        v5 = e + e * -_where(v3 < real(0.0), -v4, v4)
         e2 = math.exp(v3 * real(0.5))
         v6 = e2 + e2 * (v4 * real(0.5))
-        v7 = xc * ((real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5))
-        w = v6 * xc * v6 if xc < real(-37.61538461538461) else v7
-        return x if x > real(1.152921504606847e18) else real(0.0) if xc < real(-1175.25) else w
+        v7 = xc * (_where(v3 >= real(0.0), real(1.0), v5) / (real(1.0) + v5))
+        w = _where(xc < real(-37.61538461538461), v6 * xc * v6, v7)
+        return _where(x > real(1.152921504606847e18), x, _where(xc < real(-1175.25), real(0.0), w))
 
     @cuda.jit(device=True)
     def _forward_half(x):
         xc = _maximum(x, real(-1176.0))
-        v = _exp_near(_minimum(xc, real(26.0)) * real(1.702) * real(0.5))
+        v = _exp_flushed(_minimum(xc, real(26.0)) * real(1.702) * real(0.5))
         return _div_near(v, real(1.0) + v * v) * xc * v
 
     @cuda.jit(device=True)
@@ -147,11 +155,11 @@ def _device(real: Any) -> dict[str, Any]:
         v = _minimum(xc, real(0.0))
         v2 = _maximum(v, real(-1175.25))
         mask = v2 < real(-37.61538314819336)
-        w = real(-37.61538314819336) if mask else v2
-        w2 = real(-1.4671912560096155e-06) if mask else real(0.0)
+        w = _where(mask, real(-37.61538314819336), v2)
+        w2 = _where(mask, real(-1.4671912560096155e-06), real(0.0))
         v3 = abs(w)
         v4 = _mul_low(v3, real(-1.7020000219345093)) + v3 * real(2.193450927734375e-08)
-        v5 = v4 + real(-1.7020000219345093) * (-w2 if w < real(0.0) else w2)
+        v5 = v4 + real(-1.7020000219345093) * _where(w < real(0.0), -w2, w2)
         v6 = _mul_high(v3, real(-1.7020000219345093))
         e = math.exp(v6 + v5)
         v7 = e + e * _add_low(v6, v5)
@@ -174,7 +182,7 @@ def _device(real: Any) -> dict[str, Any]:
         v23 = _mul_high(v, real(851.0))
         v24 = v23 + real(500.0) + (_mul_low(v, real(851.0)) + _add_low(v23, real(500.0)))
         v25 = v22 * real(0.002) * (v22 * v24)
-        w3 = v25 if v < real(-37.61538461538461) else v19 / real(500.0)
+        w3 = _where(v < real(-37.61538461538461), v25, v19 / real(500.0))
         v26 = _maximum(xc, real(0.0))
         v27 = _mul_high(v26, real(851.0))
         v28 = v27 + real(500.0)
@@ -192,32 +200,35 @@ def _device(real: Any) -> dict[str, Any]:
         v39 = _mul_high(v37, v32)
         v40 = v39 + v38
         v41 = v40 + real(1.0) + (_add_low(v39, v38) + _add_low(v40, real(1.0)))
-        w4 = real(0.0) if v < real(-1175.25) else w3
-        return v36 / v41 / real(500.0) if xc >= real(0.0) else w4
+        w4 = _where(v < real(-1175.25), real(0.0), w3)
+        return _where(xc >= real(0.0), v36 / v41 / real(500.0), w4)
 
     @cuda.jit(device=True)
     def _derivative_half(x):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
         v2 = v * real(1.702)
-        v3 = _exp_near(-abs(v2))
-        v4 = _div_near(real(1.0) if v2 >= real(0.0) else v3, real(1.0) + v3)
-        v5 = v4 * real(1.702)
-        v6 = v * real(-1.702)
-        v7 = _exp_near(-abs(v6))
-        v8 = _div_near(real(1.0) if v6 >= real(0.0) else v7, real(1.0) + v7)
-        v9 = v8 * real(1.702)
-        return v * v9 + v4 - v9 * v8 * v if v >= real(0.0) else v * v5 + v4 - v5 * v4 * v
+        v3 = _exp_low(-abs(v2))
+        v4 = _div_near(_where(v2 >= real(0.0), real(1.0), v3), real(1.0) + v3)
+        v5 = v * real(-1.702)
+        v6 = _exp_low(-abs(v5))
+        v7 = _div_near(_where(v5 >= real(0.0), real(1.0), v6), real(1.0) + v6)
+        v8 = _div_near((v * (v7 * real(851.0)) + real(500.0)) * v4, real(500.0))
+        v9 = v + real(0.7511542439460754)
+        v10 = v9 - real(-1.149521351184497e-08)
+        v11 = (real(-0.12751285861687467) * v10 + real(0.09269213034937161)) * v10
+        v12 = (v11 + real(0.4248121858192783)) * v10 + real(0.37071570183495006)
+        return _where(abs(v9) < real(0.0625), v12 * v10, v8)
 
     @cuda.jit(device=True)
     def _second_derivative(x):
         xc = _minimum(x, real(0.0))
         v = _maximum(xc, real(-1175.25))
         mask = v < real(-37.61538314819336)
-        w = real(-37.61538314819336) if mask else v
-        w2 = real(-1.4671912560096155e-06) if mask else real(0.0)
+        w = _where(mask, real(-37.61538314819336), v)
+        w2 = _where(mask, real(-1.4671912560096155e-06), real(0.0))
         v2 = abs(w)
         v3 = _mul_low(v2, real(-1.7020000219345093)) + v2 * real(2.193450927734375e-08)
-        v4 = v3 + real(-1.7020000219345093) * (-w2 if w < real(0.0) else w2)
+        v4 = v3 + real(-1.7020000219345093) * _where(w < real(0.0), -w2, w2)
         v5 = _mul_high(v2, real(-1.7020000219345093))
         e = math.exp(v5 + v4)
         v6 = e + e * _add_low(v5, v4)
@@ -250,15 +261,15 @@ def _device(real: Any) -> dict[str, Any]:
         v32 = _mul_high(xc, real(851.0))
         v33 = v32 + real(1000.0) + (_mul_low(xc, real(851.0)) + _add_low(v32, real(1000.0)))
         v34 = v31 * real(0.003404) * (v31 * v33)
-        w3 = v34 if xc < real(-37.61538461538461) else v19 / v28 / real(250000.0)
+        w3 = _where(xc < real(-37.61538461538461), v34, v19 / v28 / real(250000.0))
         xc2 = _maximum(x, real(0.0))
         v35 = _minimum(xc2, real(1175.25))
         mask2 = v35 > real(37.61538314819336)
-        w4 = real(37.61538314819336) if mask2 else v35
-        w5 = real(1.4671912560096155e-06) if mask2 else real(0.0)
+        w4 = _where(mask2, real(37.61538314819336), v35)
+        w5 = _where(mask2, real(1.4671912560096155e-06), real(0.0))
         v36 = abs(w4)
         v37 = _mul_low(v36, real(-1.7020000219345093)) + v36 * real(2.193450927734375e-08)
-        v38 = v37 + real(-1.7020000219345093) * (-w5 if w4 < real(0.0) else w5)
+        v38 = v37 + real(-1.7020000219345093) * _where(w4 < real(0.0), -w5, w5)
         v39 = _mul_high(v36, real(-1.7020000219345093))
         e3 = math.exp(v39 + v38)
         v40 = e3 + e3 * _add_low(v39, v38)
@@ -291,9 +302,9 @@ def _device(real: Any) -> dict[str, Any]:
         v66 = _mul_high(xc2, real(-851.0))
         v67 = v66 + real(1000.0) + (_mul_low(xc2, real(-851.0)) + _add_low(v66, real(1000.0)))
         v68 = v65 * real(0.003404) * (v65 * v67)
-        w6 = v68 if xc2 > real(37.61538461538461) else v53 / v62 / real(250000.0)
-        w7 = real(0.0) if xc2 > real(1175.25) else w6
-        return w7 if x >= real(0.0) else real(0.0) if xc < real(-1175.25) else w3
+        w6 = _where(xc2 > real(37.61538461538461), v68, v53 / v62 / real(250000.0))
+        w7 = _where(xc2 > real(1175.25), real(0.0), w6)
+        return _where(x >= real(0.0), w7, _where(xc < real(-1175.25), real(0.0), w3))
 
     @cuda.jit(device=True)
     def _second_derivative_half(x):
@@ -308,7 +319,7 @@ def _device(real: Any) -> dict[str, Any]:
         v7 = v6 * real(724201.0)
         v8 = ((v7 + real(851000.0)) * e2 + real(851000.0) - v7) * e2
         v9 = _div_near(v8, ((real(3.0) + e2) * e2 + real(3.0)) * e2 + real(1.0))
-        return _div_near(v9, real(250000.0)) if v >= real(0.0) else _div_near(v5, real(250000.0))
+        return _where(v >= real(0.0), _div_near(v9, real(250000.0)), _div_near(v5, real(250000.0)))
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

@@ -85,6 +85,25 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    # With subnormal results.
+    exp2_wide = np.exp2 if config.ENABLE_CUDASIM else _special("ex2.approx.f32")
+
+    @cuda.jit(device=True)
+    def _exp_near(x):
+        return exp2_wide(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -92,19 +111,15 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -147,8 +162,8 @@ def _device(real: Any) -> dict[str, Any]:
         v14 = v13 + v12
         v15 = _add_low(v13, v12)
         e = math.exp(-abs(v14))
-        v16 = e + e * -(-v15 if v14 < real(0.0) else v15)
-        v17 = xc * ((real(1.0) if v14 >= real(0.0) else v16) / (real(1.0) + v16))
+        v16 = e + e * -_where(v14 < real(0.0), -v15, v15)
+        v17 = xc * (_where(v14 >= real(0.0), real(1.0), v16) / (real(1.0) + v16))
         v18 = _mul_low(xc, real(1.5957691669464111)) + xc * real(-4.534068042105272e-08)
         v19 = _mul_high(xc, real(1.5957691669464111))
         v20 = v19 + v18
@@ -159,15 +174,16 @@ def _device(real: Any) -> dict[str, Any]:
         v25 = (_add_low(v19, v18) + _add_low(v23, v22) + _add_low(v20, v24)) * real(0.5)
         e2 = math.exp((v20 + v24) * real(0.5))
         v26 = e2 + e2 * v25
-        w = v26 * xc * v26 if xc < real(-8.875) else v17
-        return x if x > real(1073741824.0) else real(0.0) if xc < real(-30.133333333333333) else w
+        w = _where(xc < real(-8.875), v26 * xc * v26, v17)
+        w2 = _where(xc < real(-30.133333333333333), real(0.0), w)
+        return _where(x > real(1073741824.0), x, w2)
 
     @cuda.jit(device=True)
     def _forward_half(x):
         xc = _maximum(x, real(-2000.0))
-        v = _minimum(xc, real(44.0))
-        v2 = _minimum((v * v * v * real(0.044715) + v) * real(1.5957691216057308), real(44.0))
-        v3 = _exp_near(v2 * real(0.5))
+        v = _minimum(xc, real(43.0))
+        v2 = _minimum((v * v * v * real(0.044715) + v) * real(1.5957691216057308), real(43.0))
+        v3 = _exp_flushed(v2 * real(0.5))
         return _div_near(v3, real(1.0) + v3 * v3) * xc * v3
 
     @cuda.jit(device=True)
@@ -188,9 +204,9 @@ def _device(real: Any) -> dict[str, Any]:
         v13 = _add_low(v2, v) + _add_low(v11, v10) + _add_low(v3, v12)
         v14 = v3 + v12
         e = math.exp(-abs(v14))
-        v15 = e + e * -(-v13 if v14 < real(0.0) else v13)
+        v15 = e + e * -_where(v14 < real(0.0), -v13, v13)
         v16 = v15 + real(1.0) + _add_low(v15, real(1.0))
-        v17 = (real(1.0) if v14 >= real(0.0) else v15) / v16
+        v17 = _where(v14 >= real(0.0), real(1.0), v15) / v16
         v18 = _mul_low(xc, real(-1.5957691669464111)) + xc * real(4.534068042105272e-08)
         v19 = _mul_high(xc, real(-1.5957691669464111))
         v20 = v19 + v18
@@ -201,9 +217,9 @@ def _device(real: Any) -> dict[str, Any]:
         v25 = _add_low(v19, v18) + _add_low(v23, v22) + _add_low(v20, v24)
         v26 = v20 + v24
         e2 = math.exp(-abs(v26))
-        v27 = e2 + e2 * -(-v25 if v26 < real(0.0) else v25)
+        v27 = e2 + e2 * -_where(v26 < real(0.0), -v25, v25)
         v28 = v27 + real(1.0) + _add_low(v27, real(1.0))
-        v29 = (real(1.0) if v26 >= real(0.0) else v27) / v28
+        v29 = _where(v26 >= real(0.0), real(1.0), v27) / v28
         v30 = _mul_high(xc, v29)
         v31 = _mul_low(v30, real(1.5957691669464111)) + v30 * real(-4.534068042105272e-08)
         v32 = v31 + real(1.5957691669464111) * _mul_low(xc, v29)
@@ -270,7 +286,7 @@ def _device(real: Any) -> dict[str, Any]:
         v90 = _add_low(v84, v83) + _add_low(v87, v86) + _add_low(v85, v88)
         v91 = v90 + real(-0.005534448397270183) + _add_low(v89, real(177245.390625))
         v92 = v81 * real(5.641895835477563e-06) * (v81 * (v89 + real(177245.390625) + v91))
-        w = v92 if xc < real(-8.875) else v80 if mask2 else v61 if mask else v45 * v17
+        w = _where(xc < real(-8.875), v92, _where(mask2, v80, _where(mask, v61, v45 * v17)))
         v93 = _mul_low(v7, real(0.044714998453855515)) + v7 * real(1.5461444854736329e-09)
         v94 = v93 + real(0.044714998453855515) * v8
         v95 = _mul_high(v7, real(0.044714998453855515))
@@ -297,28 +313,26 @@ def _device(real: Any) -> dict[str, Any]:
         v116 = v114 + v113
         v117 = v116 + v42
         v118 = v115 + _add_low(v114, v113) + v43 + _add_low(v116, v42) + _add_low(v117, v17)
-        w2 = v80 if mask2 else v61 if mask else v117 + v17 + v118
-        return w2 if v97 >= real(0.0) else real(0.0) if xc < real(-30.133333333333333) else w
+        w2 = _where(mask2, v80, _where(mask, v61, v117 + v17 + v118))
+        return _where(v97 >= real(0.0), w2, _where(xc < real(-30.133333333333333), real(0.0), w))
 
     @cuda.jit(device=True)
     def _derivative_half(x):
         v = _minimum(_maximum(x, real(-1073741824.0)), real(1073741824.0))
         v2 = v * v * v * real(0.044715) + v
         v3 = v2 * real(-1.5957691216057308)
-        v4 = _exp_near(-abs(v3))
-        v5 = _div_near(real(1.0) if v3 >= real(0.0) else v4, real(1.0) + v4)
+        v4 = _exp_low(-abs(v3))
+        v5 = _div_near(_where(v3 >= real(0.0), real(1.0), v4), real(1.0) + v4)
         v6 = v2 * real(1.5957691216057308)
-        v7 = _exp_near(-abs(v6))
-        v8 = _div_near(real(1.0) if v6 >= real(0.0) else v7, real(1.0) + v7)
+        v7 = _exp_low(-abs(v6))
+        v8 = _div_near(_where(v6 >= real(0.0), real(1.0), v7), real(1.0) + v7)
         v9 = v5 * real(0.21406444881780073) * v8 * v * v * v
         v10 = v + real(0.7524614334106445)
         v11 = v10 - real(1.1339628272762046e-08)
-        v12 = real(-0.0009265847901959592) * v11 + real(-0.0024204157664350114)
-        v13 = (v12 * v11 + real(0.005261057892259765)) * v11 + real(0.01968230268270984)
-        v14 = (v13 * v11 + real(-0.016619328344077776)) * v11 + real(-0.1139444830736154)
-        v15 = (v14 * v11 + real(-0.015782853521845518)) * v11 + real(0.3875184461357868)
-        v16 = v9 + v5 * real(1.5957691216057308) * v8 * v + v8
-        return (v15 * v11 + real(0.4304000910248585)) * v11 if abs(v10) < real(0.0625) else v16
+        v12 = (real(-0.11380045744126559) * v11 + real(-0.01584752898041426)) * v11
+        v13 = (v12 + real(0.38751821211791043)) * v11 + real(0.4304001224124282)
+        v14 = v9 + v5 * real(1.5957691216057308) * v8 * v + v8
+        return _where(abs(v10) < real(0.0625), v13 * v11, v14)
 
     @cuda.jit(device=True)
     def _second_derivative(x):
@@ -339,21 +353,21 @@ def _device(real: Any) -> dict[str, Any]:
         v15 = v14 + v13
         v16 = _add_low(v14, v13)
         e = math.exp(-abs(v15))
-        v17 = e + e * -(-v16 if v15 < real(0.0) else v16)
+        v17 = e + e * -_where(v15 < real(0.0), -v16, v16)
         v18 = _mul_low(v11, real(1.5957691669464111)) + v11 * real(-4.534068042105272e-08)
         v19 = v18 + real(1.5957691669464111) * v10
         v20 = _mul_high(v11, real(1.5957691669464111))
         v21 = v20 + v19
         v22 = _add_low(v20, v19)
         e2 = math.exp(-abs(v21))
-        v23 = e2 + e2 * -(-v22 if v21 < real(0.0) else v22)
+        v23 = e2 + e2 * -_where(v21 < real(0.0), -v22, v22)
         v24 = x * x
         v25 = v24 * real(26829.0) + real(200000.0)
         v26 = v24 * x
         t = math.tanh((v26 * real(0.044715) + x) * real(0.7978845608028654))
         v27 = v24 * real(2140644488.1780074) + v25 * real(79788.45608028653)
-        v28 = (real(1.0) if v15 >= real(0.0) else v17) / (real(1.0) + v17)
-        v29 = v28 * ((real(1.0) if v21 >= real(0.0) else v23) / (real(1.0) + v23))
+        v28 = _where(v15 >= real(0.0), real(1.0), v17) / (real(1.0) + v17)
+        v29 = v28 * (_where(v21 >= real(0.0), real(1.0), v23) / (real(1.0) + v23))
         v30 = v29 * (v27 - t * real(0.3183098861837907) * v25 * v25 * x) / real(5000000000.0)
         v31 = real(-1.5771935337098445e-09) * v24 + real(2.7623829212360727e-08)
         v32 = (v31 * v24 + real(-2.667716554000564e-07)) * v24 + real(1.887053718054865e-06)
@@ -361,7 +375,7 @@ def _device(real: Any) -> dict[str, Any]:
         v34 = (v33 * v24 + real(-4.837445019603033e-05)) * v24 + real(-0.000923737485228351)
         v35 = (v34 * v24 + real(0.01060049307264402)) * v24 + real(-0.06960962145255978)
         v36 = (v35 * v24 + real(0.3060467131886061)) * v24 + real(-0.8018337261300682)
-        w = v36 * v24 + real(0.7978845608028654) if abs(x) < real(1.0) else v30
+        w = _where(abs(x) < real(1.0), v36 * v24 + real(0.7978845608028654), v30)
         v37 = x - real(1.418503999710083)
         v38 = v37 - real(9.080745347735533e-09)
         v39 = (real(-8.94738983090815e-10) * v38 + real(2.346283759123786e-09)) * v38
@@ -390,7 +404,7 @@ def _device(real: Any) -> dict[str, Any]:
         v62 = (v61 * v52 + real(0.02003536116232984)) * v52 + real(-0.05675054097540951)
         v63 = (v62 * v52 + real(-0.16109481693212538)) * v52 + real(0.00816895188395005)
         v64 = (v63 * v52 + real(0.43208111159384793)) * v52 + real(0.40954881741241905)
-        w2 = v64 * v52 if abs(v51) < real(1.0) else v50 * v38 if abs(v37) < real(1.0) else w
+        w2 = _where(abs(v51) < real(1.0), v64 * v52, _where(abs(v37) < real(1.0), v50 * v38, w))
         v65 = _mul_low(x, real(-1.5957691669464111)) + x * real(4.534068042105272e-08)
         v66 = _mul_high(x, real(-1.5957691669464111))
         v67 = v66 + v65
@@ -406,7 +420,7 @@ def _device(real: Any) -> dict[str, Any]:
         v76 = v26 * real(19021265746.377636)
         v77 = x * real(70898154036.22064)
         v78 = v73 * (v74 + real(88857658763.16733) - v75 - v76 - v77)
-        w3 = v73 * real(3.591742442503331e-11) * v78 if x > real(8.875) else w2
+        w3 = _where(x > real(8.875), v73 * real(3.591742442503331e-11) * v78, w2)
         v79 = _mul_low(x, real(1.5957691669464111)) + x * real(-4.534068042105272e-08)
         v80 = _mul_high(x, real(1.5957691669464111))
         v81 = v80 + v79
@@ -418,9 +432,9 @@ def _device(real: Any) -> dict[str, Any]:
         e4 = math.exp((v81 + v85) * real(0.5))
         v87 = e4 + e4 * v86
         v88 = v87 * (v75 + v76 + v74 + v77 + real(88857658763.16733))
-        w4 = real(0.0) if x > real(30.133333333333333) else w3
-        w5 = v87 * real(3.591742442503331e-11) * v88 if x < real(-8.875) else w4
-        return real(0.0) if x < real(-30.133333333333333) else w5
+        w4 = _where(x > real(30.133333333333333), real(0.0), w3)
+        w5 = _where(x < real(-8.875), v87 * real(3.591742442503331e-11) * v88, w4)
+        return _where(x < real(-30.133333333333333), real(0.0), w5)
 
     @cuda.jit(device=True)
     def _second_derivative_half(x):
@@ -429,10 +443,10 @@ def _device(real: Any) -> dict[str, Any]:
         v3 = v2 * v
         v4 = (v3 * real(0.044715) + v) * real(0.7978845608028654)
         mask = v4 < real(0.0)
-        w = v if mask else real(1.0)
-        v5 = abs(w + (v3 if mask else real(1.0)) * real(0.044715)) * real(-1.5957691216057308)
+        w = _where(mask, v, real(1.0))
+        v5 = abs(w + _where(mask, v3, real(1.0)) * real(0.044715)) * real(-1.5957691216057308)
         v6 = _exp_near(v5)
-        w2 = v2 if mask else real(1.0)
+        w2 = _where(mask, v2, real(1.0))
         v7 = w * (w2 * real(1275803846.7739139) + real(19021265746.377636))
         v8 = w * (w * (v7 + real(23839621269.57016)) + real(70898154036.22064))
         v9 = w * (w2 * real(-1275803846.7739139) - real(19021265746.377636))
@@ -441,10 +455,10 @@ def _device(real: Any) -> dict[str, Any]:
         v12 = (real(16.704983990495123) + v6 * real(5.568327996831708)) * v6
         v13 = _div_near(v11 * v6, (v12 + real(16.704983990495123)) * v6 + real(5.568327996831708))
         mask2 = v4 >= real(0.0)
-        w3 = v if mask2 else real(1.0)
-        v14 = abs(w3 + (v3 if mask2 else real(1.0)) * real(0.044715)) * real(-1.5957691216057308)
+        w3 = _where(mask2, v, real(1.0))
+        v14 = abs(w3 + _where(mask2, v3, real(1.0)) * real(0.044715)) * real(-1.5957691216057308)
         v15 = _exp_near(v14)
-        w4 = v2 if mask2 else real(1.0)
+        w4 = _where(mask2, v2, real(1.0))
         v16 = w3 * (w4 * real(-1275803846.7739139) - real(19021265746.377636))
         v17 = w3 * (w3 * (v16 + real(23839621269.57016)) - real(70898154036.22064))
         v18 = w3 * (w4 * real(1275803846.7739139) + real(19021265746.377636))
@@ -453,7 +467,7 @@ def _device(real: Any) -> dict[str, Any]:
         v21 = (real(16.704983990495123) + v15 * real(5.568327996831708)) * v15
         v22 = (v21 + real(16.704983990495123)) * v15 + real(5.568327996831708)
         v23 = _div_near(_div_near(v20 * v15, v22), real(5000000000.0))
-        return x if math.isnan(x) else v23 if mask2 else _div_near(v13, real(5000000000.0))
+        return _where(math.isnan(x), x, _where(mask2, v23, _div_near(v13, real(5000000000.0))))
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

@@ -126,6 +126,18 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    @cuda.jit(device=True)
     def _expm1_near(x):
         p = real(0.001388888888888889)
         p = p * x + real(0.008333333333333333)
@@ -133,107 +145,109 @@ def _device(real: Any) -> dict[str, Any]:
         p = p * x + real(0.16666666666666666)
         p = p * x + real(0.5)
         p = p * x + real(1.0)
-        return p * x if abs(x) < real(0.25) else _exp_near(x) - real(1.0)
+        series = p * x
+        beyond = exp2(x * real(1.4426950408889634)) - real(1.0)
+        return series if abs(x) < real(0.25) else beyond
+
+    @cuda.jit(device=True)
+    def _maximum(a, b):
+        return b if a < b else a  # NaN in a stays, unlike with max
 
     @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     @cuda.jit(device=True)
     def _forward(x, y):
         e = math.exp(-abs(y))
         mask = y < real(-64.0)
         e2 = math.exp(y * real(0.25))
-        v = x * ((real(1.0) if y >= real(0.0) else e) / (real(1.0) + e))
+        v = x * (_where(y >= real(0.0), real(1.0), e) / (real(1.0) + e))
         v2 = abs(x)
-        w = e2 * x * e2 * e2 * e2 if mask else v
-        w2 = _minimum(v2, real(0.0)) if y < real(-2000.0) else w
-        return x if mask and v2 == real(math.inf) else w2
+        w = _where(mask, e2 * x * e2 * e2 * e2, v)
+        w2 = _where(y < real(-2000.0), _minimum(v2, real(0.0)), w)
+        return _where(mask and v2 == real(math.inf), x, w2)
 
     @cuda.jit(device=True)
     def _forward_half(x, y):
-        v = _exp_near(-abs(y))
+        v = _exp_flushed(-abs(y))
+        v2 = x * _div_near(_where(y >= real(0.0), real(1.0), v), real(1.0) + v)
         mask = y < real(-64.0)
-        v2 = _exp_near(y * real(0.25))
-        v3 = x * _div_near(real(1.0) if y >= real(0.0) else v, real(1.0) + v)
+        v3 = _exp_flushed(y * real(0.25))
         v4 = abs(x)
-        w = v2 * x * v2 * v2 * v2 if mask else v3
-        w2 = _minimum(v4, real(0.0)) if y < real(-2000.0) else w
-        return x if mask and v4 == real(math.inf) else w2
+        w = _where(mask, v3 * x * v3 * v3 * v3, v2)
+        w2 = _where(y < real(-2000.0), _minimum(v4, real(0.0)), w)
+        return _where(mask and v4 == real(math.inf), x, w2)
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
         e = math.exp(-abs(y))
-        return x if math.isnan(x) else (real(1.0) if y >= real(0.0) else e) / (real(1.0) + e)
+        return _where(math.isnan(x), x, _where(y >= real(0.0), real(1.0), e) / (real(1.0) + e))
 
     @cuda.jit(device=True)
     def _derivative_x_half(x, y):
-        v = _exp_near(-abs(y))
-        return x if math.isnan(x) else _div_near(real(1.0) if y >= real(0.0) else v, real(1.0) + v)
+        v = _exp_flushed(_minimum(_maximum(y, real(-2000.0)), real(43.0)) * real(0.5))
+        return _where(math.isnan(x), x, _div_near(v, real(1.0) + v * v) * v)
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
         e = math.exp(-abs(y))
         v = real(1.0) + e
         v2 = -y
-        v3 = (real(1.0) if v2 >= real(0.0) else e) / v
+        v3 = _where(v2 >= real(0.0), real(1.0), e) / v
         mask = y > real(64.0)
         e2 = math.exp(v2 * real(0.25))
-        w = e2 * x * e2 * e2 * e2 if mask else (real(1.0) if y >= real(0.0) else e) / v * v3 * x
-        v4 = abs(x)
-        v5 = _minimum(v4, real(0.0))
-        mask2 = v4 == real(math.inf)
+        v4 = _where(y >= real(0.0), real(1.0), e) / v * v3 * x
+        v5 = abs(x)
+        v6 = _minimum(v5, real(0.0))
+        w = _where(y > real(2000.0), v6, _where(mask, e2 * x * e2 * e2 * e2, v4))
+        mask2 = v5 == real(math.inf)
         mask3 = y < real(-64.0)
         e3 = math.exp(y * real(0.25))
-        w2 = x if mask and mask2 else v5 if y > real(2000.0) else w
-        w3 = v5 if y < real(-2000.0) else e3 * x * e3 * e3 * e3 if mask3 else w2
-        return x if mask3 and mask2 else w3
+        w2 = _where(mask3, e3 * x * e3 * e3 * e3, _where(mask and mask2, x, w))
+        return _where(mask3 and mask2, x, _where(y < real(-2000.0), v6, w2))
 
     @cuda.jit(device=True)
     def _derivative_y_half(x, y):
-        v = _exp_near(-abs(y))
+        v = _exp_flushed(-abs(y))
         v2 = real(1.0) + v
         v3 = -y
-        v4 = _div_near(real(1.0) if v3 >= real(0.0) else v, v2)
+        v4 = _div_near(_where(v3 >= real(0.0), real(1.0), v), v2)
         mask = y > real(64.0)
-        v5 = _exp_near(v3 * real(0.25))
-        v6 = _div_near(real(1.0) if y >= real(0.0) else v, v2) * v4 * x
+        v5 = _exp_flushed(v3 * real(0.25))
+        v6 = _div_near(_where(y >= real(0.0), real(1.0), v), v2) * v4 * x
         v7 = abs(x)
         v8 = _minimum(v7, real(0.0))
-        w = v8 if y > real(2000.0) else v5 * x * v5 * v5 * v5 if mask else v6
+        w = _where(y > real(2000.0), v8, _where(mask, v5 * x * v5 * v5 * v5, v6))
         mask2 = v7 == real(math.inf)
         mask3 = y < real(-64.0)
-        v9 = _exp_near(y * real(0.25))
-        w2 = v9 * x * v9 * v9 * v9 if mask3 else x if mask and mask2 else w
-        return x if mask3 and mask2 else v8 if y < real(-2000.0) else w2
+        v9 = _exp_flushed(y * real(0.25))
+        w2 = _where(mask3, v9 * x * v9 * v9 * v9, _where(mask and mask2, x, w))
+        return _where(mask3 and mask2, x, _where(y < real(-2000.0), v8, w2))
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
-        return y if math.isnan(y) else x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(y), y, _where(math.isnan(x), x, real(0.0)))
 
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
         e = math.exp(-abs(y))
-        return x if math.isnan(x) else e / ((real(2.0) + e) * e + real(1.0))
+        return _where(math.isnan(x), x, e / ((real(2.0) + e) * e + real(1.0)))
 
     @cuda.jit(device=True)
     def _second_derivative_xy_half(x, y):
-        v = _exp_near(-abs(y))
-        return x if math.isnan(x) else _div_near(v, (real(2.0) + v) * v + real(1.0))
+        v = _exp_low(-abs(y))
+        return _where(math.isnan(x), x, _div_near(v, (real(2.0) + v) * v + real(1.0)))
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
@@ -244,29 +258,31 @@ def _device(real: Any) -> dict[str, Any]:
         e2 = math.exp(y * real(0.25))
         v3 = abs(x)
         v4 = _minimum(v3, real(0.0))
-        w = v4 if y < real(-2000.0) else e2 * x * e2 * e2 * e2 if mask else -v2
+        w = _where(y < real(-2000.0), v4, _where(mask, e2 * x * e2 * e2 * e2, -v2))
         mask2 = v3 == real(math.inf)
         mask3 = y > real(64.0)
         e3 = math.exp(-y * real(0.25))
-        w2 = v4 if y > real(2000.0) else e3 * real(-1.0) * (e3 * x) * e3 * e3 if mask3 else v2
-        return (-x if mask3 and mask2 else w2) if y >= real(0.0) else x if mask and mask2 else w
+        w2 = _where(mask3, e3 * real(-1.0) * (e3 * x) * e3 * e3, v2)
+        w3 = _where(mask3 and mask2, -x, _where(y > real(2000.0), v4, w2))
+        return _where(y >= real(0.0), w3, _where(mask and mask2, x, w))
 
     @cuda.jit(device=True)
     def _second_derivative_yy_half(x, y):
         v = -abs(y)
-        v2 = _exp_near(v)
+        v2 = _exp_flushed(v)
         v3 = ((real(3.0) + v2) * v2 + real(3.0)) * v2 + real(1.0)
         v4 = _div_near(v2 * _expm1_near(v) * x, v3)
         mask = y < real(-64.0)
-        v5 = _exp_near(y * real(0.25))
+        v5 = _exp_flushed(y * real(0.25))
         v6 = abs(x)
         v7 = _minimum(v6, real(0.0))
-        w = v7 if y < real(-2000.0) else v5 * x * v5 * v5 * v5 if mask else -v4
+        w = _where(y < real(-2000.0), v7, _where(mask, v5 * x * v5 * v5 * v5, -v4))
         mask2 = v6 == real(math.inf)
         mask3 = y > real(64.0)
-        v8 = _exp_near(-y * real(0.25))
-        w2 = v7 if y > real(2000.0) else v8 * real(-1.0) * (v8 * x) * v8 * v8 if mask3 else v4
-        return (-x if mask3 and mask2 else w2) if y >= real(0.0) else x if mask and mask2 else w
+        v8 = _exp_flushed(-y * real(0.25))
+        w2 = _where(mask3, v8 * real(-1.0) * (v8 * x) * v8 * v8, v4)
+        w3 = _where(mask3 and mask2, -x, _where(y > real(2000.0), v7, w2))
+        return _where(y >= real(0.0), w3, _where(mask and mask2, x, w))
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

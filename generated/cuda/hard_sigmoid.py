@@ -74,17 +74,22 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x):
-        w = real(1.0) if x > real(2.5) else x / real(5.0) + real(0.5)
-        return real(0.0) if x < real(-2.5) else w
+        w = _where(x > real(2.5), real(1.0), x / real(5.0) + real(0.5))
+        return _where(x < real(-2.5), real(0.0), w)
 
     @cuda.jit(device=True)
     def _derivative(x):
-        return x if math.isnan(x) else real(0.0) if x > real(2.5) or x < real(-2.5) else real(0.2)
+        w = _where(x > real(2.5) or x < real(-2.5), real(0.0), real(0.2))
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

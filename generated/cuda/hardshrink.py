@@ -90,20 +90,24 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x, lambd):
-        return x if math.isnan(x) else x if lambd < x or lambd < -x else real(0.0)
+        return _where(math.isnan(x), x, _where(lambd < x or lambd < -x, x, real(0.0)))
 
     @cuda.jit(device=True)
     def _derivative(x, lambd):
-        return x if math.isnan(x) else real(1.0) if lambd < x or lambd < -x else real(0.0)
+        return _where(math.isnan(x), x, _where(lambd < x or lambd < -x, real(1.0), real(0.0)))
 
     @cuda.jit(device=True)
     def _second_derivative(x, lambd):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _grad_lambd(x, lambd):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _vjp(x, dy, lambd):

@@ -74,18 +74,22 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x):
-        w = real(1.0) if x >= real(3.0) else x / real(6.0) + real(0.5)
-        return real(0.0) if x <= real(-3.0) else w
+        w = _where(x >= real(3.0), real(1.0), x / real(6.0) + real(0.5))
+        return _where(x <= real(-3.0), real(0.0), w)
 
     @cuda.jit(device=True)
     def _derivative(x):
-        w = real(0.0) if x >= real(3.0) or x <= real(-3.0) else real(0.16666666666666666)
-        return x if math.isnan(x) else w
+        w = _where(x >= real(3.0) or x <= real(-3.0), real(0.0), real(0.16666666666666666))
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

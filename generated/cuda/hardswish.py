@@ -74,19 +74,19 @@ def hardswish_jvp(x: Any, dx: Any, *, out: Any = None, stream: Any = 0) -> Any:
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
-    if config.ENABLE_CUDASIM:
-        exp2, inverse = np.exp2, np.reciprocal
-    else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
-
-    @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
     @cuda.jit(device=True)
     def _div_near(a, b):
         return a * inverse(b)
+
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -112,13 +112,13 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward(x):
-        w = x if x >= real(3.0) else x * (x + real(3.0)) / real(6.0)
-        return real(0.0) if x <= real(-3.0) else w
+        w = _where(x >= real(3.0), x, x * (x + real(3.0)) / real(6.0))
+        return _where(x <= real(-3.0), real(0.0), w)
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        w = x if x >= real(3.0) else _div_near(x * (x + real(3.0)), real(6.0))
-        return real(0.0) if x <= real(-3.0) else w
+        w = _where(x >= real(3.0), x, _div_near(x * (x + real(3.0)), real(6.0)))
+        return _where(x <= real(-3.0), real(0.0), w)
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -126,17 +126,17 @@ def _device(real: Any) -> dict[str, Any]:
         v2 = _mul_high(x, real(0.3333333432674408))
         v3 = v2 + v
         v4 = v3 + real(0.5) + (_add_low(v2, v) + _add_low(v3, real(0.5)))
-        return real(0.0) if x <= real(-3.0) else real(1.0) if x >= real(3.0) else v4
+        return _where(x <= real(-3.0), real(0.0), _where(x >= real(3.0), real(1.0), v4))
 
     @cuda.jit(device=True)
     def _derivative_half(x):
-        w = real(1.0) if x >= real(3.0) else x / real(3.0) + real(0.5)
-        return real(0.0) if x <= real(-3.0) else w
+        w = _where(x >= real(3.0), real(1.0), x / real(3.0) + real(0.5))
+        return _where(x <= real(-3.0), real(0.0), w)
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        w = real(0.0) if x >= real(3.0) or x <= real(-3.0) else real(0.3333333333333333)
-        return x if math.isnan(x) else w
+        w = _where(x >= real(3.0) or x <= real(-3.0), real(0.0), real(0.3333333333333333))
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

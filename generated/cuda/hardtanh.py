@@ -129,25 +129,29 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x, min_val, max_val):
-        return max_val if max_val < x else min_val if min_val > x else x
+        return _where(max_val < x, max_val, _where(min_val > x, min_val, x))
 
     @cuda.jit(device=True)
     def _derivative(x, min_val, max_val):
-        return x if math.isnan(x) else real(0.0) if min_val > x or max_val < x else real(1.0)
+        return _where(math.isnan(x), x, _where(min_val > x or max_val < x, real(0.0), real(1.0)))
 
     @cuda.jit(device=True)
     def _second_derivative(x, min_val, max_val):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _grad_min_val(x, min_val, max_val):
-        w = real(0.0) if max_val < x else real(1.0) if min_val > x else real(0.0)
-        return x if math.isnan(x) else w
+        w = _where(max_val < x, real(0.0), _where(min_val > x, real(1.0), real(0.0)))
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _grad_max_val(x, min_val, max_val):
-        return x if math.isnan(x) else real(1.0) if max_val < x else real(0.0)
+        return _where(math.isnan(x), x, _where(max_val < x, real(1.0), real(0.0)))
 
     @cuda.jit(device=True)
     def _vjp(x, dy, min_val, max_val):

@@ -90,22 +90,26 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x, value):
-        w = real(0.0) if x < real(0.0) else value if x == real(0.0) else real(1.0)
-        return x if math.isnan(x) else w
+        w = _where(x < real(0.0), real(0.0), _where(x == real(0.0), value, real(1.0)))
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _derivative(x, value):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _second_derivative(x, value):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _grad_value(x, value):
-        w = real(0.0) if x < real(0.0) else real(1.0) if x == real(0.0) else real(0.0)
-        return x if math.isnan(x) else w
+        w = _where(x < real(0.0), real(0.0), _where(x == real(0.0), real(1.0), real(0.0)))
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _vjp(x, dy, value):

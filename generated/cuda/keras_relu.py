@@ -202,34 +202,38 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x, negative_slope, max_value, threshold):
         mask = x == real(-math.inf)
-        w = real(1.0) if mask else x
-        w2 = w if threshold <= w else (w - threshold) * negative_slope
-        w3 = real(-math.inf) if negative_slope > real(0.0) else real(0.0)
-        return w3 if mask else max_value if max_value <= w else w2
+        w = _where(mask, real(1.0), x)
+        w2 = _where(threshold <= w, w, (w - threshold) * negative_slope)
+        w3 = _where(negative_slope > real(0.0), real(-math.inf), real(0.0))
+        return _where(mask, w3, _where(max_value <= w, max_value, w2))
 
     @cuda.jit(device=True)
     def _derivative(x, negative_slope, max_value, threshold):
-        w = real(0.0) if max_value <= x else real(1.0) if threshold <= x else negative_slope
-        return x if math.isnan(x) else w
+        w = _where(max_value <= x, real(0.0), _where(threshold <= x, real(1.0), negative_slope))
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _second_derivative(x, negative_slope, max_value, threshold):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _grad_negative_slope(x, negative_slope, max_value, threshold):
-        return real(0.0) if max_value <= x or threshold <= x else x - threshold
+        return _where(max_value <= x or threshold <= x, real(0.0), x - threshold)
 
     @cuda.jit(device=True)
     def _grad_max_value(x, negative_slope, max_value, threshold):
-        return x if math.isnan(x) else real(1.0) if max_value <= x else real(0.0)
+        return _where(math.isnan(x), x, _where(max_value <= x, real(1.0), real(0.0)))
 
     @cuda.jit(device=True)
     def _grad_threshold(x, negative_slope, max_value, threshold):
-        w = real(0.0) if max_value <= x or threshold <= x else -negative_slope
-        return x if math.isnan(x) else w
+        w = _where(max_value <= x or threshold <= x, real(0.0), -negative_slope)
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _vjp(x, dy, negative_slope, max_value, threshold):

@@ -99,20 +99,24 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x, negative_slope):
-        return x if x >= real(0.0) else x * negative_slope
+        return _where(x >= real(0.0), x, x * negative_slope)
 
     @cuda.jit(device=True)
     def _derivative(x, negative_slope):
-        return x if math.isnan(x) else real(1.0) if x >= real(0.0) else negative_slope
+        return _where(math.isnan(x), x, _where(x >= real(0.0), real(1.0), negative_slope))
 
     @cuda.jit(device=True)
     def _second_derivative(x, negative_slope):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _grad_negative_slope(x, negative_slope):
-        return real(0.0) if x >= real(0.0) else x
+        return _where(x >= real(0.0), real(0.0), x)
 
     @cuda.jit(device=True)
     def _vjp(x, dy, negative_slope):

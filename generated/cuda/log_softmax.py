@@ -107,6 +107,10 @@ def _kernel(name: str, storage: str) -> Any:
     plus, total, greatest = _block_reduce(real)
     kind = types.float64 if real is np.float64 else types.float32
 
+    @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -145,11 +149,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w2
@@ -161,7 +165,7 @@ def _kernel(name: str, storage: str) -> Any:
             t20 = math.log1p(t19)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                y = (real(0.0) if x_k == top1 else x_k - top1) - t20
+                y = _where(x_k == top1, real(0.0), x_k - top1) - t20
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -182,11 +186,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[0 * n + k]
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w2
@@ -198,7 +202,7 @@ def _kernel(name: str, storage: str) -> Any:
             t20 = math.log1p(t19)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[0 * n + k]
-                y = (real(0.0) if x_k == top1 else x_k - top1) - t20
+                y = _where(x_k == top1, real(0.0), x_k - top1) - t20
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -217,11 +221,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w2
@@ -234,11 +238,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = t20 - (e + e * (_add_low(x_k, t4) if mask2 else real(0.0)))
-                y = (t19 if (real(1.0) if mask else real(0.0)) > real(0.5) else v) / t20
+                v = t20 - (e + e * _where(mask2, _add_low(x_k, t4), real(0.0)))
+                y = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t19, v) / t20
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -259,11 +263,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = real(1.0) if mask else real(0.0)
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -277,8 +281,8 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 t12 = held[0 * n + k]
-                mask = (real(1.0) if x_k == top1 else real(0.0)) > real(0.5)
-                y = (t19 if mask else t20 - t12) / t20
+                mask = _where(x_k == top1, real(1.0), real(0.0)) > real(0.5)
+                y = _where(mask, t19, t20 - t12) / t20
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -297,11 +301,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w2
@@ -314,11 +318,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = t19 if (real(1.0) if mask else real(0.0)) > real(0.5) else t20 - v
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t19, t20 - v)
                 y = -(w2 * v / t20 / t20)
                 store(out, base + k * inner, y)
 
@@ -340,11 +344,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = real(1.0) if mask else real(0.0)
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -358,8 +362,8 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 t12 = held[0 * n + k]
-                mask = (real(1.0) if x_k == top1 else real(0.0)) > real(0.5)
-                y = -((t19 if mask else t20 - t12) * t12 / t20 / t20)
+                mask = _where(x_k == top1, real(1.0), real(0.0)) > real(0.5)
+                y = -(_where(mask, t19, t20 - t12) * t12 / t20 / t20)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -385,16 +389,16 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
+                w2 = _where(mask, real(1.0), real(0.0))
                 v = real(1.0) - w2
                 term = w2
                 sum2, sum2_low = plus(sum2, sum2_low, term)
                 term = dy_k * v
                 sum3, sum3_low = plus(sum3, sum3_low, term)
-                term = v * (e + e * (_add_low(x_k, t4) if mask2 else real(0.0)))
+                term = v * (e + e * _where(mask2, _add_low(x_k, t4), real(0.0)))
                 sum4, sum4_low = plus(sum4, sum4_low, term)
             sum2 = total(sum2, sum2_low)
             sum3 = total(sum3, sum3_low)
@@ -407,13 +411,13 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                mask3 = (real(1.0) if mask else real(0.0)) > real(0.5)
-                v2 = (sum3 if mask3 and t18 else sum1 - dy_k) * v
-                y = -((v2 - dy_k * (t28 if mask3 else t29 - v)) / t29)
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                mask3 = _where(mask, real(1.0), real(0.0)) > real(0.5)
+                v2 = _where(mask3 and t18, sum3, sum1 - dy_k) * v
+                y = -((v2 - dy_k * _where(mask3, t28, t29 - v)) / t29)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -442,11 +446,11 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = held[2 * n + k]
                 dy_k = held[1 * n + k]
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = real(1.0) if mask else real(0.0)
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
                 v2 = real(1.0) - w2
                 held[0 * n + k] = v
                 term = w2
@@ -466,9 +470,9 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = held[2 * n + k]
                 dy_k = held[1 * n + k]
                 t12 = held[0 * n + k]
-                mask = (real(1.0) if x_k == top1 else real(0.0)) > real(0.5)
-                v = (sum3 if mask and t18 else sum1 - dy_k) * t12
-                y = -((v - dy_k * (t28 if mask else t29 - t12)) / t29)
+                mask = _where(x_k == top1, real(1.0), real(0.0)) > real(0.5)
+                v = _where(mask and t18, sum3, sum1 - dy_k) * t12
+                y = -((v - dy_k * _where(mask, t28, t29 - t12)) / t29)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -489,11 +493,11 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w2
@@ -507,16 +511,16 @@ def _kernel(name: str, storage: str) -> Any:
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
-            t24 = t23 if t20 else real(0.0)
+            t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
-                w = real(0.0) if x_k == top1 else x_k - top1
+                w = _where(x_k == top1, real(0.0), x_k - top1)
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                term = (dx_k - t24) * (e + e * (_add_low(x_k, t4) if mask else real(0.0)))
+                term = (dx_k - t24) * (e + e * _where(mask, _add_low(x_k, t4), real(0.0)))
                 sum4, sum4_low = plus(sum4, sum4_low, term)
             sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
@@ -545,11 +549,11 @@ def _kernel(name: str, storage: str) -> Any:
                 dx_k = load(dx, base + k * inner)
                 held[1 * n + k] = dx_k
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = real(1.0) if mask else real(0.0)
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -564,7 +568,7 @@ def _kernel(name: str, storage: str) -> Any:
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
-            t24 = t23 if t20 else real(0.0)
+            t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):

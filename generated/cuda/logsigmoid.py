@@ -72,36 +72,47 @@ def logsigmoid_jvp(x: Any, dx: Any, *, out: Any = None, stream: Any = 0) -> Any:
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
-    # log2(x) within 2**-22.
-    log2 = np.log2 if config.ENABLE_CUDASIM else _special("lg2.approx.f32")
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
 
     @cuda.jit(device=True)
-    def _log1p_near(u):
-        p = real(0.2)
-        p = p * u + real(-0.25)
-        p = p * u + real(0.3333333333333333)
-        p = p * u + real(-0.5)
-        p = p * u + real(1.0)
-        series = p * u
-        return series if abs(u) < real(0.0625) else log2(u + real(1.0)) * real(0.6931471805599453)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    @cuda.jit(device=True)
+    def _log1p_unit(u):
+        p = real(-0.008539177313382117)
+        p = p * u + real(0.04408952498736845)
+        p = p * u + real(-0.10768156862864937)
+        p = p * u + real(0.17745231646452458)
+        p = p * u + real(-0.24495459331777678)
+        p = p * u + real(0.3327547915216212)
+        p = p * u + real(-0.4999740534950239)
+        p = p * u + real(0.9999998056577852)
+        return p * u
 
     @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    @cuda.jit(device=True)
+    def _minimum(a, b):
+        return b if a > b else a  # NaN in a stays, unlike with min
+
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     @cuda.jit(device=True)
     def _forward(x):
@@ -109,17 +120,17 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        return -(_log1p_near(_exp_near(-abs(x))) + _maximum(-x, real(0.0)))
+        return -(_log1p_unit(_exp_low(-abs(x))) + _maximum(-x, real(0.0)))
 
     @cuda.jit(device=True)
     def _derivative(x):
         e = math.exp(-abs(x))
-        return (real(1.0) if -x >= real(0.0) else e) / (real(1.0) + e)
+        return _where(-x >= real(0.0), real(1.0), e) / (real(1.0) + e)
 
     @cuda.jit(device=True)
     def _derivative_half(x):
-        v = _exp_near(-abs(x))
-        return _div_near(real(1.0) if -x >= real(0.0) else v, real(1.0) + v)
+        v = _exp_flushed(-_maximum(_minimum(x, real(2000.0)), real(-43.0)) * real(0.5))
+        return _div_near(v, real(1.0) + v * v) * v
 
     @cuda.jit(device=True)
     def _second_derivative(x):
@@ -128,7 +139,7 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_half(x):
-        v = _exp_near(-abs(x))
+        v = _exp_low(-abs(x))
         return -_div_near(v, (real(2.0) + v) * v + real(1.0))
 
     @cuda.jit(device=True)

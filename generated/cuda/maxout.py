@@ -93,6 +93,10 @@ def _kernel(name: str, storage: str) -> Any:
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
+    @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
     @cuda.jit
     def _forward(x, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
@@ -120,13 +124,13 @@ def _kernel(name: str, storage: str) -> Any:
             sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                term = real(1.0) if x_k == top1 else real(0.0)
+                term = _where(x_k == top1, real(1.0), real(0.0))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
             sum1 = total(sum1, sum1_low)
             t4 = _maximum(sum1, real(1.0))
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                y = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
+                y = _where(t6, top1, _where(x_k == top1, real(1.0), real(0.0)) / t4)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -145,13 +149,13 @@ def _kernel(name: str, storage: str) -> Any:
             sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[0 * n + k]
-                term = real(1.0) if x_k == top1 else real(0.0)
+                term = _where(x_k == top1, real(1.0), real(0.0))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
             sum1 = total(sum1, sum1_low)
             t4 = _maximum(sum1, real(1.0))
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[0 * n + k]
-                y = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
+                y = _where(t6, top1, _where(x_k == top1, real(1.0), real(0.0)) / t4)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -160,7 +164,7 @@ def _kernel(name: str, storage: str) -> Any:
             base = row // inner * n * inner + row % inner
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                y = x_k if math.isnan(x_k) else real(0.0)
+                y = _where(math.isnan(x_k), x_k, real(0.0))
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -178,13 +182,13 @@ def _kernel(name: str, storage: str) -> Any:
             sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                term = real(1.0) if x_k == top1 else real(0.0)
+                term = _where(x_k == top1, real(1.0), real(0.0))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
             sum1 = total(sum1, sum1_low)
             t4 = _maximum(sum1, real(1.0))
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                w = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
+                w = _where(t6, top1, _where(x_k == top1, real(1.0), real(0.0)) / t4)
                 y = dy_row * w
                 store(out, base + k * inner, y)
 
@@ -205,13 +209,13 @@ def _kernel(name: str, storage: str) -> Any:
             sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[0 * n + k]
-                term = real(1.0) if x_k == top1 else real(0.0)
+                term = _where(x_k == top1, real(1.0), real(0.0))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
             sum1 = total(sum1, sum1_low)
             t4 = _maximum(sum1, real(1.0))
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[0 * n + k]
-                w = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
+                w = _where(t6, top1, _where(x_k == top1, real(1.0), real(0.0)) / t4)
                 y = dy_row * w
                 store(out, base + k * inner, y)
 
@@ -229,7 +233,7 @@ def _kernel(name: str, storage: str) -> Any:
             sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                term = real(1.0) if x_k == top1 else real(0.0)
+                term = _where(x_k == top1, real(1.0), real(0.0))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
             sum1 = total(sum1, sum1_low)
             t4 = _maximum(sum1, real(1.0))
@@ -237,7 +241,7 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
-                w = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
+                w = _where(t6, top1, _where(x_k == top1, real(1.0), real(0.0)) / t4)
                 term = dx_k * w
                 sum2, sum2_low = plus(sum2, sum2_low, term)
             sum2 = total(sum2, sum2_low)
@@ -260,7 +264,7 @@ def _kernel(name: str, storage: str) -> Any:
             sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[0 * n + k]
-                term = real(1.0) if x_k == top1 else real(0.0)
+                term = _where(x_k == top1, real(1.0), real(0.0))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
             sum1 = total(sum1, sum1_low)
             t4 = _maximum(sum1, real(1.0))
@@ -268,7 +272,7 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[0 * n + k]
                 dx_k = load(dx, base + k * inner)
-                w = top1 if t6 else (real(1.0) if x_k == top1 else real(0.0)) / t4
+                w = _where(t6, top1, _where(x_k == top1, real(1.0), real(0.0)) / t4)
                 term = dx_k * w
                 sum2, sum2_low = plus(sum2, sum2_low, term)
             sum2 = total(sum2, sum2_low)

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import config, cuda, types
+from numba.cuda import libdevice
 
 __all__ = ["mish", "mish_derivative", "mish_jvp", "mish_second_derivative", "mish_vjp"]
 
@@ -70,6 +71,14 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -77,85 +86,90 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    # A product that is not fused into a sum, and the rounding errors of products and sums.
+    if config.ENABLE_CUDASIM:
+        multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
+    elif real is np.float32:
+        multiply, fused = libdevice.fmul_rn, libdevice.fmaf
+    else:
+        multiply, fused = libdevice.dmul_rn, libdevice.fma
 
     @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _mul_high(a, b):
+        return multiply(a, b)
+
+    @cuda.jit(device=True)
+    def _mul_low(a, b):
+        return fused(a, b, -multiply(a, b))
+
+    @cuda.jit(device=True)
+    def _add_low(a, b):
+        total = a + b
+        part = total - a
+        return (a - (total - part)) + (b - part)
 
     @cuda.jit(device=True)
     def _forward(x):
         v = _maximum(_maximum(x, real(-2000.0)), real(-64.0))
         t = math.tanh(math.log1p(math.exp(-abs(v))) + _maximum(v, real(0.0)))
         e = math.exp(x * real(0.5))
-        return real(0.0) if x < real(-2000.0) else e * x * e if x < real(-64.0) else v * t
+        return _where(x < real(-2000.0), real(0.0), _where(x < real(-64.0), e * x * e, v * t))
 
     @cuda.jit(device=True)
     def _forward_half(x):
         xc = _maximum(x, real(-2000.0))
-        v = _exp_near(_minimum(xc, real(44.0)) * real(0.5))
+        v = _exp_flushed(_minimum(xc, real(43.0)) * real(0.5))
         v2 = v * v
         v3 = real(2.0) + v2
-        return v * v3 / (real(2.0) + v3 * v2) * xc * v
+        return _div_near(v * v3, real(2.0) + v3 * v2) * xc * v
 
     @cuda.jit(device=True)
     def _derivative(x):
-        xc = _minimum(x, real(1.152921504606847e18))
-        v = _minimum(xc, real(0.0))
-        v2 = _maximum(_maximum(v, real(-2000.0)), real(-64.0))
-        e = math.exp(-abs(v2))
-        v3 = (real(4.0) + e) * e
-        v4 = v2 * real(4.0)
-        v5 = ((v3 + real(8.0)) * e + real(8.0)) * e + real(4.0)
-        v6 = v2 + real(1.1924312114715576)
-        v7 = v6 - real(-3.043937594950088e-09)
-        v8 = (real(-8.65776830442449e-11) * v7 + real(-3.20711893882937e-10)) * v7
-        v9 = (v8 + real(2.2722145629976325e-10)) * v7 + real(3.382105724084085e-09)
-        v10 = (v9 * v7 + real(6.8000114321870775e-09)) * v7 + real(-5.4107804752768015e-09)
-        v11 = (v10 * v7 + real(-6.216295518046308e-08)) * v7 + real(-1.4126408525283193e-07)
-        v12 = (v11 * v7 + real(2.7163516554111036e-08)) * v7 + real(1.0717522034521936e-06)
-        v13 = (v12 * v7 + real(2.9086897166237036e-06)) * v7 + real(9.426992439512893e-07)
-        v14 = (v13 * v7 + real(-1.729923077065916e-05)) * v7 + real(-5.582890443342482e-05)
-        v15 = (v14 * v7 + real(-4.1961504059107334e-05)) * v7 + real(0.0002541293617539234)
-        v16 = (v15 * v7 + real(0.000989818103121587)) * v7 + real(0.0010924055411736856)
-        v17 = (v16 * v7 + real(-0.0033606849270918075)) * v7 + real(-0.015821126561746095)
-        v18 = (v17 * v7 + real(-0.02027182271668206)) * v7 + real(0.04190782104361015)
-        v19 = (v18 * v7 + real(0.20473126408010583)) * v7 + real(0.2669479140495345)
-        v20 = ((v3 + v4 + real(6.0)) * e + v4 + real(4.0)) * e / v5
-        e2 = math.exp(v * real(0.5))
-        w = v19 * v7 if abs(v6) < real(1.0) else v20
-        w2 = e2 * (v + real(1.0)) * e2 if v < real(-64.0) else w
-        v21 = _maximum(xc, real(0.0))
-        e3 = math.exp(-abs(v21))
-        v22 = v21 * real(4.0)
-        v23 = (((v22 + real(4.0)) * e3 + v22 + real(6.0)) * e3 + real(4.0)) * e3
-        v24 = (((real(8.0) + e3 * real(4.0)) * e3 + real(8.0)) * e3 + real(4.0)) * e3
-        w3 = real(0.0) if v < real(-2000.0) else w2
-        return (v23 + real(1.0)) / (v24 + real(1.0)) if xc >= real(0.0) else w3
+        v = _minimum(_maximum(x, real(-2000.0)), real(21.0))
+        e = math.exp(v * real(0.5))
+        v2 = e * e
+        v3 = v2 + real(2.0)
+        v4 = _mul_low(v3, v2) + v2 * _add_low(v2, real(2.0))
+        v5 = _mul_high(v3, v2)
+        v6 = v5 + v4
+        v7 = v6 + real(2.0)
+        v8 = v7 * (_add_low(v5, v4) + _add_low(v6, real(2.0)))
+        v9 = _mul_low(v7, v7) + v8 + v8
+        v10 = _mul_high(v7, v7)
+        v11 = v * real(4.0)
+        v12 = v2 + real(4.0)
+        v13 = _mul_low(v12, v2) + v2 * _add_low(v2, real(4.0))
+        v14 = _mul_high(v12, v2)
+        v15 = v14 + v13
+        v16 = v11 + v15
+        v17 = _add_low(v14, v13) + _add_low(v11, v15) + _add_low(v16, real(6.0))
+        v18 = v16 + real(6.0)
+        v19 = _mul_low(v18, v2) + v2 * v17
+        v20 = _mul_high(v18, v2)
+        v21 = v20 + v19
+        v22 = v11 + v21
+        v23 = _add_low(v20, v19) + _add_low(v11, v21) + _add_low(v22, real(4.0))
+        return e / (v10 + v9 + _add_low(v10, v9)) * (v22 + real(4.0) + v23) * e
 
     @cuda.jit(device=True)
     def _derivative_half(x):
-        v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
-        v2 = _minimum(v, real(0.0))
-        e = math.exp(-abs(v2))
-        v3 = (real(4.0) + e) * e
-        v4 = v2 * real(4.0)
-        v5 = ((v3 + real(8.0)) * e + real(8.0)) * e + real(4.0)
-        v6 = _maximum(v, real(0.0))
-        e2 = math.exp(-abs(v6))
-        v7 = v6 * real(4.0)
-        v8 = (((v7 + real(4.0)) * e2 + v7 + real(6.0)) * e2 + real(4.0)) * e2 + real(1.0)
-        v9 = (((real(8.0) + e2 * real(4.0)) * e2 + real(8.0)) * e2 + real(4.0)) * e2
-        v10 = _div_near(((v3 + v4 + real(6.0)) * e + v4 + real(4.0)) * e, v5)
-        return _div_near(v8, v9 + real(1.0)) if v >= real(0.0) else v10
+        v = _minimum(_maximum(x, real(-2000.0)), real(21.0))
+        e = math.exp(v * real(0.5))
+        v2 = e * e
+        v3 = real(2.0) + (real(2.0) + v2) * v2
+        v4 = v * real(4.0)
+        v5 = v4 + real(4.0) + (v4 + real(6.0) + (real(4.0) + v2) * v2) * v2
+        return _div_near(e, v3 * v3) * v5 * e
 
     @cuda.jit(device=True)
     def _second_derivative(x):
@@ -181,8 +195,8 @@ def _device(real: Any) -> dict[str, Any]:
         v18 = (v17 * v7 + real(0.003354052659335905)) * v7 + real(0.0373618956102373)
         v19 = (v18 * v7 + real(0.09898193805255845)) * v7 + real(0.1087544107316427)
         e2 = math.exp(xc * real(0.5))
-        w = v19 * v7 if abs(v6) < real(1.0) else v5
-        w2 = e2 * (xc + real(2.0)) * e2 if xc < real(-40.0) else w
+        w = _where(abs(v6) < real(1.0), v19 * v7, v5)
+        w2 = _where(xc < real(-40.0), e2 * (xc + real(2.0)) * e2, w)
         xc2 = _maximum(x, real(0.0))
         v20 = _minimum(_minimum(xc2, real(1000.0)), real(40.0))
         v21 = abs(v20)
@@ -210,12 +224,12 @@ def _device(real: Any) -> dict[str, Any]:
         v42 = (v41 * v34 + real(-0.01153524888441694)) * v34 + real(-0.00893224429206103)
         v43 = (v42 * v34 + real(0.059988881162763553)) * v34 + real(-0.06665173991852807)
         v44 = (v43 * v34 + real(-0.07970735516542529)) * v34 + real(0.28127277803034306)
-        w3 = v31 * v20 + real(0.64) if v21 < real(0.25) else v32
-        w4 = (v44 * v34 + real(-0.23069451159746054)) * v34 if abs(v33) < real(0.5) else w3
+        w3 = _where(v21 < real(0.25), v31 * v20 + real(0.64), v32)
+        w4 = _where(abs(v33) < real(0.5), (v44 * v34 + real(-0.23069451159746054)) * v34, w3)
         e4 = math.exp(xc2 * real(-2.0) * real(0.5))
-        w5 = e4 * real(8.0) * (e4 * (real(1.0) - xc2)) if xc2 > real(40.0) else w4
-        w6 = real(0.0) if xc2 > real(1000.0) else w5
-        return w6 if x >= real(0.0) else real(0.0) if xc < real(-2000.0) else w2
+        w5 = _where(xc2 > real(40.0), e4 * real(8.0) * (e4 * (real(1.0) - xc2)), w4)
+        w6 = _where(xc2 > real(1000.0), real(0.0), w5)
+        return _where(x >= real(0.0), w6, _where(xc < real(-2000.0), real(0.0), w2))
 
     @cuda.jit(device=True)
     def _second_derivative_half(x):
@@ -234,7 +248,7 @@ def _device(real: Any) -> dict[str, Any]:
         v11 = ((real(24.0) + e2 * real(8.0)) * e2 + real(36.0)) * e2 + real(32.0)
         v12 = ((v11 * e2 + real(18.0)) * e2 + real(6.0)) * e2 + real(1.0)
         v13 = _div_near((v10 * e2 + real(8.0) - v9) * math.exp(v8 * real(-2.0)), v12)
-        return v13 if v >= real(0.0) else v6
+        return _where(v >= real(0.0), v13, v6)
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

@@ -129,36 +129,40 @@ def _device(real: Any) -> dict[str, Any]:
         return b if a < b else a  # NaN in a stays, unlike with max
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x, y):
-        v = (real(1.0) if abs(x) == real(math.inf) else x) * _maximum(y, real(0.0))
+        v = _where(abs(x) == real(math.inf), real(1.0), x) * _maximum(y, real(0.0))
         mask = y > real(0.0)
-        w = (real(-math.inf) if mask else real(0.0)) if x == real(-math.inf) else v
-        return (real(math.inf) if mask else real(0.0)) if x == real(math.inf) else w
+        w = _where(x == real(-math.inf), _where(mask, real(-math.inf), real(0.0)), v)
+        return _where(x == real(math.inf), _where(mask, real(math.inf), real(0.0)), w)
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
-        return x if math.isnan(x) else _maximum(y, real(0.0))
+        return _where(math.isnan(x), x, _maximum(y, real(0.0)))
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
         mask = y > real(0.0)
-        v = (real(1.0) if abs(x) == real(math.inf) else x) * (real(1.0) if mask else real(0.0))
-        w = (real(-math.inf) if mask else real(0.0)) if x == real(-math.inf) else v
-        w2 = (real(math.inf) if mask else real(0.0)) if x == real(math.inf) else w
-        return y if math.isnan(y) else w2
+        v = _where(abs(x) == real(math.inf), real(1.0), x) * _where(mask, real(1.0), real(0.0))
+        w = _where(x == real(-math.inf), _where(mask, real(-math.inf), real(0.0)), v)
+        w2 = _where(x == real(math.inf), _where(mask, real(math.inf), real(0.0)), w)
+        return _where(math.isnan(y), y, w2)
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
-        return y if math.isnan(y) else x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(y), y, _where(math.isnan(x), x, real(0.0)))
 
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
-        w = x if math.isnan(x) else real(1.0) if y > real(0.0) else real(0.0)
-        return y if math.isnan(y) else w
+        w = _where(math.isnan(x), x, _where(y > real(0.0), real(1.0), real(0.0)))
+        return _where(math.isnan(y), y, w)
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
-        return y if math.isnan(y) else x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(y), y, _where(math.isnan(x), x, real(0.0)))
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

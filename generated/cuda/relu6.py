@@ -82,17 +82,21 @@ def _device(real: Any) -> dict[str, Any]:
         return b if a > b else a  # NaN in a stays, unlike with min
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x):
         return _minimum(_maximum(x, real(0.0)), real(6.0))
 
     @cuda.jit(device=True)
     def _derivative(x):
-        w = real(1.0) if x > real(0.0) else real(0.0)
-        return x if math.isnan(x) else w if _maximum(x, real(0.0)) < real(6.0) else real(0.0)
+        w = _where(x > real(0.0), real(1.0), real(0.0))
+        return _where(math.isnan(x), x, _where(_maximum(x, real(0.0)) < real(6.0), w, real(0.0)))
 
     @cuda.jit(device=True)
     def _second_derivative(x):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

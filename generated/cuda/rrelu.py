@@ -98,20 +98,24 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x, a):
-        return x if x >= real(0.0) else x * a
+        return _where(x >= real(0.0), x, x * a)
 
     @cuda.jit(device=True)
     def _derivative(x, a):
-        return x if math.isnan(x) else real(1.0) if x >= real(0.0) else a
+        return _where(math.isnan(x), x, _where(x >= real(0.0), real(1.0), a))
 
     @cuda.jit(device=True)
     def _second_derivative(x, a):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _grad_a(x, a):
-        return real(0.0) if x >= real(0.0) else x
+        return _where(x >= real(0.0), real(0.0), x)
 
     @cuda.jit(device=True)
     def _vjp(x, dy, a):

@@ -71,29 +71,45 @@ def sigmoid_jvp(x: Any, dx: Any, *, out: Any = None, stream: Any = 0) -> Any:
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
-    if config.ENABLE_CUDASIM:
-        exp2, inverse = np.exp2, np.reciprocal
-    else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
-
-    @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
     @cuda.jit(device=True)
     def _div_near(a, b):
         return a * inverse(b)
 
     @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    @cuda.jit(device=True)
+    def _maximum(a, b):
+        return b if a < b else a  # NaN in a stays, unlike with max
+
+    @cuda.jit(device=True)
+    def _minimum(a, b):
+        return b if a > b else a  # NaN in a stays, unlike with min
+
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x):
         e = math.exp(-abs(x))
-        return (real(1.0) if x >= real(0.0) else e) / (real(1.0) + e)
+        return _where(x >= real(0.0), real(1.0), e) / (real(1.0) + e)
 
     @cuda.jit(device=True)
     def _forward_half(x):
-        v = _exp_near(-abs(x))
-        return _div_near(real(1.0) if x >= real(0.0) else v, real(1.0) + v)
+        v = _exp_flushed(_minimum(_maximum(x, real(-2000.0)), real(43.0)) * real(0.5))
+        return _div_near(v, real(1.0) + v * v) * v
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -102,23 +118,23 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative_half(x):
-        v = _exp_near(-abs(x))
+        v = _exp_low(-abs(x))
         return _div_near(v, (real(2.0) + v) * v + real(1.0))
 
     @cuda.jit(device=True)
     def _second_derivative(x):
         e = math.exp(-abs(x))
         v = real(1.0) + e
-        v2 = (real(1.0) if -x >= real(0.0) else e) / v
-        v3 = (real(1.0) if x >= real(0.0) else e) / v * v2 * math.tanh(x * real(0.5))
+        v2 = _where(-x >= real(0.0), real(1.0), e) / v
+        v3 = _where(x >= real(0.0), real(1.0), e) / v * v2 * math.tanh(x * real(0.5))
         return -v3
 
     @cuda.jit(device=True)
     def _second_derivative_half(x):
-        v = _exp_near(-abs(x))
+        v = _exp_low(-abs(x))
         v2 = real(1.0) + v
-        v3 = _div_near(real(1.0) if -x >= real(0.0) else v, v2)
-        v4 = _div_near(real(1.0) if x >= real(0.0) else v, v2) * v3 * math.tanh(x * real(0.5))
+        v3 = _div_near(_where(-x >= real(0.0), real(1.0), v), v2)
+        v4 = _div_near(_where(x >= real(0.0), real(1.0), v), v2) * v3 * math.tanh(x * real(0.5))
         return -v4
 
     @cuda.jit(device=True)

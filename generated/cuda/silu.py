@@ -69,6 +69,18 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -76,19 +88,15 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -115,18 +123,18 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _forward(x):
         xc = _maximum(x, real(-2000.0))
-        e = math.exp(_minimum(xc, real(44.0)) * real(0.5))
+        e = math.exp(_minimum(xc, real(43.0)) * real(0.5))
         return e / (real(1.0) + e * e) * xc * e
 
     @cuda.jit(device=True)
     def _forward_half(x):
         xc = _maximum(x, real(-2000.0))
-        v = _exp_near(_minimum(xc, real(44.0)) * real(0.5))
+        v = _exp_flushed(_minimum(xc, real(43.0)) * real(0.5))
         return _div_near(v, real(1.0) + v * v) * xc * v
 
     @cuda.jit(device=True)
     def _derivative(x):
-        v = _minimum(_maximum(x, real(-2000.0)), real(44.0))
+        v = _minimum(_maximum(x, real(-2000.0)), real(43.0))
         e = math.exp(v * real(0.5))
         v2 = e * e
         v3 = v2 + real(1.0)
@@ -139,11 +147,11 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative_half(x):
-        v = _minimum(_maximum(x, real(-2000.0)), real(44.0))
+        v = _minimum(_maximum(x, real(-2000.0)), real(43.0))
         e = math.exp(v * real(0.5))
         v2 = e * e
         v3 = real(1.0) + v2
-        return e / (v3 * v3) * (v + real(1.0) + v2) * e
+        return _div_near(e, v3 * v3) * (v + real(1.0) + v2) * e
 
     @cuda.jit(device=True)
     def _second_derivative(x):
@@ -167,9 +175,9 @@ def _device(real: Any) -> dict[str, Any]:
         v16 = (v15 * v4 + real(-0.003862816776830254)) * v4 + real(-0.001836670144762844)
         v17 = (v16 * v4 + real(0.022487259234225326)) * v4 + real(0.07629586548655085)
         v18 = ((real(2.0) - v) * e + v + real(2.0)) * e / v2
-        w = (v17 * v4 + real(0.09153052016419229)) * v4 if abs(v3) < real(1.0) else v18
+        w = _where(abs(v3) < real(1.0), (v17 * v4 + real(0.09153052016419229)) * v4, v18)
         e2 = math.exp(xc * real(0.5))
-        w2 = e2 * (xc + real(2.0)) * e2 if xc < real(-64.0) else w
+        w2 = _where(xc < real(-64.0), e2 * (xc + real(2.0)) * e2, w)
         xc2 = _maximum(x, real(0.0))
         v19 = _minimum(_minimum(xc2, real(2000.0)), real(64.0))
         e3 = math.exp(-abs(v19))
@@ -190,46 +198,43 @@ def _device(real: Any) -> dict[str, Any]:
         v34 = (v33 * v22 + real(0.003862816776830254)) * v22 + real(-0.001836670144762844)
         v35 = (v34 * v22 + real(-0.022487259234225326)) * v22 + real(0.07629586548655085)
         v36 = ((v19 + real(2.0)) * e3 + real(2.0) - v19) * e3 / v20
-        w3 = (v35 * v22 + real(-0.09153052016419229)) * v22 if abs(v21) < real(1.0) else v36
+        w3 = _where(abs(v21) < real(1.0), (v35 * v22 + real(-0.09153052016419229)) * v22, v36)
         e4 = math.exp(-xc2 * real(0.5))
-        w4 = e4 * (real(2.0) - xc2) * e4 if xc2 > real(64.0) else w3
-        w5 = real(0.0) if xc2 > real(2000.0) else w4
-        return w5 if x >= real(0.0) else real(0.0) if xc < real(-2000.0) else w2
+        w4 = _where(xc2 > real(64.0), e4 * (real(2.0) - xc2) * e4, w3)
+        w5 = _where(xc2 > real(2000.0), real(0.0), w4)
+        return _where(x >= real(0.0), w5, _where(xc < real(-2000.0), real(0.0), w2))
 
     @cuda.jit(device=True)
     def _second_derivative_half(x):
-        xc = _minimum(x, real(0.0))
-        v = _maximum(_maximum(xc, real(-2000.0)), real(-64.0))
-        e = math.exp(-abs(v))
-        v2 = ((real(3.0) + e) * e + real(3.0)) * e + real(1.0)
-        v3 = v + real(2.399357318878174)
-        v4 = v3 - real(3.836270616029226e-08)
-        v5 = real(-1.4975057869097913e-15) * v4 + real(-1.8525242826140174e-14)
-        v6 = (v5 * v4 + real(-5.45056983215798e-14)) * v4 + real(8.559282235417885e-14)
-        v7 = (v6 * v4 + real(1.0915674934971036e-12)) * v4 + real(3.4499968506633094e-12)
-        v8 = (v7 * v4 + real(8.021786827524068e-13)) * v4 + real(-4.120400514071561e-11)
-        v9 = (v8 * v4 + real(-1.9014754118800968e-10)) * v4 + real(-2.964187619070941e-10)
-        v10 = (v9 * v4 + real(1.1393109623654117e-09)) * v4 + real(8.622046529735554e-09)
-        v11 = (v10 * v4 + real(2.261809925579744e-08)) * v4 + real(-9.904143647556006e-09)
-        v12 = (v11 * v4 + real(-3.144649318815656e-07)) * v4 + real(-1.1904605147672274e-06)
-        v13 = (v12 * v4 + real(-1.2461615072658496e-06)) * v4 + real(8.432377564813492e-06)
-        v14 = (v13 * v4 + real(4.745074279281779e-05)) * v4 + real(9.64405929415381e-05)
-        v15 = (v14 * v4 + real(-0.00011513070195845344)) * v4 + real(-0.001366369691236773)
-        v16 = (v15 * v4 + real(-0.003862816776830254)) * v4 + real(-0.001836670144762844)
-        v17 = (v16 * v4 + real(0.022487259234225326)) * v4 + real(0.07629586548655085)
-        v18 = _div_near(((real(2.0) - v) * e + v + real(2.0)) * e, v2)
-        w = (v17 * v4 + real(0.09153052016419229)) * v4 if abs(v3) < real(1.0) else v18
-        e2 = math.exp(xc * real(0.5))
-        w2 = e2 * (xc + real(2.0)) * e2 if xc < real(-64.0) else w
-        xc2 = _maximum(x, real(0.0))
-        v19 = _minimum(_minimum(xc2, real(2000.0)), real(64.0))
-        e3 = math.exp(-abs(v19))
-        v20 = ((real(3.0) + e3) * e3 + real(3.0)) * e3 + real(1.0)
-        e4 = math.exp(-xc2 * real(0.5))
-        v21 = _div_near(((v19 + real(2.0)) * e3 + real(2.0) - v19) * e3, v20)
-        w3 = e4 * (real(2.0) - xc2) * e4 if xc2 > real(64.0) else v21
-        w4 = real(0.0) if xc2 > real(2000.0) else w3
-        return w4 if x >= real(0.0) else real(0.0) if xc < real(-2000.0) else w2
+        mask = x == real(math.inf)
+        w = _where(mask, real(1.0), x)
+        v = _minimum(w, real(0.0))
+        v2 = _maximum(_maximum(v, real(-2000.0)), real(-64.0))
+        v3 = _exp_low(-abs(v2))
+        v4 = ((real(3.0) + v3) * v3 + real(3.0)) * v3 + real(1.0)
+        v5 = v2 + real(2.399357318878174)
+        v6 = v5 - real(3.836270616029226e-08)
+        v7 = (real(4.055848113017722e-05) * v6 + real(0.00011068867129048409)) * v6
+        v8 = (v7 + real(-0.00010594209866240833)) * v6 + real(-0.0013754171585551376)
+        v9 = (v8 * v6 + real(-0.003867438281506857)) * v6 + real(-0.0018345309376466648)
+        v10 = (v9 * v6 + real(0.022488048786476995)) * v6 + real(0.07629573604043909)
+        v11 = _div_near(((real(2.0) - v2) * v3 + v2 + real(2.0)) * v3, v4)
+        w2 = _where(abs(v5) < real(1.0), (v10 * v6 + real(0.09153049888208298)) * v6, v11)
+        v12 = _exp_low(v * real(0.5))
+        w3 = _where(v < real(-64.0), v12 * (v + real(2.0)) * v12, w2)
+        v13 = _maximum(w, real(0.0))
+        v14 = _exp_low(-abs(v13))
+        v15 = ((real(3.0) + v14) * v14 + real(3.0)) * v14 + real(1.0)
+        v16 = _div_near(((v13 + real(2.0)) * v14 + real(2.0) - v13) * v14, v15)
+        v17 = v13 - real(2.399357318878174)
+        v18 = v17 - real(-3.836270616029226e-08)
+        v19 = real(-4.055848113017722e-05) * v18 + real(0.00011068867129048409)
+        v20 = (v19 * v18 + real(0.00010594209866240833)) * v18 + real(-0.0013754171585551376)
+        v21 = (v20 * v18 + real(0.003867438281506857)) * v18 + real(-0.0018345309376466648)
+        v22 = (v21 * v18 + real(-0.022488048786476995)) * v18 + real(0.07629573604043909)
+        w4 = _where(abs(v17) < real(1.0), (v22 * v18 + real(-0.09153049888208298)) * v18, v16)
+        w5 = _where(w >= real(0.0), w4, _where(v < real(-2000.0), real(0.0), w3))
+        return _where(mask, real(0.0), w5)
 
     @cuda.jit(device=True)
     def _vjp(x, dy):

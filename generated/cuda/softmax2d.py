@@ -110,6 +110,10 @@ def _kernel(name: str, storage: str) -> Any:
     plus, total, greatest = _block_reduce(real)
     kind = types.float64 if real is np.float64 else types.float32
 
+    @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -146,18 +150,18 @@ def _kernel(name: str, storage: str) -> Any:
             sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                w = real(0.0) if x_k == top1 else x_k - top1
+                w = _where(x_k == top1, real(0.0), x_k - top1)
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                term = e + e * (_add_low(x_k, t4) if mask else real(0.0))
+                term = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
             sum1 = total(sum1, sum1_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                w = real(0.0) if x_k == top1 else x_k - top1
+                w = _where(x_k == top1, real(0.0), x_k - top1)
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                y = (e + e * (_add_low(x_k, t4) if mask else real(0.0))) / sum1
+                y = (e + e * _where(mask, _add_low(x_k, t4), real(0.0))) / sum1
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -176,10 +180,10 @@ def _kernel(name: str, storage: str) -> Any:
             sum1 = sum1_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
-                w = real(0.0) if x_k == top1 else x_k - top1
+                w = _where(x_k == top1, real(0.0), x_k - top1)
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask else real(0.0))
+                v = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
                 held[0 * n + k] = v
                 term = v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -205,11 +209,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w2
@@ -222,11 +226,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = t19 if (real(1.0) if mask else real(0.0)) > real(0.5) else t20 - v
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t19, t20 - v)
                 y = w2 * v / t20 / t20
                 store(out, base + k * inner, y)
 
@@ -248,11 +252,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = real(1.0) if mask else real(0.0)
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -266,8 +270,8 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 t12 = held[0 * n + k]
-                mask = (real(1.0) if x_k == top1 else real(0.0)) > real(0.5)
-                y = (t19 if mask else t20 - t12) * t12 / t20 / t20
+                mask = _where(x_k == top1, real(1.0), real(0.0)) > real(0.5)
+                y = _where(mask, t19, t20 - t12) * t12 / t20 / t20
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -286,11 +290,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w2
@@ -303,11 +307,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = t19 if (real(1.0) if mask else real(0.0)) > real(0.5) else t20 - v
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t19, t20 - v)
                 y = -(v * (v - w2) * w2 / t20 / t20 / t20)
                 store(out, base + k * inner, y)
 
@@ -329,11 +333,11 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = real(1.0) if mask else real(0.0)
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -347,8 +351,8 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 t12 = held[0 * n + k]
-                mask = (real(1.0) if x_k == top1 else real(0.0)) > real(0.5)
-                w = t19 if mask else t20 - t12
+                mask = _where(x_k == top1, real(1.0), real(0.0)) > real(0.5)
+                w = _where(mask, t19, t20 - t12)
                 y = -(t12 * (t12 - w) * w / t20 / t20 / t20)
                 store(out, base + k * inner, y)
 
@@ -370,11 +374,11 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w2
@@ -388,25 +392,25 @@ def _kernel(name: str, storage: str) -> Any:
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
-            t24 = t23 if t20 else real(0.0)
+            t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
-                w = real(0.0) if x_k == top1 else x_k - top1
+                w = _where(x_k == top1, real(0.0), x_k - top1)
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                term = (dy_k - t24) * (e + e * (_add_low(x_k, t4) if mask else real(0.0)))
+                term = (dy_k - t24) * (e + e * _where(mask, _add_low(x_k, t4), real(0.0)))
                 sum4, sum4_low = plus(sum4, sum4_low, term)
             sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
-                w = real(0.0) if x_k == top1 else x_k - top1
+                w = _where(x_k == top1, real(0.0), x_k - top1)
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask else real(0.0))
+                v = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
                 y = -((sum4 - t28 * (dy_k - t24)) * v / t28 / t28)
                 store(out, base + k * inner, y)
 
@@ -431,11 +435,11 @@ def _kernel(name: str, storage: str) -> Any:
                 dy_k = load(dy, base + k * inner)
                 held[1 * n + k] = dy_k
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = real(1.0) if mask else real(0.0)
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -450,7 +454,7 @@ def _kernel(name: str, storage: str) -> Any:
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
-            t24 = t23 if t20 else real(0.0)
+            t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
@@ -483,11 +487,11 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                w2 = real(1.0) if mask else real(0.0)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w2
@@ -501,25 +505,25 @@ def _kernel(name: str, storage: str) -> Any:
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
-            t24 = t23 if t20 else real(0.0)
+            t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
-                w = real(0.0) if x_k == top1 else x_k - top1
+                w = _where(x_k == top1, real(0.0), x_k - top1)
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                term = (dx_k - t24) * (e + e * (_add_low(x_k, t4) if mask else real(0.0)))
+                term = (dx_k - t24) * (e + e * _where(mask, _add_low(x_k, t4), real(0.0)))
                 sum4, sum4_low = plus(sum4, sum4_low, term)
             sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
-                w = real(0.0) if x_k == top1 else x_k - top1
+                w = _where(x_k == top1, real(0.0), x_k - top1)
                 mask = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask else real(0.0))
+                v = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
                 y = -((sum4 - t28 * (dx_k - t24)) * v / t28 / t28)
                 store(out, base + k * inner, y)
 
@@ -544,11 +548,11 @@ def _kernel(name: str, storage: str) -> Any:
                 dx_k = load(dx, base + k * inner)
                 held[1 * n + k] = dx_k
                 mask = x_k == top1
-                w = real(0.0) if mask else x_k - top1
+                w = _where(mask, real(0.0), x_k - top1)
                 mask2 = w > real(-2000.0) and x_k != top1
                 e = math.exp(w)
-                v = e + e * (_add_low(x_k, t4) if mask2 else real(0.0))
-                w2 = real(1.0) if mask else real(0.0)
+                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+                w2 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v
                 term = (real(1.0) - w2) * v
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -563,7 +567,7 @@ def _kernel(name: str, storage: str) -> Any:
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
-            t24 = t23 if t20 else real(0.0)
+            t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):

@@ -110,6 +110,10 @@ def _kernel(name: str, storage: str) -> Any:
     plus, total, greatest = _block_reduce(real)
     kind = types.float64 if real is np.float64 else types.float32
 
+    @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
         multiply, fused = np.multiply, lambda a, b, c: real(np.longdouble(a) * b + c)
@@ -147,8 +151,8 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 v = -x_k
-                w = real(0.0) if v == top1 else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(v == top1, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 term = e + e * w2
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -156,8 +160,8 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 v = -x_k
-                w = real(0.0) if v == top1 else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(v == top1, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 y = (e + e * w2) / sum1
                 store(out, base + k * inner, y)
@@ -179,8 +183,8 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 v = -x_k
-                w = real(0.0) if v == top1 else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(v == top1, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 v2 = e + e * w2
                 held[0 * n + k] = v2
@@ -209,10 +213,10 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
-                w3 = real(1.0) if mask else real(0.0)
+                w3 = _where(mask, real(1.0), real(0.0))
                 term = (real(1.0) - w3) * (e + e * w2)
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w3
@@ -226,12 +230,12 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 v2 = e + e * w2
-                w3 = t20 if (real(1.0) if mask else real(0.0)) > real(0.5) else t21 - v2
-                y = -(w3 * v2 / t21 / t21)
+                mask2 = _where(mask, real(1.0), real(0.0)) > real(0.5)
+                y = -(_where(mask2, t20, t21 - v2) * v2 / t21 / t21)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -253,11 +257,11 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = held[1 * n + k]
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 v2 = e + e * w2
-                w3 = real(1.0) if mask else real(0.0)
+                w3 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v2
                 term = (real(1.0) - w3) * v2
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -271,8 +275,8 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 t13 = held[0 * n + k]
-                mask = (real(1.0) if -x_k == top1 else real(0.0)) > real(0.5)
-                y = -((t20 if mask else t21 - t13) * t13 / t21 / t21)
+                mask = _where(-x_k == top1, real(1.0), real(0.0)) > real(0.5)
+                y = -(_where(mask, t20, t21 - t13) * t13 / t21 / t21)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -292,10 +296,10 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
-                w3 = real(1.0) if mask else real(0.0)
+                w3 = _where(mask, real(1.0), real(0.0))
                 term = (real(1.0) - w3) * (e + e * w2)
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w3
@@ -309,11 +313,12 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 v2 = e + e * w2
-                w3 = t20 if (real(1.0) if mask else real(0.0)) > real(0.5) else t21 - v2
+                mask2 = _where(mask, real(1.0), real(0.0)) > real(0.5)
+                w3 = _where(mask2, t20, t21 - v2)
                 y = -(v2 * (v2 - w3) * w3 / t21 / t21 / t21)
                 store(out, base + k * inner, y)
 
@@ -336,11 +341,11 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = held[1 * n + k]
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 v2 = e + e * w2
-                w3 = real(1.0) if mask else real(0.0)
+                w3 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v2
                 term = (real(1.0) - w3) * v2
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -354,8 +359,8 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[1 * n + k]
                 t13 = held[0 * n + k]
-                mask = (real(1.0) if -x_k == top1 else real(0.0)) > real(0.5)
-                w = t20 if mask else t21 - t13
+                mask = _where(-x_k == top1, real(1.0), real(0.0)) > real(0.5)
+                w = _where(mask, t20, t21 - t13)
                 y = -(t13 * (t13 - w) * w / t21 / t21 / t21)
                 store(out, base + k * inner, y)
 
@@ -378,10 +383,10 @@ def _kernel(name: str, storage: str) -> Any:
                 dy_k = load(dy, base + k * inner)
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
-                w3 = real(1.0) if mask else real(0.0)
+                w3 = _where(mask, real(1.0), real(0.0))
                 term = (real(1.0) - w3) * (e + e * w2)
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w3
@@ -395,15 +400,15 @@ def _kernel(name: str, storage: str) -> Any:
             t20 = sum1 + t19
             t21 = t20 < real(1.0)
             t24 = sum3 / sum2
-            t25 = t24 if t21 else real(0.0)
+            t25 = _where(t21, t24, real(0.0))
             t29 = t20 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
                 v = -x_k
-                w = real(0.0) if v == top1 else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(v == top1, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 term = (dy_k - t25) * (e + e * w2)
                 sum4, sum4_low = plus(sum4, sum4_low, term)
@@ -412,8 +417,8 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
                 v = -x_k
-                w = real(0.0) if v == top1 else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(v == top1, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 y = (sum4 - t29 * (dy_k - t25)) * (e + e * w2) / t29 / t29
                 store(out, base + k * inner, y)
@@ -440,11 +445,11 @@ def _kernel(name: str, storage: str) -> Any:
                 held[1 * n + k] = dy_k
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 v2 = e + e * w2
-                w3 = real(1.0) if mask else real(0.0)
+                w3 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v2
                 term = (real(1.0) - w3) * v2
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -459,7 +464,7 @@ def _kernel(name: str, storage: str) -> Any:
             t20 = sum1 + t19
             t21 = t20 < real(1.0)
             t24 = sum3 / sum2
-            t25 = t24 if t21 else real(0.0)
+            t25 = _where(t21, t24, real(0.0))
             t29 = t20 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
@@ -493,10 +498,10 @@ def _kernel(name: str, storage: str) -> Any:
                 dx_k = load(dx, base + k * inner)
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
-                w3 = real(1.0) if mask else real(0.0)
+                w3 = _where(mask, real(1.0), real(0.0))
                 term = (real(1.0) - w3) * (e + e * w2)
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w3
@@ -510,15 +515,15 @@ def _kernel(name: str, storage: str) -> Any:
             t20 = sum1 + t19
             t21 = t20 < real(1.0)
             t24 = sum3 / sum2
-            t25 = t24 if t21 else real(0.0)
+            t25 = _where(t21, t24, real(0.0))
             t29 = t20 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
                 v = -x_k
-                w = real(0.0) if v == top1 else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(v == top1, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 term = (dx_k - t25) * (e + e * w2)
                 sum4, sum4_low = plus(sum4, sum4_low, term)
@@ -527,8 +532,8 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
                 v = -x_k
-                w = real(0.0) if v == top1 else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(v == top1, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 y = (sum4 - t29 * (dx_k - t25)) * (e + e * w2) / t29 / t29
                 store(out, base + k * inner, y)
@@ -555,11 +560,11 @@ def _kernel(name: str, storage: str) -> Any:
                 held[1 * n + k] = dx_k
                 v = -x_k
                 mask = v == top1
-                w = real(0.0) if mask else v - top1
-                w2 = _add_low(v, t5) if w > real(-2000.0) and v != top1 else real(0.0)
+                w = _where(mask, real(0.0), v - top1)
+                w2 = _where(w > real(-2000.0) and v != top1, _add_low(v, t5), real(0.0))
                 e = math.exp(w)
                 v2 = e + e * w2
-                w3 = real(1.0) if mask else real(0.0)
+                w3 = _where(mask, real(1.0), real(0.0))
                 held[0 * n + k] = v2
                 term = (real(1.0) - w3) * v2
                 sum1, sum1_low = plus(sum1, sum1_low, term)
@@ -574,7 +579,7 @@ def _kernel(name: str, storage: str) -> Any:
             t20 = sum1 + t19
             t21 = t20 < real(1.0)
             t24 = sum3 / sum2
-            t25 = t24 if t21 else real(0.0)
+            t25 = _where(t21, t24, real(0.0))
             t29 = t20 + real(1.0)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):

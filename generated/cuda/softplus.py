@@ -91,18 +91,25 @@ def softplus_vjp_beta(x: Any, dy: Any, beta: float = 1.0) -> Any:
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
-    # log2(x) within 2**-22.
-    log2 = np.log2 if config.ENABLE_CUDASIM else _special("lg2.approx.f32")
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
 
     @cuda.jit(device=True)
-    def _log1p_near(u):
-        p = real(0.2)
-        p = p * u + real(-0.25)
-        p = p * u + real(0.3333333333333333)
-        p = p * u + real(-0.5)
-        p = p * u + real(1.0)
-        series = p * u
-        return series if abs(u) < real(0.0625) else log2(u + real(1.0)) * real(0.6931471805599453)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
+    def _log1p_unit(u):
+        p = real(-0.008539177313382117)
+        p = p * u + real(0.04408952498736845)
+        p = p * u + real(-0.10768156862864937)
+        p = p * u + real(0.17745231646452458)
+        p = p * u + real(-0.24495459331777678)
+        p = p * u + real(0.3327547915216212)
+        p = p * u + real(-0.4999740534950239)
+        p = p * u + real(0.9999998056577852)
+        return p * u
 
     @cuda.jit(device=True)
     def _maximum(a, b):
@@ -112,19 +119,15 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -151,141 +154,137 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _forward(x, beta):
         v = x * beta
-        w = x if v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) else real(1.0)
+        w = _where(v >= real(-64.0) and v <= real(64.0), x, real(1.0))
         v2 = _mul_low(beta, w)
         v3 = _mul_high(beta, w)
         e = math.exp(-abs(v3))
-        v4 = math.log1p(e + e * -(-v2 if v3 < real(0.0) else v2)) + _maximum(v3, real(0.0))
+        v4 = math.log1p(e + e * -_where(v3 < real(0.0), -v2, v2)) + _maximum(v3, real(0.0))
         e2 = math.exp(_mul_high(beta, x) * real(0.5))
         v5 = e2 + e2 * (_mul_low(beta, x) * real(0.5))
-        w2 = x if v > real(64.0) else v4 / beta
-        w3 = v5 * (real(1.0) / beta) * v5 if v < real(-64.0) else w2
-        return x if math.isnan(x) else real(0.0) if v < real(-2000.0) else w3
+        w2 = _where(v > real(64.0), x, v4 / beta)
+        w3 = _where(v < real(-64.0), v5 * (real(1.0) / beta) * v5, w2)
+        return _where(math.isnan(x), x, _where(v < real(-2000.0), real(0.0), w3))
 
     @cuda.jit(device=True)
     def _forward_half(x, beta):
         v = x * beta
-        w = x if v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) else real(1.0)
-        v2 = w * beta
-        v3 = _div_near(_log1p_near(_exp_near(-abs(v2))) + _maximum(v2, real(0.0)), beta)
-        v4 = _exp_near(v * real(0.5))
+        v2 = _where(v >= real(-64.0) and v <= real(64.0), x, real(1.0)) * beta
+        v3 = _div_near(_log1p_unit(_exp_flushed(-abs(v2))) + _maximum(v2, real(0.0)), beta)
+        v4 = _exp_flushed(v * real(0.5))
         v5 = v4 * _div_near(real(1.0), beta) * v4
-        w2 = v5 if v < real(-64.0) else x if v > real(64.0) else v3
-        return x if math.isnan(x) else real(0.0) if v < real(-2000.0) else w2
+        w = _where(v < real(-64.0), v5, _where(v > real(64.0), x, v3))
+        return _where(math.isnan(x), x, _where(v < real(-2000.0), real(0.0), w))
 
     @cuda.jit(device=True)
     def _derivative(x, beta):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
         v2 = _mul_high(beta, v)
-        mask = v2 > real(44.0)
-        e = math.exp((real(44.0) if mask else v2) * real(0.5))
-        v3 = e + e * ((real(0.0) if mask else _mul_low(beta, v)) * real(0.5))
+        mask = v2 > real(43.0)
+        e = math.exp(_where(mask, real(43.0), v2) * real(0.5))
+        v3 = e + e * (_where(mask, real(0.0), _mul_low(beta, v)) * real(0.5))
         v4 = v * beta
-        w = real(1.0) if v4 > real(44.0) else v3 / (real(1.0) + v3 * v3) * v3
-        return real(0.0) if v4 < real(-2000.0) else w
+        w = _where(v4 > real(43.0), real(1.0), v3 / (real(1.0) + v3 * v3) * v3)
+        return _where(v4 < real(-2000.0), real(0.0), w)
 
     @cuda.jit(device=True)
     def _derivative_half(x, beta):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
         v2 = v * beta
-        v3 = _exp_near(_minimum(v2, real(44.0)) * real(0.5))
-        w = real(1.0) if v2 > real(44.0) else _div_near(v3, real(1.0) + v3 * v3) * v3
-        return real(0.0) if v2 < real(-2000.0) else w
+        v3 = _exp_flushed(_minimum(v2, real(43.0)) * real(0.5))
+        w = _where(v2 > real(43.0), real(1.0), _div_near(v3, real(1.0) + v3 * v3) * v3)
+        return _where(v2 < real(-2000.0), real(0.0), w)
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta):
         v = _minimum(_maximum(x, real(-1.152921504606847e18)), real(1.152921504606847e18))
         v2 = v * beta
-        mask = v2 >= real(-2000.0) and v2 >= real(-64.0) and v2 <= real(64.0)
-        w = v if mask and v2 <= real(2000.0) else real(1.0)
+        w = _where(v2 >= real(-64.0) and v2 <= real(64.0), v, real(1.0))
         v3 = _mul_low(beta, w)
         v4 = _mul_high(beta, w)
         e = math.exp(-abs(v4))
-        v5 = e + e * -(-v3 if v4 < real(0.0) else v3)
+        v5 = e + e * -_where(v4 < real(0.0), -v3, v3)
         v6 = _mul_low(beta, v)
         v7 = _mul_high(beta, v)
         e2 = math.exp(v7 * real(0.5))
         v8 = e2 + e2 * (v6 * real(0.5))
         v9 = beta * v5 / ((real(2.0) + v5) * v5 + real(1.0))
-        w2 = real(0.0) if v2 < real(-2000.0) else v8 * beta * v8 if v2 < real(-64.0) else v9
+        w2 = _where(v2 < real(-2000.0), real(0.0), _where(v2 < real(-64.0), v8 * beta * v8, v9))
         e3 = math.exp(-v7 * real(0.5))
         v10 = e3 + e3 * (-v6 * real(0.5))
-        w3 = real(0.0) if v2 > real(2000.0) else v10 * beta * v10 if v2 > real(64.0) else w2
-        return x if math.isnan(x) else w3
+        w3 = _where(v2 > real(2000.0), real(0.0), _where(v2 > real(64.0), v10 * beta * v10, w2))
+        return _where(math.isnan(x), x, w3)
 
     @cuda.jit(device=True)
     def _second_derivative_half(x, beta):
         v = x * beta
-        mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
-        v2 = _exp_near(-abs((x if mask else real(1.0)) * beta))
-        v3 = _exp_near(v * real(0.5))
-        v4 = _div_near(beta * v2, (real(2.0) + v2) * v2 + real(1.0))
-        w = real(0.0) if v < real(-2000.0) else v3 * beta * v3 if v < real(-64.0) else v4
-        v5 = _exp_near(-v * real(0.5))
-        w2 = real(0.0) if v > real(2000.0) else v5 * beta * v5 if v > real(64.0) else w
-        return x if math.isnan(x) else w2
+        v2 = _where(v >= real(-64.0) and v <= real(64.0), x, real(1.0)) * beta
+        v3 = _exp_flushed(-abs(v2))
+        v4 = _exp_flushed(v * real(0.5))
+        v5 = _div_near(beta * v3, (real(2.0) + v3) * v3 + real(1.0))
+        w = _where(v < real(-2000.0), real(0.0), _where(v < real(-64.0), v4 * beta * v4, v5))
+        v6 = _exp_flushed(-v * real(0.5))
+        w2 = _where(v > real(2000.0), real(0.0), _where(v > real(64.0), v6 * beta * v6, w))
+        return _where(math.isnan(x), x, w2)
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
         v = x * beta
-        mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
-        w = x if mask else real(1.0)
+        w = _where(v >= real(-64.0) and v <= real(64.0), x, real(1.0))
         v2 = _mul_low(beta, w)
         v3 = _mul_high(beta, w)
         v4 = -v2
         e = math.exp(-abs(v3))
-        v5 = e + e * -(v4 if v3 < real(0.0) else v2)
-        v6 = w * ((real(1.0) if v3 >= real(0.0) else v5) / (real(1.0) + v5)) / beta
-        mask2 = v < real(-64.0)
+        v5 = e + e * -_where(v3 < real(0.0), v4, v2)
+        v6 = w * (_where(v3 >= real(0.0), real(1.0), v5) / (real(1.0) + v5)) / beta
+        mask = v < real(-64.0)
         v7 = _mul_low(beta, x)
         v8 = _mul_high(beta, x)
         e2 = math.exp(v8 * real(0.5))
         v9 = e2 + e2 * (v7 * real(0.5))
         v10 = real(1.0) / beta / beta
         v11 = v9 * v10 * (v9 * (v - real(1.0)))
-        w2 = v11 if mask2 else v6 - (math.log1p(v5) + _maximum(v3, real(0.0))) / beta / beta
-        mask3 = v < real(-2000.0)
-        mask4 = v > real(64.0)
+        w2 = _where(mask, v11, v6 - (math.log1p(v5) + _maximum(v3, real(0.0))) / beta / beta)
+        mask2 = v < real(-2000.0)
+        mask3 = v > real(64.0)
         e3 = math.exp(-v8 * real(0.5))
         v12 = e3 + e3 * (-v7 * real(0.5))
         v13 = v12 * v10 * (v12 * (-v - real(1.0)))
-        mask5 = v > real(2000.0)
-        w3 = real(0.0) if mask5 else v13 if mask4 else real(0.0) if mask3 else w2
+        mask4 = v > real(2000.0)
+        w3 = _where(mask4, real(0.0), _where(mask3, v13, _where(mask2, real(0.0), w2)))
         v14 = -v3
-        v15 = e + e * -(-v4 if v14 < real(0.0) else v4)
-        v16 = w * ((real(1.0) if v14 >= real(0.0) else v15) / (real(1.0) + v15))
+        v15 = e + e * -_where(v14 < real(0.0), -v4, v4)
+        v16 = w * (_where(v14 >= real(0.0), real(1.0), v15) / (real(1.0) + v15))
         v17 = -(v16 / beta) - (math.log1p(v15) + _maximum(v14, real(0.0))) / beta / beta
-        w4 = v13 if mask4 else real(0.0) if mask3 else v11 if mask2 else v17
-        return x if math.isnan(x) else (real(0.0) if mask5 else w4) if v >= real(0.0) else w3
+        w4 = _where(mask3, v13, _where(mask2, real(0.0), _where(mask, v11, v17)))
+        return _where(math.isnan(x), x, _where(v >= real(0.0), _where(mask4, real(0.0), w4), w3))
 
     @cuda.jit(device=True)
     def _grad_beta_half(x, beta):
         v = x * beta
-        mask = v >= real(-2000.0) and v >= real(-64.0) and v <= real(64.0) and v <= real(2000.0)
-        w = x if mask else real(1.0)
+        w = _where(v >= real(-64.0) and v <= real(64.0), x, real(1.0))
         v2 = w * beta
-        v3 = _exp_near(-abs(v2))
+        v3 = _exp_flushed(-abs(v2))
         v4 = real(1.0) + v3
-        v5 = _div_near(w * _div_near(real(1.0) if v2 >= real(0.0) else v3, v4), beta)
-        v6 = _log1p_near(v3)
+        v5 = _div_near(w * _div_near(_where(v2 >= real(0.0), real(1.0), v3), v4), beta)
+        v6 = _log1p_unit(v3)
         v7 = v5 - _div_near(_div_near(v6 + _maximum(v2, real(0.0)), beta), beta)
-        mask2 = v < real(-64.0)
-        v8 = _exp_near(v * real(0.5))
+        mask = v < real(-64.0)
+        v8 = _exp_flushed(v * real(0.5))
         v9 = _div_near(_div_near(real(1.0), beta), beta)
         v10 = v8 * v9 * (v8 * (v - real(1.0)))
-        mask3 = v < real(-2000.0)
-        mask4 = v > real(64.0)
+        mask2 = v < real(-2000.0)
+        mask3 = v > real(64.0)
         v11 = -v
-        v12 = _exp_near(v11 * real(0.5))
+        v12 = _exp_flushed(v11 * real(0.5))
         v13 = v12 * v9 * (v12 * (v11 - real(1.0)))
-        mask5 = v > real(2000.0)
-        w2 = v13 if mask4 else real(0.0) if mask3 else v10 if mask2 else v7
+        w2 = _where(mask3, v13, _where(mask2, real(0.0), _where(mask, v10, v7)))
+        mask4 = v > real(2000.0)
         v14 = -v2
-        v15 = _div_near(w * _div_near(real(1.0) if v14 >= real(0.0) else v3, v4), beta)
+        v15 = _div_near(w * _div_near(_where(v14 >= real(0.0), real(1.0), v3), v4), beta)
         v16 = -v15 - _div_near(_div_near(v6 + _maximum(v14, real(0.0)), beta), beta)
-        w3 = v13 if mask4 else real(0.0) if mask3 else v10 if mask2 else v16
-        w4 = (real(0.0) if mask5 else w3) if v >= real(0.0) else real(0.0) if mask5 else w2
-        return x if math.isnan(x) else w4
+        w3 = _where(mask3, v13, _where(mask2, real(0.0), _where(mask, v10, v16)))
+        w4 = _where(v >= real(0.0), _where(mask4, real(0.0), w3), _where(mask4, real(0.0), w2))
+        return _where(math.isnan(x), x, w4)
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):

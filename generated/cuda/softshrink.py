@@ -90,22 +90,26 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x, lambd):
-        w = x - lambd if lambd < x else lambd + x if lambd < -x else real(0.0)
-        return x if math.isnan(x) else w
+        w = _where(lambd < x, x - lambd, _where(lambd < -x, lambd + x, real(0.0)))
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _derivative(x, lambd):
-        return x if math.isnan(x) else real(1.0) if lambd < x or lambd < -x else real(0.0)
+        return _where(math.isnan(x), x, _where(lambd < x or lambd < -x, real(1.0), real(0.0)))
 
     @cuda.jit(device=True)
     def _second_derivative(x, lambd):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _grad_lambd(x, lambd):
-        w = real(-1.0) if lambd < x else real(1.0) if lambd < -x else real(0.0)
-        return x if math.isnan(x) else w
+        w = _where(lambd < x, real(-1.0), _where(lambd < -x, real(1.0), real(0.0)))
+        return _where(math.isnan(x), x, w)
 
     @cuda.jit(device=True)
     def _vjp(x, dy, lambd):

@@ -73,6 +73,10 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -80,23 +84,19 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
-
-    @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
     def _sign(a):
         return real(1.0) if a > real(0.0) else real(-1.0) if a < real(0.0) else a
+
+    @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -122,9 +122,9 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward(x):
-        w = real(1.0) if abs(x) == real(math.inf) else x
-        w2 = real(-1.0) if x == real(-math.inf) else w / (abs(w) + real(1.0))
-        return real(1.0) if x == real(math.inf) else w2
+        w = _where(abs(x) == real(math.inf), real(1.0), x)
+        w2 = _where(x == real(-math.inf), real(-1.0), w / (abs(w) + real(1.0)))
+        return _where(x == real(math.inf), real(1.0), w2)
 
     @cuda.jit(device=True)
     def _forward_half(x):
@@ -155,8 +155,8 @@ def _device(real: Any) -> dict[str, Any]:
         v9 = _mul_low(v4, v4) + v8 + v8
         v10 = _mul_high(v4, v4)
         v11 = v7 / (v10 + v9 + _add_low(v10, v9))
-        w = -(real(2.0) / xc / xc / xc) if xc > real(1.152921504606847e18) else v11
-        return -(real(2.0) / x / x / x) if x < real(-1.152921504606847e18) else w
+        w = _where(xc > real(1.152921504606847e18), -(real(2.0) / xc / xc / xc), v11)
+        return _where(x < real(-1.152921504606847e18), -(real(2.0) / x / x / x), w)
 
     @cuda.jit(device=True)
     def _second_derivative_half(x):

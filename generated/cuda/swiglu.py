@@ -128,6 +128,14 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -135,19 +143,15 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -186,37 +190,37 @@ def _device(real: Any) -> dict[str, Any]:
         v10 = (v9 * y + real(-4.029053581341165e-14)) * y + real(-0.020833333333314528)
         v11 = (v10 * y + real(1.2216067623518822e-15)) * y + real(0.24999999999999975)
         v12 = x * y
-        v13 = (real(1.0) if y >= real(0.0) else e) / (real(1.0) + e) * y * x
+        v13 = _where(y >= real(0.0), real(1.0), e) / (real(1.0) + e) * y * x
         mask = y < real(-64.0)
         e2 = math.exp(y * real(0.25))
-        w = (v11 * y + real(0.5)) * v12 if v < real(1.0) else v13
+        w = _where(v < real(1.0), (v11 * y + real(0.5)) * v12, v13)
         v14 = abs(x)
-        w2 = e2 * x * (e2 * y) * e2 * e2 if mask else w
-        w3 = _minimum(v14, real(0.0)) if y < real(-2000.0) else w2
-        return v12 if mask and v14 == real(math.inf) else w3
+        w2 = _where(mask, e2 * x * (e2 * y) * e2 * e2, w)
+        w3 = _where(y < real(-2000.0), _minimum(v14, real(0.0)), w2)
+        return _where(mask and v14 == real(math.inf), v12, w3)
 
     @cuda.jit(device=True)
     def _forward_half(x, y):
-        v = _exp_near(-abs(y))
-        v2 = _div_near(real(1.0) if y >= real(0.0) else v, real(1.0) + v) * y * x
+        v = _exp_flushed(-abs(y))
+        v2 = _div_near(_where(y >= real(0.0), real(1.0), v), real(1.0) + v) * y
         mask = y < real(-64.0)
-        v3 = _exp_near(y * real(0.25))
+        v3 = _exp_flushed(y * real(0.25))
         v4 = abs(x)
-        w = v3 * x * (v3 * y) * v3 * v3 if mask else v2
-        w2 = _minimum(v4, real(0.0)) if y < real(-2000.0) else w
-        return x * y if mask and v4 == real(math.inf) else w2
+        w = _where(mask, v3 * x * (v3 * y) * v3 * v3, v2 * x)
+        w2 = _where(y < real(-2000.0), _minimum(v4, real(0.0)), w)
+        return _where(mask and v4 == real(math.inf), x * y, w2)
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):
         yc = _maximum(y, real(-2000.0))
-        e = math.exp(_minimum(yc, real(44.0)) * real(0.5))
-        return x if math.isnan(x) else e / (real(1.0) + e * e) * yc * e
+        e = math.exp(_minimum(yc, real(43.0)) * real(0.5))
+        return _where(math.isnan(x), x, e / (real(1.0) + e * e) * yc * e)
 
     @cuda.jit(device=True)
     def _derivative_x_half(x, y):
         yc = _maximum(y, real(-2000.0))
-        v = _exp_near(_minimum(yc, real(44.0)) * real(0.5))
-        return x if math.isnan(x) else _div_near(v, real(1.0) + v * v) * yc * v
+        v = _exp_flushed(_minimum(yc, real(43.0)) * real(0.5))
+        return _where(math.isnan(x), x, _div_near(v, real(1.0) + v * v) * yc * v)
 
     @cuda.jit(device=True)
     def _derivative_y(x, y):
@@ -224,7 +228,7 @@ def _device(real: Any) -> dict[str, Any]:
         e = math.exp(-abs(yc))
         mask = yc >= real(0.0)
         v = real(1.0) + e
-        v2 = (real(1.0) if mask else e) / v
+        v2 = _where(mask, real(1.0), e) / v
         v3 = yc + real(1.0)
         v4 = yc + real(1.2784645557403564)
         mask2 = abs(v4) < real(1.0)
@@ -244,54 +248,47 @@ def _device(real: Any) -> dict[str, Any]:
         v18 = v17 * x * v5
         mask3 = yc < real(-64.0)
         e2 = math.exp(yc * real(0.25))
-        w = e2 * x * (e2 * v3) * e2 * e2 if mask3 else v18 if mask2 else v2 * (v3 - yc * v2) * x
+        w = _where(mask2, v18, v2 * (v3 - yc * v2) * x)
         v19 = abs(x)
-        w2 = _minimum(v19, real(0.0)) if yc < real(-2000.0) else w
-        v20 = (real(1.0) if -yc >= real(0.0) else e) / v
-        w3 = v18 if mask2 else x * (yc * v20 + v2 - v20 * v20 * yc)
-        return w3 if mask else x * v3 if v19 == real(math.inf) and mask3 else w2
+        w2 = _where(mask3, e2 * x * (e2 * v3) * e2 * e2, w)
+        w3 = _where(yc < real(-2000.0), _minimum(v19, real(0.0)), w2)
+        v20 = _where(-yc >= real(0.0), real(1.0), e) / v
+        w4 = _where(mask2, v18, x * (yc * v20 + v2 - v20 * v20 * yc))
+        return _where(mask, w4, _where(v19 == real(math.inf) and mask3, x * v3, w3))
 
     @cuda.jit(device=True)
     def _derivative_y_half(x, y):
         yc = _minimum(y, real(1.152921504606847e18))
-        v = _exp_near(-abs(yc))
+        v = _exp_flushed(-abs(yc))
         mask = yc >= real(0.0)
         v2 = real(1.0) + v
-        v3 = _div_near(real(1.0) if mask else v, v2)
+        v3 = _div_near(_where(mask, real(1.0), v), v2)
         v4 = yc + real(1.0)
         v5 = yc + real(1.2784645557403564)
         mask2 = abs(v5) < real(1.0)
         v6 = v5 - real(1.297928265020314e-08)
-        v7 = (real(4.824747679022231e-13) * v6 + real(5.481362797817524e-12)) * v6
-        v8 = (v7 + real(6.142598323951985e-12)) * v6 + real(-6.834378865774445e-11)
-        v9 = (v8 * v6 + real(-2.277966985568104e-10)) * v6 + real(2.2647071490530454e-10)
-        v10 = (v9 * v6 + real(2.9197559880951395e-09)) * v6 + real(4.628882748200664e-09)
-        v11 = (v10 * v6 + real(-1.8878489308897407e-08)) * v6 + real(-9.267242204444193e-08)
-        v12 = (v11 * v6 + real(-3.051228778026809e-08)) * v6 + real(8.599719956073225e-07)
-        v13 = (v12 * v6 + real(2.34602971352961e-06)) * v6 + real(-2.94263257513937e-06)
-        v14 = (v13 * v6 + real(-2.9733542237562083e-05)) * v6 + real(-4.090534225456559e-05)
-        v15 = (v14 * v6 + real(0.0001857072436174311)) * v6 + real(0.0007985218818274871)
-        v16 = (v15 * v6 + real(0.00012662741008053098)) * v6 + real(-0.006606589138356043)
-        v17 = (v16 * v6 + real(-0.015222655223188004)) * v6 + real(0.0188748142237823)
-        v18 = (v17 * v6 + real(0.1466487969969469)) * v6 + real(0.2178117057198001)
-        v19 = v18 * x * v6
+        v7 = real(-3.7952087286075617e-05) * v6 + real(0.00012749164032623347)
+        v8 = (v7 * v6 + real(0.000786969146795775)) * v6 + real(0.00016751711905067847)
+        v9 = (v8 * v6 + real(-0.0065984548180762345)) * v6 + real(-0.015233417087682503)
+        v10 = (v9 * v6 + real(0.018873113898661243)) * v6 + real(0.14664955415012135)
+        v11 = (v10 * v6 + real(0.21781175963382426)) * x * v6
         mask3 = yc < real(-64.0)
-        v20 = _exp_near(yc * real(0.25))
-        w = v19 if mask2 else v3 * (v4 - yc * v3) * x
-        v21 = abs(x)
-        w2 = v20 * x * (v20 * v4) * v20 * v20 if mask3 else w
-        w3 = _minimum(v21, real(0.0)) if yc < real(-2000.0) else w2
-        v22 = _div_near(real(1.0) if -yc >= real(0.0) else v, v2)
-        w4 = v19 if mask2 else x * (yc * v22 + v3 - v22 * v22 * yc)
-        return w4 if mask else x * v4 if v21 == real(math.inf) and mask3 else w3
+        v12 = _exp_flushed(yc * real(0.25))
+        w = _where(mask2, v11, v3 * (v4 - yc * v3) * x)
+        v13 = abs(x)
+        w2 = _where(mask3, v12 * x * (v12 * v4) * v12 * v12, w)
+        w3 = _where(yc < real(-2000.0), _minimum(v13, real(0.0)), w2)
+        v14 = _div_near(_where(-yc >= real(0.0), real(1.0), v), v2)
+        w4 = _where(mask2, v11, x * (yc * v14 + v3 - v14 * v14 * yc))
+        return _where(mask, w4, _where(v13 == real(math.inf) and mask3, x * v4, w3))
 
     @cuda.jit(device=True)
     def _second_derivative_xx(x, y):
-        return y if math.isnan(y) else x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(y), y, _where(math.isnan(x), x, real(0.0)))
 
     @cuda.jit(device=True)
     def _second_derivative_xy(x, y):
-        v = _minimum(_maximum(y, real(-2000.0)), real(44.0))
+        v = _minimum(_maximum(y, real(-2000.0)), real(43.0))
         e = math.exp(v * real(0.5))
         v2 = e * e
         v3 = v2 + real(1.0)
@@ -300,14 +297,14 @@ def _device(real: Any) -> dict[str, Any]:
         v6 = _mul_high(v3, v3)
         v7 = v + v2
         v8 = v7 + real(1.0) + (_add_low(v, v2) + _add_low(v7, real(1.0)))
-        return x if math.isnan(x) else e / (v6 + v5 + _add_low(v6, v5)) * v8 * e
+        return _where(math.isnan(x), x, e / (v6 + v5 + _add_low(v6, v5)) * v8 * e)
 
     @cuda.jit(device=True)
     def _second_derivative_yy(x, y):
         e = math.exp(-abs(y))
         mask = y >= real(0.0)
         v = e + real(1.0) + _add_low(e, real(1.0))
-        v2 = (real(1.0) if mask else e) / v
+        v2 = _where(mask, real(1.0), e) / v
         v3 = v2 * real(-2.0)
         v4 = _mul_high(y, v2)
         v5 = _mul_low(v4, real(-3.0)) + real(-3.0) * _mul_low(y, v2)
@@ -372,16 +369,16 @@ def _device(real: Any) -> dict[str, Any]:
         v62 = _add_low(v60, v59) + real(3.420532315723257e-09)
         v63 = v61 + real(0.09153051674365997) + (v62 + _add_low(v61, real(0.09153051674365997)))
         v64 = v63 * x * v42
-        w = v64 if mask3 else v40 if mask2 else v2 * (v15 + real(2.0) + v16) * x
+        w = _where(mask3, v64, _where(mask2, v40, v2 * (v15 + real(2.0) + v16) * x))
         mask4 = y < real(-64.0)
         e2 = math.exp(y * real(0.25))
         v65 = y + real(2.0) + _add_low(y, real(2.0))
         v66 = abs(x)
         v67 = _minimum(v66, real(0.0))
-        w2 = v67 if y < real(-2000.0) else e2 * x * (e2 * v65) * e2 * e2 if mask4 else w
+        w2 = _where(y < real(-2000.0), v67, _where(mask4, e2 * x * (e2 * v65) * e2 * e2, w))
         mask5 = v66 == real(math.inf)
         v68 = -y
-        v69 = (real(1.0) if v68 >= real(0.0) else e) / v
+        v69 = _where(v68 >= real(0.0), real(1.0), e) / v
         v70 = v2 * real(2.0)
         v71 = _mul_high(v69, v69)
         v72 = _mul_low(y, v71) + y * _mul_low(v69, v69)
@@ -398,43 +395,44 @@ def _device(real: Any) -> dict[str, Any]:
         mask6 = y > real(64.0)
         e3 = math.exp(v68 * real(0.25))
         v83 = v68 + real(2.0) + _add_low(v68, real(2.0))
-        w3 = v64 if mask3 else v40 if mask2 else v82 * x
-        w4 = v67 if y > real(2000.0) else e3 * x * (e3 * v83) * e3 * e3 if mask6 else w3
-        return (x * v83 if mask6 and mask5 else w4) if mask else x * v65 if mask4 and mask5 else w2
+        w3 = _where(mask3, v64, _where(mask2, v40, v82 * x))
+        w4 = _where(y > real(2000.0), v67, _where(mask6, e3 * x * (e3 * v83) * e3 * e3, w3))
+        w5 = _where(mask6 and mask5, x * v83, w4)
+        return _where(mask, w5, _where(mask4 and mask5, x * v65, w2))
 
     @cuda.jit(device=True)
     def _second_derivative_yy_half(x, y):
-        v = _exp_near(-abs(y))
+        v = _exp_flushed(-abs(y))
         v2 = v + real(1.0) + _add_low(v, real(1.0))
         v3 = -y
         t = math.tanh(y * real(0.5))
         v4 = -_mul_high(y, t)
-        v5 = _div_near(real(1.0) if v3 >= real(0.0) else v, v2)
+        v5 = _div_near(_where(v3 >= real(0.0), real(1.0), v), v2)
         v6 = v4 + real(2.0) + (-_mul_low(y, t) + _add_low(v4, real(2.0)))
-        v7 = y + real(-2.399357318878174) + _add_low(y, real(-2.399357318878174))
-        v8 = y - real(2.399357318878174) - real(-3.836270616029226e-08)
-        v9 = real(1.4975057869097913e-15) * v8 + real(-1.8525242826140174e-14)
-        v10 = (v9 * v8 + real(5.45056983215798e-14)) * v8 + real(8.559282235417885e-14)
-        v11 = (v10 * v8 + real(-1.0915674934971036e-12)) * v8 + real(3.4499968506633094e-12)
-        v12 = (v11 * v8 + real(-8.021786827524068e-13)) * v8 + real(-4.120400514071561e-11)
-        v13 = (v12 * v8 + real(1.9014754118800968e-10)) * v8 + real(-2.964187619070941e-10)
-        v14 = (v13 * v8 + real(-1.1393109623654117e-09)) * v8 + real(8.622046529735554e-09)
-        v15 = (v14 * v8 + real(-2.261809925579744e-08)) * v8 + real(-9.904143647556006e-09)
-        v16 = (v15 * v8 + real(3.144649318815656e-07)) * v8 + real(-1.1904605147672274e-06)
-        v17 = (v16 * v8 + real(1.2461615072658496e-06)) * v8 + real(8.432377564813492e-06)
-        v18 = (v17 * v8 + real(-4.745074279281779e-05)) * v8 + real(9.64405929415381e-05)
-        v19 = (v18 * v8 + real(0.00011513070195845344)) * v8 + real(-0.001366369691236773)
-        v20 = (v19 * v8 + real(0.003862816776830254)) * v8 + real(-0.001836670144762844)
-        v21 = v20 * v8 + real(-0.022487259234225326)
-        v22 = _mul_high(v21, v8)
-        v23 = _mul_low(v21, v8) + real(-2.0757431606899246e-09)
-        v24 = v22 + real(0.076295867562294)
-        v25 = _mul_low(v24, v8) + v8 * (v23 + _add_low(v22, real(0.076295867562294)))
-        v26 = _mul_high(v24, v8)
-        v27 = v26 + v25
-        v28 = _add_low(v26, v25) + real(-3.420532315723257e-09)
-        v29 = v27 + real(-0.09153051674365997) + (v28 + _add_low(v27, real(-0.09153051674365997)))
-        v30 = _div_near(real(1.0) if y >= real(0.0) else v, v2) * v5 * v6 * x
+        v7 = _div_near(_where(y >= real(0.0), real(1.0), v), v2) * v5 * v6 * x
+        v8 = y + real(-2.399357318878174) + _add_low(y, real(-2.399357318878174))
+        v9 = y - real(2.399357318878174) - real(-3.836270616029226e-08)
+        v10 = real(1.4975057869097913e-15) * v9 + real(-1.8525242826140174e-14)
+        v11 = (v10 * v9 + real(5.45056983215798e-14)) * v9 + real(8.559282235417885e-14)
+        v12 = (v11 * v9 + real(-1.0915674934971036e-12)) * v9 + real(3.4499968506633094e-12)
+        v13 = (v12 * v9 + real(-8.021786827524068e-13)) * v9 + real(-4.120400514071561e-11)
+        v14 = (v13 * v9 + real(1.9014754118800968e-10)) * v9 + real(-2.964187619070941e-10)
+        v15 = (v14 * v9 + real(-1.1393109623654117e-09)) * v9 + real(8.622046529735554e-09)
+        v16 = (v15 * v9 + real(-2.261809925579744e-08)) * v9 + real(-9.904143647556006e-09)
+        v17 = (v16 * v9 + real(3.144649318815656e-07)) * v9 + real(-1.1904605147672274e-06)
+        v18 = (v17 * v9 + real(1.2461615072658496e-06)) * v9 + real(8.432377564813492e-06)
+        v19 = (v18 * v9 + real(-4.745074279281779e-05)) * v9 + real(9.64405929415381e-05)
+        v20 = (v19 * v9 + real(0.00011513070195845344)) * v9 + real(-0.001366369691236773)
+        v21 = (v20 * v9 + real(0.003862816776830254)) * v9 + real(-0.001836670144762844)
+        v22 = v21 * v9 + real(-0.022487259234225326)
+        v23 = _mul_high(v22, v9)
+        v24 = _mul_low(v22, v9) + real(-2.0757431606899246e-09)
+        v25 = v23 + real(0.076295867562294)
+        v26 = _mul_low(v25, v9) + v9 * (v24 + _add_low(v23, real(0.076295867562294)))
+        v27 = _mul_high(v25, v9)
+        v28 = v27 + v26
+        v29 = _add_low(v27, v26) + real(-3.420532315723257e-09)
+        v30 = v28 + real(-0.09153051674365997) + (v29 + _add_low(v28, real(-0.09153051674365997)))
         v31 = y + real(2.399357318878174)
         v32 = v31 - real(3.836270616029226e-08)
         v33 = real(-1.4975057869097913e-15) * v32 + real(-1.8525242826140174e-14)
@@ -459,19 +457,20 @@ def _device(real: Any) -> dict[str, Any]:
         v52 = _add_low(v50, v49) + real(3.420532315723257e-09)
         v53 = v51 + real(0.09153051674365997) + (v52 + _add_low(v51, real(0.09153051674365997)))
         mask = abs(v31 + _add_low(y, real(2.399357318878174))) < real(1.0)
-        w = v53 * x * v32 if mask else v29 * x * v8 if abs(v7) < real(1.0) else v30
+        w = _where(mask, v53 * x * v32, _where(abs(v8) < real(1.0), v30 * x * v9, v7))
         mask2 = y > real(64.0)
-        v54 = _exp_near(v3 * real(0.25))
+        v54 = _exp_flushed(v3 * real(0.25))
         v55 = v3 + real(2.0) + _add_low(v3, real(2.0))
         v56 = abs(x)
         v57 = _minimum(v56, real(0.0))
-        w2 = v57 if y > real(2000.0) else v54 * x * (v54 * v55) * v54 * v54 if mask2 else w
+        w2 = _where(y > real(2000.0), v57, _where(mask2, v54 * x * (v54 * v55) * v54 * v54, w))
         mask3 = v56 == real(math.inf)
         mask4 = y < real(-64.0)
-        v58 = _exp_near(y * real(0.25))
+        v58 = _exp_flushed(y * real(0.25))
         v59 = y + real(2.0) + _add_low(y, real(2.0))
-        w3 = v58 * x * (v58 * v59) * v58 * v58 if mask4 else x * v55 if mask2 and mask3 else w2
-        return x * v59 if mask4 and mask3 else v57 if y < real(-2000.0) else w3
+        w3 = _where(mask2 and mask3, x * v55, w2)
+        w4 = _where(y < real(-2000.0), v57, _where(mask4, v58 * x * (v58 * v59) * v58 * v58, w3))
+        return _where(mask4 and mask3, x * v59, w4)
 
     @cuda.jit(device=True)
     def _vjp_x(x, y, dout):

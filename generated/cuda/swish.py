@@ -90,6 +90,14 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _exp_flushed(x):
+        return exp2(x * real(1.4426950408889634))
+
+    @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
 
@@ -97,19 +105,15 @@ def _device(real: Any) -> dict[str, Any]:
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
     if config.ENABLE_CUDASIM:
         exp2, inverse = np.exp2, np.reciprocal
     else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
-    def _div_near(a, b):
-        return a * inverse(b)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     # A product that is not fused into a sum, and the rounding errors of products and sums.
     if config.ENABLE_CUDASIM:
@@ -138,19 +142,19 @@ def _device(real: Any) -> dict[str, Any]:
         v = _mul_low(beta, x)
         v2 = _mul_high(beta, x)
         e = math.exp(-abs(v2))
-        v3 = e + e * -(-v if v2 < real(0.0) else v)
+        v3 = e + e * -_where(v2 < real(0.0), -v, v)
         v4 = x * beta
         e2 = math.exp(v2 * real(0.5))
         v5 = e2 + e2 * (v * real(0.5))
-        v6 = x * ((real(1.0) if v2 >= real(0.0) else v3) / (real(1.0) + v3))
-        w = real(0.0) if v4 < real(-2000.0) else v5 * x * v5 if v4 < real(-64.0) else v6
-        return x if v4 > real(64.0) else w
+        v6 = x * (_where(v2 >= real(0.0), real(1.0), v3) / (real(1.0) + v3))
+        w = _where(v4 < real(-2000.0), real(0.0), _where(v4 < real(-64.0), v5 * x * v5, v6))
+        return _where(v4 > real(64.0), x, w)
 
     @cuda.jit(device=True)
     def _forward_half(x, beta):
         v = x * beta
-        v2 = _exp_near(_minimum(v, real(44.0)) * real(0.5))
-        return real(0.0) if v < real(-2000.0) else _div_near(v2, real(1.0) + v2 * v2) * x * v2
+        v2 = _exp_flushed(_minimum(v, real(43.0)) * real(0.5))
+        return _where(v < real(-2000.0), real(0.0), _div_near(v2, real(1.0) + v2 * v2) * x * v2)
 
     @cuda.jit(device=True)
     def _derivative(x, beta):
@@ -158,8 +162,8 @@ def _device(real: Any) -> dict[str, Any]:
         v2 = _mul_high(beta, x)
         v3 = -v
         e = math.exp(-abs(v2))
-        v4 = e + e * -(v3 if v2 < real(0.0) else v)
-        v5 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
+        v4 = e + e * -_where(v2 < real(0.0), v3, v)
+        v5 = _where(v2 >= real(0.0), real(1.0), v4) / (real(1.0) + v4)
         v6 = x * beta
         v7 = v2 + real(1.2784645557403564) + v - real(1.297928265020314e-08)
         v8 = (real(4.824747679022231e-13) * v7 + real(5.481362797817524e-12)) * v7
@@ -179,15 +183,15 @@ def _device(real: Any) -> dict[str, Any]:
         e2 = math.exp(v2 * real(0.5))
         v20 = e2 + e2 * (v * real(0.5))
         v21 = v20 * (v6 + real(1.0)) * v20
-        w = v21 if mask2 else v19 * v7 if mask else v5 * beta * x + v5 - v5 * v5 * beta * x
+        w = _where(mask2, v21, _where(mask, v19 * v7, v5 * beta * x + v5 - v5 * v5 * beta * x))
         mask3 = v6 < real(-2000.0)
         mask4 = v6 > real(64.0)
         v22 = -v2
-        v23 = e + e * -(-v3 if v22 < real(0.0) else v3)
-        v24 = (real(1.0) if v22 >= real(0.0) else v23) / (real(1.0) + v23)
-        w2 = real(0.0) if mask3 else v21 if mask2 else v24 * beta * x + v5 - v24 * v24 * beta * x
-        w3 = real(1.0) if mask4 else real(0.0) if mask3 else w
-        return (real(1.0) if mask4 else w2) if v6 >= real(0.0) else w3
+        v23 = e + e * -_where(v22 < real(0.0), -v3, v3)
+        v24 = _where(v22 >= real(0.0), real(1.0), v23) / (real(1.0) + v23)
+        w2 = _where(mask2, v21, v24 * beta * x + v5 - v24 * v24 * beta * x)
+        w3 = _where(mask4, real(1.0), _where(mask3, real(0.0), w2))
+        return _where(v6 >= real(0.0), w3, _where(mask4, real(1.0), _where(mask3, real(0.0), w)))
 
     @cuda.jit(device=True)
     def _derivative_half(x, beta):
@@ -196,14 +200,14 @@ def _device(real: Any) -> dict[str, Any]:
         v2 = v * beta
         e = math.exp(-abs(v2))
         v3 = real(1.0) + e
-        v4 = (real(1.0) if -v2 >= real(0.0) else e) / v3 * beta * v + real(1.0)
+        v4 = _where(-v2 >= real(0.0), real(1.0), e) / v3 * beta * v + real(1.0)
         mask = beta < real(0.0)
         mask2 = beta > real(0.0)
-        w = real(1.0) if mask2 else real(0.0) if mask else real(0.5)
-        v5 = v4 * ((real(1.0) if v2 >= real(0.0) else e) / v3)
-        w2 = real(0.0) if mask2 else real(1.0) if mask else real(0.5)
-        w3 = w if xc > real(1.152921504606847e18) else v5
-        return w2 if x < real(-1.152921504606847e18) else w3
+        w = _where(mask2, real(1.0), _where(mask, real(0.0), real(0.5)))
+        v5 = v4 * (_where(v2 >= real(0.0), real(1.0), e) / v3)
+        w2 = _where(mask2, real(0.0), _where(mask, real(1.0), real(0.5)))
+        w3 = _where(xc > real(1.152921504606847e18), w, v5)
+        return _where(x < real(-1.152921504606847e18), w2, w3)
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta):
@@ -211,11 +215,11 @@ def _device(real: Any) -> dict[str, Any]:
         v2 = _mul_high(beta, x)
         v3 = -v
         e = math.exp(-abs(v2))
-        v4 = e + e * -(v3 if v2 < real(0.0) else v)
-        v5 = (real(1.0) if v2 >= real(0.0) else v4) / (v4 + real(1.0) + _add_low(v4, real(1.0)))
+        v4 = e + e * -_where(v2 < real(0.0), v3, v)
+        v5 = _where(v2 >= real(0.0), real(1.0), v4) / (v4 + real(1.0) + _add_low(v4, real(1.0)))
         v6 = -v2
-        v7 = e + e * -(-v3 if v6 < real(0.0) else v3)
-        v8 = (real(1.0) if v6 >= real(0.0) else v7) / (v7 + real(1.0) + _add_low(v7, real(1.0)))
+        v7 = e + e * -_where(v6 < real(0.0), -v3, v3)
+        v8 = _where(v6 >= real(0.0), real(1.0), v7) / (v7 + real(1.0) + _add_low(v7, real(1.0)))
         v9 = beta * x
         t = math.tanh(v9 * real(0.5))
         v10 = _mul_low(v2, t) + t * v
@@ -245,7 +249,7 @@ def _device(real: Any) -> dict[str, Any]:
         v34 = v33 + v32
         v35 = _add_low(v33, v32) + real(-3.420532315723257e-09)
         v36 = v34 + real(-0.09153051674365997) + (v35 + _add_low(v34, real(-0.09153051674365997)))
-        w = v36 * beta * v15 if abs(v14) < real(1.0) else v5 * v8 * beta * v13
+        w = _where(abs(v14) < real(1.0), v36 * beta * v15, v5 * v8 * beta * v13)
         v37 = v2 + real(-2.399357318878174) + (v + _add_low(v2, real(-2.399357318878174)))
         v38 = v6 + real(2.399357318878174) + v3 - real(3.836270616029226e-08)
         v39 = real(-1.4975057869097913e-15) * v38 + real(-1.8525242826140174e-14)
@@ -272,63 +276,45 @@ def _device(real: Any) -> dict[str, Any]:
         e2 = math.exp(v2 * real(0.5))
         v60 = e2 + e2 * (v * real(0.5))
         v61 = v60 * beta * (v60 * (v2 + real(2.0) + (v + _add_low(v2, real(2.0)))))
-        w2 = v61 if v9 < real(-64.0) else v59 * beta * v38 if abs(v37) < real(1.0) else w
+        w2 = _where(v9 < real(-64.0), v61, _where(abs(v37) < real(1.0), v59 * beta * v38, w))
         e3 = math.exp(v6 * real(0.5))
         v62 = e3 + e3 * (v3 * real(0.5))
         v63 = v62 * beta * (v62 * (v6 + real(2.0) + (v3 + _add_low(v6, real(2.0)))))
-        w3 = v63 if v9 > real(64.0) else real(0.0) if v9 < real(-2000.0) else w2
-        return real(0.0) if v9 > real(2000.0) else w3
+        w3 = _where(v9 > real(64.0), v63, _where(v9 < real(-2000.0), real(0.0), w2))
+        return _where(v9 > real(2000.0), real(0.0), w3)
 
     @cuda.jit(device=True)
     def _second_derivative_half(x, beta):
         v = x * beta
-        v2 = _exp_near(-abs(v))
+        v2 = _exp_flushed(-abs(v))
         v3 = real(1.0) + v2
         v4 = -v
         v5 = v * real(0.5)
-        v6 = _div_near(real(1.0) if v4 >= real(0.0) else v2, v3)
-        v7 = _div_near(real(1.0) if v >= real(0.0) else v2, v3) * v6 * beta
+        v6 = _div_near(_where(v4 >= real(0.0), real(1.0), v2), v3)
+        v7 = _div_near(_where(v >= real(0.0), real(1.0), v2), v3) * v6 * beta
         v8 = -_mul_high(beta, x)
         v9 = -_mul_low(beta, x)
         v10 = v8 - real(2.399357318878174) + v9 - real(-3.836270616029226e-08)
-        v11 = real(1.4975057869097913e-15) * v10 + real(-1.8525242826140174e-14)
-        v12 = (v11 * v10 + real(5.45056983215798e-14)) * v10 + real(8.559282235417885e-14)
-        v13 = (v12 * v10 + real(-1.0915674934971036e-12)) * v10 + real(3.4499968506633094e-12)
-        v14 = (v13 * v10 + real(-8.021786827524068e-13)) * v10 + real(-4.120400514071561e-11)
-        v15 = (v14 * v10 + real(1.9014754118800968e-10)) * v10 + real(-2.964187619070941e-10)
-        v16 = (v15 * v10 + real(-1.1393109623654117e-09)) * v10 + real(8.622046529735554e-09)
-        v17 = (v16 * v10 + real(-2.261809925579744e-08)) * v10 + real(-9.904143647556006e-09)
-        v18 = (v17 * v10 + real(3.144649318815656e-07)) * v10 + real(-1.1904605147672274e-06)
-        v19 = (v18 * v10 + real(1.2461615072658496e-06)) * v10 + real(8.432377564813492e-06)
-        v20 = (v19 * v10 + real(-4.745074279281779e-05)) * v10 + real(9.64405929415381e-05)
-        v21 = (v20 * v10 + real(0.00011513070195845344)) * v10 + real(-0.001366369691236773)
-        v22 = (v21 * v10 + real(0.003862816776830254)) * v10 + real(-0.001836670144762844)
-        v23 = (v22 * v10 + real(-0.022487259234225326)) * v10 + real(0.07629586548655085)
-        v24 = (v23 * v10 + real(-0.09153052016419229)) * beta * v10
+        v11 = real(-4.055848113017722e-05) * v10 + real(0.00011068867129048409)
+        v12 = (v11 * v10 + real(0.00010594209866240833)) * v10 + real(-0.0013754171585551376)
+        v13 = (v12 * v10 + real(0.003867438281506857)) * v10 + real(-0.0018345309376466648)
+        v14 = (v13 * v10 + real(-0.022488048786476995)) * v10 + real(0.07629573604043909)
+        v15 = (v14 * v10 + real(-0.09153049888208298)) * beta * v10
         mask = abs(v + real(2.399357318878174)) < real(1.0)
-        v25 = v8 + real(2.399357318878174) + v9 - real(3.836270616029226e-08)
-        v26 = real(-1.4975057869097913e-15) * v25 + real(-1.8525242826140174e-14)
-        v27 = (v26 * v25 + real(-5.45056983215798e-14)) * v25 + real(8.559282235417885e-14)
-        v28 = (v27 * v25 + real(1.0915674934971036e-12)) * v25 + real(3.4499968506633094e-12)
-        v29 = (v28 * v25 + real(8.021786827524068e-13)) * v25 + real(-4.120400514071561e-11)
-        v30 = (v29 * v25 + real(-1.9014754118800968e-10)) * v25 + real(-2.964187619070941e-10)
-        v31 = (v30 * v25 + real(1.1393109623654117e-09)) * v25 + real(8.622046529735554e-09)
-        v32 = (v31 * v25 + real(2.261809925579744e-08)) * v25 + real(-9.904143647556006e-09)
-        v33 = (v32 * v25 + real(-3.144649318815656e-07)) * v25 + real(-1.1904605147672274e-06)
-        v34 = (v33 * v25 + real(-1.2461615072658496e-06)) * v25 + real(8.432377564813492e-06)
-        v35 = (v34 * v25 + real(4.745074279281779e-05)) * v25 + real(9.64405929415381e-05)
-        v36 = (v35 * v25 + real(-0.00011513070195845344)) * v25 + real(-0.001366369691236773)
-        v37 = (v36 * v25 + real(-0.003862816776830254)) * v25 + real(-0.001836670144762844)
-        v38 = (v37 * v25 + real(0.022487259234225326)) * v25 + real(0.07629586548655085)
-        w = v24 if mask else v7 * (real(2.0) - math.tanh(v5) * beta * x)
-        v39 = (v38 * v25 + real(0.09153052016419229)) * beta * v25
-        v40 = _exp_near(v4 * real(0.5))
-        w2 = v39 if abs(v - real(2.399357318878174)) < real(1.0) else w
-        w3 = v40 * beta * (v40 * (real(2.0) - v)) if v > real(64.0) else w2
-        v41 = _exp_near(v5)
-        w4 = real(0.0) if v > real(2000.0) else w3
-        w5 = v41 * beta * (v41 * (v + real(2.0))) if v < real(-64.0) else w4
-        return real(0.0) if v < real(-2000.0) else w5
+        v16 = v8 + real(2.399357318878174) + v9 - real(3.836270616029226e-08)
+        v17 = (real(4.055848113017722e-05) * v16 + real(0.00011068867129048409)) * v16
+        v18 = (v17 + real(-0.00010594209866240833)) * v16 + real(-0.0013754171585551376)
+        v19 = (v18 * v16 + real(-0.003867438281506857)) * v16 + real(-0.0018345309376466648)
+        v20 = (v19 * v16 + real(0.022488048786476995)) * v16 + real(0.07629573604043909)
+        w = _where(mask, v15, v7 * (real(2.0) - math.tanh(v5) * beta * x))
+        v21 = (v20 * v16 + real(0.09153049888208298)) * beta * v16
+        v22 = _exp_flushed(v4 * real(0.5))
+        w2 = _where(abs(v - real(2.399357318878174)) < real(1.0), v21, w)
+        w3 = _where(v > real(64.0), v22 * beta * (v22 * (real(2.0) - v)), w2)
+        v23 = _exp_flushed(v5)
+        w4 = _where(v > real(2000.0), real(0.0), w3)
+        w5 = _where(v < real(-64.0), v23 * beta * (v23 * (v + real(2.0))), w4)
+        return _where(v < real(-2000.0), real(0.0), w5)
 
     @cuda.jit(device=True)
     def _grad_beta(x, beta):
@@ -336,8 +322,8 @@ def _device(real: Any) -> dict[str, Any]:
         v2 = _mul_high(beta, x)
         v3 = -v
         e = math.exp(-abs(v2))
-        v4 = e + e * -(v3 if v2 < real(0.0) else v)
-        v5 = (real(1.0) if v2 >= real(0.0) else v4) / (real(1.0) + v4)
+        v4 = e + e * -_where(v2 < real(0.0), v3, v)
+        v5 = _where(v2 >= real(0.0), real(1.0), v4) / (real(1.0) + v4)
         v6 = x * beta
         mask = v6 > real(64.0)
         v7 = -v2
@@ -345,39 +331,39 @@ def _device(real: Any) -> dict[str, Any]:
         v8 = (e2 + e2 * (v3 * real(0.5))) * x
         v9 = v8 * v8
         mask2 = v6 > real(2000.0)
-        w = real(0.0) if mask2 else v9 if mask else v5 * x * x - v5 * v5 * x * x
+        w = _where(mask2, real(0.0), _where(mask, v9, v5 * x * x - v5 * v5 * x * x))
         mask3 = v6 < real(-64.0)
         e3 = math.exp(v2 * real(0.5))
         v10 = (e3 + e3 * (v * real(0.5))) * x
         v11 = v10 * v10
         mask4 = v6 < real(-2000.0)
-        v12 = e + e * -(-v3 if v7 < real(0.0) else v3)
-        v13 = (real(1.0) if v7 >= real(0.0) else v12) / (real(1.0) + v12)
-        w2 = real(0.0) if mask2 else v9 if mask else v13 * x * x - v13 * v13 * x * x
-        w3 = real(0.0) if mask4 else v11 if mask3 else w2
-        return w3 if v6 >= real(0.0) else real(0.0) if mask4 else v11 if mask3 else w
+        v12 = e + e * -_where(v7 < real(0.0), -v3, v3)
+        v13 = _where(v7 >= real(0.0), real(1.0), v12) / (real(1.0) + v12)
+        w2 = _where(mask2, real(0.0), _where(mask, v9, v13 * x * x - v13 * v13 * x * x))
+        w3 = _where(mask4, real(0.0), _where(mask3, v11, w2))
+        return _where(v6 >= real(0.0), w3, _where(mask4, real(0.0), _where(mask3, v11, w)))
 
     @cuda.jit(device=True)
     def _grad_beta_half(x, beta):
         v = x * beta
-        v2 = _exp_near(-abs(v))
+        v2 = _exp_flushed(-abs(v))
         mask = v >= real(0.0)
         v3 = real(1.0) + v2
-        v4 = _div_near(real(1.0) if mask else v2, v3)
+        v4 = _div_near(_where(mask, real(1.0), v2), v3)
         mask2 = v > real(64.0)
         v5 = -v
-        v6 = _exp_near(v5 * real(0.5)) * x
+        v6 = _exp_flushed(v5 * real(0.5)) * x
         v7 = v6 * v6
         mask3 = v > real(2000.0)
-        w = real(0.0) if mask3 else v7 if mask2 else v4 * x * x - v4 * v4 * x * x
+        w = _where(mask3, real(0.0), _where(mask2, v7, v4 * x * x - v4 * v4 * x * x))
         mask4 = v < real(-64.0)
-        v8 = _exp_near(v * real(0.5)) * x
+        v8 = _exp_flushed(v * real(0.5)) * x
         v9 = v8 * v8
         mask5 = v < real(-2000.0)
-        v10 = _div_near(real(1.0) if v5 >= real(0.0) else v2, v3)
-        w2 = real(0.0) if mask3 else v7 if mask2 else v10 * x * x - v10 * v10 * x * x
-        w3 = real(0.0) if mask5 else v9 if mask4 else w2
-        return w3 if mask else real(0.0) if mask5 else v9 if mask4 else w
+        v10 = _div_near(_where(v5 >= real(0.0), real(1.0), v2), v3)
+        w2 = _where(mask3, real(0.0), _where(mask2, v7, v10 * x * x - v10 * v10 * x * x))
+        w3 = _where(mask5, real(0.0), _where(mask4, v9, w2))
+        return _where(mask, w3, _where(mask5, real(0.0), _where(mask4, v9, w)))
 
     @cuda.jit(device=True)
     def _vjp(x, dy, beta):

@@ -71,19 +71,23 @@ def tanhshrink_jvp(x: Any, dx: Any, *, out: Any = None, stream: Any = 0) -> Any:
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
-    # Approximations of the special function unit: 2**x within 2 ulp, 1/x within 1 ulp.
-    if config.ENABLE_CUDASIM:
-        exp2, inverse = np.exp2, np.reciprocal
-    else:
-        exp2, inverse = _special("ex2.approx.f32"), _special("rcp.approx.ftz.f32")
-
-    @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2(x * real(1.4426950408889634))
-
     @cuda.jit(device=True)
     def _div_near(a, b):
         return a * inverse(b)
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
+    if config.ENABLE_CUDASIM:
+        exp2, inverse = np.exp2, np.reciprocal
+    else:
+        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
 
     @cuda.jit(device=True)
     def _forward(x):
@@ -97,7 +101,15 @@ def _device(real: Any) -> dict[str, Any]:
         v8 = (v7 * v + real(0.008863235079927805)) * v + real(-0.021869488510407153)
         v9 = (v8 * v + real(0.053968253967478154)) * v + real(-0.13333333333332406)
         v10 = (v9 * v + real(0.3333333333333333)) * x * x * x
-        return v10 if abs(x) < real(1.0) else x - math.tanh(x)
+        return _where(abs(x) < real(1.0), v10, x - math.tanh(x))
+
+    @cuda.jit(device=True)
+    def _forward_half(x):
+        v = x * x
+        v2 = (real(-0.0012397129312748966) * v + real(0.0067772362613490195)) * v
+        v3 = (v2 + real(-0.020904568445272945)) * v + real(0.05375520914148468)
+        v4 = (v3 * v + real(-0.13331558302800703)) * v + real(0.33333308653760146)
+        return _where(abs(x) < real(1.0), v4 * x * x * x, x - math.tanh(x))
 
     @cuda.jit(device=True)
     def _derivative(x):
@@ -110,13 +122,14 @@ def _device(real: Any) -> dict[str, Any]:
         v = real(1.0) + e
         e2 = math.exp(x * real(-2.0) * real(0.5))
         v2 = math.tanh(x) * (e * real(4.0) / v / v * real(2.0))
-        w = real(0.0) if x > real(1000.0) else e2 * real(8.0) * e2 if x > real(32.0) else v2
+        w = _where(x > real(1000.0), real(0.0), _where(x > real(32.0), e2 * real(8.0) * e2, v2))
         e3 = math.exp(x * real(2.0) * real(0.5))
-        return real(0.0) if x < real(-1000.0) else e3 * real(-8.0) * e3 if x < real(-32.0) else w
+        w2 = _where(x < real(-32.0), e3 * real(-8.0) * e3, w)
+        return _where(x < real(-1000.0), real(0.0), w2)
 
     @cuda.jit(device=True)
     def _second_derivative_half(x):
-        v = _exp_near(abs(x) * real(-2.0))
+        v = _exp_low(abs(x) * real(-2.0))
         v2 = real(1.0) + v
         return math.tanh(x) * (_div_near(_div_near(v * real(4.0), v2), v2) * real(2.0))
 
@@ -130,6 +143,7 @@ def _device(real: Any) -> dict[str, Any]:
 
     return {
         "_forward": _forward,
+        "_forward_half": _forward_half,
         "_derivative": _derivative,
         "_second_derivative": _second_derivative,
         "_second_derivative_half": _second_derivative_half,

@@ -117,24 +117,28 @@ def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
     @cuda.jit(device=True)
+    def _where(test, a, b):
+        return a if test else b  # both are computed: a selection, no branch
+
+    @cuda.jit(device=True)
     def _forward(x, threshold, value):
-        return x if math.isnan(x) else x if threshold < x else value
+        return _where(math.isnan(x), x, _where(threshold < x, x, value))
 
     @cuda.jit(device=True)
     def _derivative(x, threshold, value):
-        return x if math.isnan(x) else real(1.0) if threshold < x else real(0.0)
+        return _where(math.isnan(x), x, _where(threshold < x, real(1.0), real(0.0)))
 
     @cuda.jit(device=True)
     def _second_derivative(x, threshold, value):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _grad_threshold(x, threshold, value):
-        return x if math.isnan(x) else real(0.0)
+        return _where(math.isnan(x), x, real(0.0))
 
     @cuda.jit(device=True)
     def _grad_value(x, threshold, value):
-        return x if math.isnan(x) else real(0.0) if threshold < x else real(1.0)
+        return _where(math.isnan(x), x, _where(threshold < x, real(0.0), real(1.0)))
 
     @cuda.jit(device=True)
     def _vjp(x, dy, threshold, value):

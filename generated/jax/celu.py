@@ -283,7 +283,7 @@ def _grad_alpha(x: Array, alpha: Array) -> Array:
 def _second_derivative(x: Array, alpha: Array) -> Array:
     xc = _minimum(x, 0.0)
     v = xc / alpha
-    w = jnp.where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
+    w = jnp.where(v >= -64.0, xc, 1.0)
     v2 = w / alpha
     e = jnp.exp(v2)
     v3 = (e + e * ((w - _held(v2 * alpha) - _mul_low(v2, alpha)) / alpha)) / alpha

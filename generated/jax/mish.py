@@ -29,7 +29,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
@@ -197,6 +197,41 @@ def _tanh_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arr
     return _tanh(*primals), tangents[0] * (4.0 * e / ((1.0 + e) * (1.0 + e)))
 
 
+def _head(a: Array) -> Array:
+    """The leading half of the significand: the product of two is exact."""
+    double = a.dtype == jnp.float64
+    kept = jnp.uint64(0xFFFFFFFFF8000000) if double else jnp.uint32(0xFFFFF000)
+    return lax.bitcast_convert_type(lax.bitcast_convert_type(a, kept.dtype) & kept, a.dtype)
+
+
+def _both(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
+    """Two values as arrays, a number in the dtype of the other."""
+    dtype = jnp.result_type(a, b)
+    return jnp.asarray(a, dtype), jnp.asarray(b, dtype)
+
+
+def _mul_low(a: ArrayLike, b: ArrayLike) -> Array:
+    """The rounding error of a * b (Dekker); a constant to differentiation.
+
+    None is found where it, or what it comes from, may be subnormal and taken for zero.
+    """
+    a, b = _both(a, b)
+    ah, bh = _head(a), _head(b)
+    al, bl = a - ah, b - bh
+    product, known = _held(a * b), jnp.finfo(a.dtype)
+    low = al * bl - (((product - ah * bh) - al * bh) - ah * bl)
+    least = 16.0 * float(known.smallest_normal) / float(known.eps)
+    return lax.stop_gradient(jnp.where(jnp.abs(product) < least, 0.0, low))
+
+
+def _add_low(a: ArrayLike, b: ArrayLike) -> Array:
+    """The rounding error of a + b (Knuth); a constant to differentiation."""
+    a, b = _both(a, b)
+    total = _held(a + b)
+    part = _held(total - a)
+    return lax.stop_gradient((a - _held(total - part)) + (b - part))
+
+
 @_chain()
 def _second_derivative(x: Array) -> Array:
     xc = _minimum(x, 0.0)
@@ -257,35 +292,31 @@ def _second_derivative(x: Array) -> Array:
 
 @_chain(_second_derivative)
 def _derivative(x: Array) -> Array:
-    xc = _minimum(x, 1.152921504606847e18)
-    v = _minimum(xc, 0.0)
-    v2 = _maximum(_maximum(v, -2000.0), -64.0)
-    e = jnp.exp(-jnp.abs(v2))
-    v3 = (4.0 + e) * e
-    v4 = v2 * 4.0
-    v5 = ((v3 + v4 + 6.0) * e + v4 + 4.0) * e / (((v3 + 8.0) * e + 8.0) * e + 4.0)
-    v6 = v2 + 1.1924312114715576
-    v7 = _held(v6) - -3.043937594950088e-09
-    v8 = (_held(-8.65776830442449e-11 * v7) + -3.20711893882937e-10) * v7
-    v9 = ((v8 + 2.2722145629976325e-10) * v7 + 3.382105724084085e-09) * v7
-    v10 = ((v9 + 6.8000114321870775e-09) * v7 + -5.4107804752768015e-09) * v7
-    v11 = ((v10 + -6.216295518046308e-08) * v7 + -1.4126408525283193e-07) * v7
-    v12 = ((v11 + 2.7163516554111036e-08) * v7 + 1.0717522034521936e-06) * v7
-    v13 = ((v12 + 2.9086897166237036e-06) * v7 + 9.426992439512893e-07) * v7
-    v14 = ((v13 + -1.729923077065916e-05) * v7 + -5.582890443342482e-05) * v7
-    v15 = ((v14 + -4.1961504059107334e-05) * v7 + 0.0002541293617539234) * v7
-    v16 = ((v15 + 0.000989818103121587) * v7 + 0.0010924055411736856) * v7
-    v17 = ((v16 + -0.0033606849270918075) * v7 + -0.015821126561746095) * v7
-    v18 = ((v17 + -0.02027182271668206) * v7 + 0.04190782104361015) * v7 + 0.20473126408010583
-    w = jnp.where(jnp.abs(v6) < 1.0, (v18 * v7 + 0.2669479140495345) * v7, v5)
-    e2 = jnp.exp(v * 0.5)
-    w2 = jnp.where(v < -2000.0, 0.0, jnp.where(v < -64.0, e2 * (v + 1.0) * e2, w))
-    v19 = _maximum(xc, 0.0)
-    e3 = jnp.exp(-jnp.abs(v19))
-    v20 = v19 * 4.0
-    v21 = (((_held(v20) + 4.0) * e3 + v20 + 6.0) * e3 + 4.0) * e3 + 1.0
-    v22 = v21 / ((((8.0 + _held(e3 * 4.0)) * e3 + 8.0) * e3 + 4.0) * e3 + 1.0)
-    return jnp.where(xc >= 0.0, v22, w2)
+    v = _minimum(_maximum(x, -2000.0), 21.0)
+    e = jnp.exp(v * 0.5)
+    v2 = e * e
+    v3 = v2 + 2.0
+    v4 = _mul_low(v3, v2) + v2 * _add_low(v2, 2.0)
+    v5 = _held(v3 * v2)
+    v6 = v5 + v4
+    v7 = v6 + 2.0
+    v8 = v7 * (_add_low(v5, v4) + _add_low(v6, 2.0))
+    v9 = _mul_low(v7, v7) + v8 + v8
+    v10 = _held(v7 * v7)
+    v11 = v * 4.0
+    v12 = v2 + 4.0
+    v13 = _mul_low(v12, v2) + v2 * _add_low(v2, 4.0)
+    v14 = _held(v12 * v2)
+    v15 = v14 + v13
+    v16 = v11 + v15
+    v17 = v16 + 6.0
+    v18 = v2 * (_add_low(v14, v13) + _add_low(v11, v15) + _add_low(v16, 6.0))
+    v19 = _mul_low(v17, v2) + v18
+    v20 = _held(v17 * v2)
+    v21 = v20 + v19
+    v22 = v11 + v21
+    v23 = v22 + 4.0 + (_add_low(v20, v19) + _add_low(v11, v21) + _add_low(v22, 4.0))
+    return e / (v10 + v9 + _add_low(v10, v9)) * v23 * e
 
 
 @_chain(_derivative)

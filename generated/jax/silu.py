@@ -253,7 +253,7 @@ def _second_derivative(x: Array) -> Array:
 
 @_chain(_second_derivative)
 def _derivative(x: Array) -> Array:
-    v = _minimum(_maximum(x, -2000.0), 44.0)
+    v = _minimum(_maximum(x, -2000.0), 43.0)
     e = jnp.exp(v * 0.5)
     v2 = e * e
     v3 = v2 + 1.0
@@ -268,7 +268,7 @@ def _derivative(x: Array) -> Array:
 @_chain(_derivative)
 def _forward(x: Array) -> Array:
     xc = _maximum(x, -2000.0)
-    e = jnp.exp(_minimum(xc, 44.0) * 0.5)
+    e = jnp.exp(_minimum(xc, 43.0) * 0.5)
     return e / (1.0 + e * e) * xc * e
 
 

@@ -251,7 +251,7 @@ def _add_low(a: ArrayLike, b: ArrayLike) -> Array:
 @_chain()
 def _grad_beta(x: Array, beta: Array) -> Array:
     v = x * beta
-    w = jnp.where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    w = jnp.where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = _held(beta * w)
     v4 = -v2
@@ -285,8 +285,7 @@ def _grad_beta(x: Array, beta: Array) -> Array:
 def _second_derivative(x: Array, beta: Array) -> Array:
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = v * beta
-    mask = (((v2 >= -2000.0) & (v2 >= -64.0)) & (v2 <= 64.0)) & (v2 <= 2000.0)
-    w = jnp.where(mask, v, 1.0)
+    w = jnp.where((v2 >= -64.0) & (v2 <= 64.0), v, 1.0)
     v3 = _mul_low(beta, w)
     v4 = _held(beta * w)
     e = jnp.exp(-jnp.abs(v4))
@@ -306,17 +305,17 @@ def _second_derivative(x: Array, beta: Array) -> Array:
 def _derivative(x: Array, beta: Array) -> Array:
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = _held(beta * v)
-    mask = v2 > 44.0
-    e = jnp.exp(jnp.where(mask, 44.0, v2) * 0.5)
+    mask = v2 > 43.0
+    e = jnp.exp(jnp.where(mask, 43.0, v2) * 0.5)
     v3 = e + e * (jnp.where(mask, 0.0, _mul_low(beta, v)) * 0.5)
     v4 = v * beta
-    return jnp.where(v4 < -2000.0, 0.0, jnp.where(v4 > 44.0, 1.0, v3 / (1.0 + v3 * v3) * v3))
+    return jnp.where(v4 < -2000.0, 0.0, jnp.where(v4 > 43.0, 1.0, v3 / (1.0 + v3 * v3) * v3))
 
 
 @_chain(_derivative, _grad_beta)
 def _forward(x: Array, beta: Array) -> Array:
     v = x * beta
-    w = jnp.where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    w = jnp.where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = _held(beta * w)
     e = jnp.exp(-jnp.abs(v3))

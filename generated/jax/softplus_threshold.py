@@ -290,7 +290,7 @@ def _grad_threshold(x: Array, beta: Array, threshold: Array) -> Array:
 @_chain()
 def _grad_beta(x: Array, beta: Array, threshold: Array) -> Array:
     v = x * beta
-    w = jnp.where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    w = jnp.where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = _held(beta * w)
     v4 = -v2
@@ -356,18 +356,18 @@ def _derivative(x: Array, beta: Array, threshold: Array) -> Array:
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = _held(beta * v)
-    mask = v3 > 44.0
-    e = jnp.exp(jnp.where(mask, 44.0, v3) * 0.5)
+    mask = v3 > 43.0
+    e = jnp.exp(jnp.where(mask, 43.0, v3) * 0.5)
     v4 = e + e * (jnp.where(mask, 0.0, v2) * 0.5)
     v5 = v * beta
-    w = jnp.where(v5 < -2000.0, 0.0, jnp.where(v5 > 44.0, 1.0, v4 / (1.0 + v4 * v4) * v4))
+    w = jnp.where(v5 < -2000.0, 0.0, jnp.where(v5 > 43.0, 1.0, v4 / (1.0 + v4 * v4) * v4))
     return jnp.where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 1.0, w)
 
 
 @_chain(_derivative, _grad_beta, _grad_threshold)
 def _forward(x: Array, beta: Array, threshold: Array) -> Array:
     v = x * beta
-    w = jnp.where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    w = jnp.where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = _held(beta * w)
     e = jnp.exp(-jnp.abs(v3))

@@ -363,7 +363,7 @@ def _second_derivative_yy(x: Array, y: Array) -> Array:
 
 @_chain()
 def _second_derivative_xy(x: Array, y: Array) -> Array:
-    v = _minimum(_maximum(y, -2000.0), 44.0)
+    v = _minimum(_maximum(y, -2000.0), 43.0)
     e = jnp.exp(v * 0.5)
     v2 = e * e
     v3 = v2 + 1.0
@@ -417,7 +417,7 @@ def _derivative_y(x: Array, y: Array) -> Array:
 @_chain(_second_derivative_xx, _second_derivative_xy)
 def _derivative_x(x: Array, y: Array) -> Array:
     yc = _maximum(y, -2000.0)
-    e = jnp.exp(_minimum(yc, 44.0) * 0.5)
+    e = jnp.exp(_minimum(yc, 43.0) * 0.5)
     return jnp.where(jnp.isnan(x), x, e / (1.0 + e * e) * yc * e)
 
 

@@ -376,7 +376,7 @@ def _derivative_loop(like, n, out, x, alpha):
 def _second_derivative(x, alpha):
     xc = _minimum(x, 0.0)
     v = xc / alpha
-    w = xc if (v >= -2000.0) & (v >= -64.0) else 1.0
+    w = xc if v >= -64.0 else 1.0
     v2 = w / alpha
     e = _exp(v2)
     v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha

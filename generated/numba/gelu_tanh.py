@@ -316,7 +316,7 @@ def _at(array: Array) -> int:
 @_inline
 def _forward(x):
     xc = _maximum(x, -2000.0)
-    v = _minimum(xc, 44.0)
+    v = _minimum(xc, 43.0)
     v2 = v * v
     v3 = _mul_low(v2, v) + v * _mul_low(v, v)
     v4 = v2 * v
@@ -330,9 +330,9 @@ def _forward(x):
     v12 = v11 + 1.5957691669464111 * (_add_low(v8, v7) + _add_low(v9, v))
     v13 = v10 * 1.5957691669464111
     v14 = v13 + v12
-    mask = v14 > 44.0
+    mask = v14 > 43.0
     v15 = _add_low(v13, v12)
-    e = _exp((44.0 if mask else v14) * 0.5)
+    e = _exp((43.0 if mask else v14) * 0.5)
     v16 = e + e * ((0.0 if mask else v15) * 0.5)
     return v16 / (1.0 + v16 * v16) * xc * v16
 
@@ -362,8 +362,8 @@ def _forward_lean_loop(like, n, out, x):
 @_inline
 def _forward_narrow(x):
     xc = _maximum(x, -2000.0)
-    v = _minimum(xc, 44.0)
-    v2 = _minimum((v * v * v * 0.044715 + v) * 1.5957691216057308, 44.0) * 0.5
+    v = _minimum(xc, 43.0)
+    v2 = _minimum((v * v * v * 0.044715 + v) * 1.5957691216057308, 43.0) * 0.5
     e = _exp(v2)
     return e / (1.0 + e * e) * xc * e
 
@@ -448,9 +448,9 @@ def _derivative_loop(like, n, out, x):
 
 @_inline
 def _derivative_narrow(x):
-    v = _minimum(_maximum(x, -2000.0), 44.0)
+    v = _minimum(_maximum(x, -2000.0), 43.0)
     v2 = v * v
-    v3 = _minimum((v2 * v * 0.044715 + v) * 1.5957691216057308, 44.0) * 0.5
+    v3 = _minimum((v2 * v * 0.044715 + v) * 1.5957691216057308, 43.0) * 0.5
     e = _exp(v3)
     v4 = e * e
     v5 = 1.0 + v4

@@ -307,7 +307,7 @@ def _forward_loop(like, n, out, x):
 
 @_inline
 def _derivative(x):
-    e = _exp(-_maximum(_minimum(x, 2000.0), -44.0) * 0.5)
+    e = _exp(-_maximum(_minimum(x, 2000.0), -43.0) * 0.5)
     return e / (1.0 + e * e) * e
 
 

@@ -354,7 +354,7 @@ def _at(array: Array) -> int:
 @_inline
 def _forward(x):
     xc = _maximum(x, -2000.0)
-    e = _exp(_minimum(xc, 44.0) * 0.5)
+    e = _exp(_minimum(xc, 43.0) * 0.5)
     v = e * e
     v2 = 2.0 + v
     return e * v2 / (2.0 + v2 * v) * xc * e
@@ -384,7 +384,7 @@ def _forward_lean_loop(like, n, out, x):
 
 @_inline
 def _derivative(x):
-    v = _minimum(_maximum(x, -2000.0), 44.0)
+    v = _minimum(_maximum(x, -2000.0), 21.0)
     e = _exp(v * 0.5)
     v2 = e * e
     v3 = v2 + 2.0
@@ -421,7 +421,7 @@ def _derivative_loop(like, n, out, x):
 
 @_inline
 def _derivative_narrow(x):
-    v = _minimum(_maximum(x, -2000.0), 44.0)
+    v = _minimum(_maximum(x, -2000.0), 21.0)
     e = _exp(v * 0.5)
     v2 = e * e
     v3 = 2.0 + (2.0 + v2) * v2

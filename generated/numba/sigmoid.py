@@ -286,7 +286,7 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    e = _exp(_minimum(_maximum(x, -2000.0), 44.0) * 0.5)
+    e = _exp(_minimum(_maximum(x, -2000.0), 43.0) * 0.5)
     return e / (1.0 + e * e) * e
 
 

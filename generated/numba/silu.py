@@ -243,7 +243,7 @@ def _at(array: Array) -> int:
 @_inline
 def _forward(x):
     xc = _maximum(x, -2000.0)
-    e = _exp(_minimum(xc, 44.0) * 0.5)
+    e = _exp(_minimum(xc, 43.0) * 0.5)
     return e / (1.0 + e * e) * xc * e
 
 
@@ -285,7 +285,7 @@ def _forward_narrow_loop(like, n, out, x):
 
 @_inline
 def _derivative(x):
-    v = _minimum(_maximum(x, -2000.0), 44.0)
+    v = _minimum(_maximum(x, -2000.0), 43.0)
     e = _exp(v * 0.5)
     v2 = e * e
     v3 = 1.0 + v2

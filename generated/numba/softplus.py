@@ -334,7 +334,7 @@ def _each_of(value, i):
 @_inline
 def _forward(x, beta):
     v = x * beta
-    w = x if ((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0) else 1.0
+    w = x if (v >= -64.0) & (v <= 64.0) else 1.0
     v2 = _mul_low(beta, w)
     v3 = beta * w
     v4 = -v2
@@ -360,7 +360,7 @@ def _forward_loop(like, n, out, x, beta):
 @_inline
 def _forward_narrow(x, beta):
     v = x * beta
-    v2 = (x if ((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0) else 1.0) * beta
+    v2 = (x if (v >= -64.0) & (v <= 64.0) else 1.0) * beta
     v3 = (_log1p(_exp(-abs(v2))) + _maximum(v2, 0.0)) / beta
     e = _exp(v * 0.5)
     v4 = e * (1.0 / beta) * e
@@ -382,13 +382,13 @@ def _forward_narrow_loop(like, n, out, x, beta):
 def _derivative(x, beta):
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = beta * v
-    mask = v2 > 44.0
+    mask = v2 > 43.0
     v3 = _mul_low(beta, v)
-    e = _exp((44.0 if mask else v2) * 0.5)
+    e = _exp((43.0 if mask else v2) * 0.5)
     v4 = e + e * ((0.0 if mask else v3) * 0.5)
     v5 = v * beta
     v6 = v4 / (1.0 + v4 * v4) * v4
-    w = 1.0 if v5 > 44.0 else v6
+    w = 1.0 if v5 > 43.0 else v6
     return 0.0 if v5 < -2000.0 else w
 
 
@@ -404,9 +404,9 @@ def _derivative_loop(like, n, out, x, beta):
 def _derivative_narrow(x, beta):
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = v * beta
-    e = _exp(_minimum(v2, 44.0) * 0.5)
+    e = _exp(_minimum(v2, 43.0) * 0.5)
     v3 = e / (1.0 + e * e) * e
-    w = 1.0 if v2 > 44.0 else v3
+    w = 1.0 if v2 > 43.0 else v3
     return 0.0 if v2 < -2000.0 else w
 
 
@@ -422,8 +422,7 @@ def _derivative_narrow_loop(like, n, out, x, beta):
 def _second_derivative(x, beta):
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = v * beta
-    mask = (((v2 >= -2000.0) & (v2 >= -64.0)) & (v2 <= 64.0)) & (v2 <= 2000.0)
-    w = v if mask else 1.0
+    w = v if (v2 >= -64.0) & (v2 <= 64.0) else 1.0
     v3 = _mul_low(beta, w)
     v4 = beta * w
     v5 = -v3
@@ -471,7 +470,7 @@ def _second_derivative_narrow_loop(like, n, out, x, beta):
 @_inline
 def _grad_beta(x, beta):
     v = x * beta
-    w = x if (((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0) else 1.0
+    w = x if (v >= -64.0) & (v <= 64.0) else 1.0
     v2 = _mul_low(beta, w)
     v3 = beta * w
     v4 = -v2
@@ -520,7 +519,7 @@ def _grad_beta_loop(like, n, out, x, beta):
 @_inline
 def _grad_beta_narrow(x, beta):
     v = x * beta
-    w = x if (((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0) else 1.0
+    w = x if (v >= -64.0) & (v <= 64.0) else 1.0
     v2 = w * beta
     e = _exp(-abs(v2))
     v3 = 1.0 + e

@@ -422,12 +422,12 @@ def _derivative(x, beta, threshold):
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = beta * v
-    mask = v3 > 44.0
-    e = _exp((44.0 if mask else v3) * 0.5)
+    mask = v3 > 43.0
+    e = _exp((43.0 if mask else v3) * 0.5)
     v4 = e + e * ((0.0 if mask else v2) * 0.5)
     v5 = v * beta
     v6 = v4 / (1.0 + v4 * v4) * v4
-    w = 1.0 if v5 > 44.0 else v6
+    w = 1.0 if v5 > 43.0 else v6
     w2 = 0.0 if v5 < -2000.0 else w
     return 1.0 if (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)) else w2
 
@@ -444,9 +444,9 @@ def _derivative_loop(like, n, out, x, beta, threshold):
 def _derivative_narrow(x, beta, threshold):
     v = _minimum(_maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = v * beta
-    e = _exp(_minimum(v2, 44.0) * 0.5)
+    e = _exp(_minimum(v2, 43.0) * 0.5)
     v3 = e / (1.0 + e * e) * e
-    w = 1.0 if v2 > 44.0 else v3
+    w = 1.0 if v2 > 43.0 else v3
     v4 = beta * v
     mask = (v4 > threshold) | ((v4 == threshold) & (_mul_low(beta, v) > 0.0))
     w2 = 0.0 if v2 < -2000.0 else w
@@ -530,7 +530,7 @@ def _second_derivative_narrow_loop(like, n, out, x, beta, threshold):
 @_inline
 def _grad_beta(x, beta, threshold):
     v = x * beta
-    w = x if (((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0) else 1.0
+    w = x if (v >= -64.0) & (v <= 64.0) else 1.0
     v2 = _mul_low(beta, w)
     v3 = beta * w
     v4 = -v2

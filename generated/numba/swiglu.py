@@ -445,7 +445,7 @@ def _forward_narrow_loop(like, n, out, x, y):
 @_inline
 def _derivative_x(x, y):
     yc = _maximum(y, -2000.0)
-    e = _exp(_minimum(yc, 44.0) * 0.5)
+    e = _exp(_minimum(yc, 43.0) * 0.5)
     v = e / (1.0 + e * e) * yc * e
     return x if math.isnan(x) else v
 
@@ -554,7 +554,7 @@ def _second_derivative_xx_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_xy(x, y):
-    v = _minimum(_maximum(y, -2000.0), 44.0)
+    v = _minimum(_maximum(y, -2000.0), 43.0)
     e = _exp(v * 0.5)
     v2 = e * e
     v3 = 1.0 + v2

@@ -340,9 +340,9 @@ def _each_of(value, i):
 @_inline
 def _forward(x, beta):
     v = beta * x
-    mask = v > 44.0
+    mask = v > 43.0
     v2 = _mul_low(beta, x)
-    e = _exp((44.0 if mask else v) * 0.5)
+    e = _exp((43.0 if mask else v) * 0.5)
     v3 = e + e * ((0.0 if mask else v2) * 0.5)
     v4 = v3 / (1.0 + v3 * v3) * x * v3
     return 0.0 if x * beta < -2000.0 else v4
@@ -373,7 +373,7 @@ def _forward_lean_loop(like, n, out, x, beta):
 @_inline
 def _forward_narrow(x, beta):
     v = x * beta
-    e = _exp(_minimum(v, 44.0) * 0.5)
+    e = _exp(_minimum(v, 43.0) * 0.5)
     v2 = e / (1.0 + e * e) * x * e
     return 0.0 if v < -2000.0 else v2
 
@@ -441,11 +441,11 @@ def _derivative_loop(like, n, out, x, beta):
 @_inline
 def _derivative_narrow(x, beta):
     v = x * beta
-    e = _exp(_minimum(v, 44.0) * 0.5)
+    e = _exp(_minimum(v, 43.0) * 0.5)
     v2 = e * e
     v3 = 1.0 + v2
     v4 = e / (v3 * v3) * (v + 1.0 + v2) * e
-    w = 1.0 if v > 44.0 else v4
+    w = 1.0 if v > 43.0 else v4
     return 0.0 if v < -2000.0 else w
 
 

@@ -115,7 +115,7 @@ def _derivative(x: Array, alpha: Any) -> Array:
 def _second_derivative(x: Array, alpha: Any) -> Array:
     xc = np.minimum(x, 0.0)
     v = xc / alpha
-    w = _where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
+    w = _where(v >= -64.0, xc, 1.0)
     v2 = w / alpha
     e = np.exp(v2)
     v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha

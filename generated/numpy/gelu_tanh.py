@@ -76,7 +76,7 @@ def gelu_tanh_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> A
 
 def _forward(x: Array) -> Array:
     xc = np.maximum(x, -2000.0)
-    v = np.minimum(xc, 44.0)
+    v = np.minimum(xc, 43.0)
     v2 = v * v
     v3 = _mul_low(v2, v) + v * _mul_low(v, v)
     v4 = v2 * v
@@ -90,8 +90,8 @@ def _forward(x: Array) -> Array:
     v12 = v11 + 1.5957691669464111 * (_add_low(v8, v7) + _add_low(v9, v))
     v13 = v10 * 1.5957691669464111
     v14 = v13 + v12
-    mask = v14 > 44.0
-    e = np.exp(_where(mask, 44.0, v14) * 0.5)
+    mask = v14 > 43.0
+    e = np.exp(_where(mask, 43.0, v14) * 0.5)
     v15 = e + e * (_where(mask, 0.0, _add_low(v13, v12)) * 0.5)
     return v15 / (1.0 + v15 * v15) * xc * v15
 
@@ -103,8 +103,8 @@ def _forward_lean(x: Array) -> Array:
 
 def _forward_narrow(x: Array) -> Array:
     xc = np.maximum(x, -2000.0)
-    v = np.minimum(xc, 44.0)
-    v2 = np.minimum((v * v * v * 0.044715 + v) * 1.5957691216057308, 44.0)
+    v = np.minimum(xc, 43.0)
+    v2 = np.minimum((v * v * v * 0.044715 + v) * 1.5957691216057308, 43.0)
     e = np.exp(v2 * 0.5)
     return e / (1.0 + e * e) * xc * e
 
@@ -166,9 +166,9 @@ def _derivative(x: Array) -> Array:
 
 
 def _derivative_narrow(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -2000.0), 44.0)
+    v = np.minimum(np.maximum(x, -2000.0), 43.0)
     v2 = v * v
-    v3 = np.minimum((v2 * v * 0.044715 + v) * 1.5957691216057308, 44.0) * 0.5
+    v3 = np.minimum((v2 * v * 0.044715 + v) * 1.5957691216057308, 43.0) * 0.5
     e = np.exp(v3)
     v4 = e * e
     v5 = 1.0 + v4

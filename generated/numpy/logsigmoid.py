@@ -68,7 +68,7 @@ def _forward(x: Array) -> Array:
 
 
 def _derivative(x: Array) -> Array:
-    e = np.exp(-np.maximum(np.minimum(x, 2000.0), -44.0) * 0.5)
+    e = np.exp(-np.maximum(np.minimum(x, 2000.0), -43.0) * 0.5)
     return e / (1.0 + e * e) * e
 
 

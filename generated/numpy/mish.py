@@ -62,7 +62,7 @@ def mish_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
 
 def _forward(x: Array) -> Array:
     xc = np.maximum(x, -2000.0)
-    e = np.exp(np.minimum(xc, 44.0) * 0.5)
+    e = np.exp(np.minimum(xc, 43.0) * 0.5)
     v = e * e
     v2 = 2.0 + v
     return e * v2 / (2.0 + v2 * v) * xc * e
@@ -74,7 +74,7 @@ def _forward_lean(x: Array) -> Array:
 
 
 def _derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -2000.0), 44.0)
+    v = np.minimum(np.maximum(x, -2000.0), 21.0)
     e = np.exp(v * 0.5)
     v2 = e * e
     v3 = v2 + 2.0
@@ -102,7 +102,7 @@ def _derivative(x: Array) -> Array:
 
 
 def _derivative_narrow(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -2000.0), 44.0)
+    v = np.minimum(np.maximum(x, -2000.0), 21.0)
     e = np.exp(v * 0.5)
     v2 = e * e
     v3 = 2.0 + (2.0 + v2) * v2

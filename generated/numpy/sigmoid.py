@@ -63,7 +63,7 @@ def sigmoid_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Arr
 
 
 def _forward(x: Array) -> Array:
-    e = np.exp(np.minimum(np.maximum(x, -2000.0), 44.0) * 0.5)
+    e = np.exp(np.minimum(np.maximum(x, -2000.0), 43.0) * 0.5)
     return e / (1.0 + e * e) * e
 
 

@@ -60,7 +60,7 @@ def silu_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> Array:
 
 def _forward(x: Array) -> Array:
     xc = np.maximum(x, -2000.0)
-    e = np.exp(np.minimum(xc, 44.0) * 0.5)
+    e = np.exp(np.minimum(xc, 43.0) * 0.5)
     return e / (1.0 + e * e) * xc * e
 
 
@@ -74,7 +74,7 @@ def _forward_narrow(x: Array) -> Array:
 
 
 def _derivative(x: Array) -> Array:
-    v = np.minimum(np.maximum(x, -2000.0), 44.0)
+    v = np.minimum(np.maximum(x, -2000.0), 43.0)
     e = np.exp(v * 0.5)
     v2 = e * e
     v3 = 1.0 + v2

@@ -86,7 +86,7 @@ def softplus_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Arr
 
 def _forward(x: Array, beta: Any) -> Array:
     v = x * beta
-    w = _where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    w = _where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = beta * w
     e = np.exp(-np.abs(v3))
@@ -99,7 +99,7 @@ def _forward(x: Array, beta: Any) -> Array:
 
 def _forward_narrow(x: Array, beta: Any) -> Array:
     v = x * beta
-    v2 = _where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0) * beta
+    v2 = _where((v >= -64.0) & (v <= 64.0), x, 1.0) * beta
     w = _where(v > 64.0, x, (np.log1p(np.exp(-np.abs(v2))) + np.maximum(v2, 0.0)) / beta)
     e = np.exp(v * 0.5)
     w2 = _where(v < -2000.0, 0.0, _where(v < -64.0, e * (1.0 / beta) * e, w))
@@ -109,25 +109,24 @@ def _forward_narrow(x: Array, beta: Any) -> Array:
 def _derivative(x: Array, beta: Any) -> Array:
     v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = beta * v
-    mask = v2 > 44.0
-    e = np.exp(_where(mask, 44.0, v2) * 0.5)
+    mask = v2 > 43.0
+    e = np.exp(_where(mask, 43.0, v2) * 0.5)
     v3 = e + e * (_where(mask, 0.0, _mul_low(beta, v)) * 0.5)
     v4 = v * beta
-    return _where(v4 < -2000.0, 0.0, _where(v4 > 44.0, 1.0, v3 / (1.0 + v3 * v3) * v3))
+    return _where(v4 < -2000.0, 0.0, _where(v4 > 43.0, 1.0, v3 / (1.0 + v3 * v3) * v3))
 
 
 def _derivative_narrow(x: Array, beta: Any) -> Array:
     v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = v * beta
-    e = np.exp(np.minimum(v2, 44.0) * 0.5)
-    return _where(v2 < -2000.0, 0.0, _where(v2 > 44.0, 1.0, e / (1.0 + e * e) * e))
+    e = np.exp(np.minimum(v2, 43.0) * 0.5)
+    return _where(v2 < -2000.0, 0.0, _where(v2 > 43.0, 1.0, e / (1.0 + e * e) * e))
 
 
 def _second_derivative(x: Array, beta: Any) -> Array:
     v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = v * beta
-    mask = (((v2 >= -2000.0) & (v2 >= -64.0)) & (v2 <= 64.0)) & (v2 <= 2000.0)
-    w = _where(mask, v, 1.0)
+    w = _where((v2 >= -64.0) & (v2 <= 64.0), v, 1.0)
     v3 = _mul_low(beta, w)
     v4 = beta * w
     e = np.exp(-np.abs(v4))
@@ -151,7 +150,7 @@ def _second_derivative_narrow(x: Array, beta: Any) -> Array:
 
 def _grad_beta(x: Array, beta: Any) -> Array:
     v = x * beta
-    w = _where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    w = _where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = beta * w
     v4 = -v2
@@ -183,7 +182,7 @@ def _grad_beta(x: Array, beta: Any) -> Array:
 
 def _grad_beta_narrow(x: Array, beta: Any) -> Array:
     v = x * beta
-    w = _where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    w = _where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = w * beta
     e = np.exp(-np.abs(v2))
     v3 = 1.0 + e

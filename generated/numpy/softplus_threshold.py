@@ -148,19 +148,19 @@ def _derivative(x: Array, beta: Any, threshold: Any) -> Array:
     v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = beta * v
-    mask = v3 > 44.0
-    e = np.exp(_where(mask, 44.0, v3) * 0.5)
+    mask = v3 > 43.0
+    e = np.exp(_where(mask, 43.0, v3) * 0.5)
     v4 = e + e * (_where(mask, 0.0, v2) * 0.5)
     v5 = v * beta
-    w = _where(v5 < -2000.0, 0.0, _where(v5 > 44.0, 1.0, v4 / (1.0 + v4 * v4) * v4))
+    w = _where(v5 < -2000.0, 0.0, _where(v5 > 43.0, 1.0, v4 / (1.0 + v4 * v4) * v4))
     return _where((v3 > threshold) | ((v3 == threshold) & (v2 > 0.0)), 1.0, w)
 
 
 def _derivative_narrow(x: Array, beta: Any, threshold: Any) -> Array:
     v = np.minimum(np.maximum(x, -1.152921504606847e18), 1.152921504606847e18)
     v2 = v * beta
-    e = np.exp(np.minimum(v2, 44.0) * 0.5)
-    w = _where(v2 < -2000.0, 0.0, _where(v2 > 44.0, 1.0, e / (1.0 + e * e) * e))
+    e = np.exp(np.minimum(v2, 43.0) * 0.5)
+    w = _where(v2 < -2000.0, 0.0, _where(v2 > 43.0, 1.0, e / (1.0 + e * e) * e))
     v3 = beta * v
     mask = (v3 > threshold) | ((v3 == threshold) & (_mul_low(beta, v) > 0.0))
     return _where(mask, 1.0, w)
@@ -206,7 +206,7 @@ def _second_derivative_narrow(x: Array, beta: Any, threshold: Any) -> Array:
 
 def _grad_beta(x: Array, beta: Any, threshold: Any) -> Array:
     v = x * beta
-    w = _where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    w = _where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = beta * w
     v4 = -v2

@@ -149,7 +149,7 @@ def _forward_narrow(x: Array, y: Array) -> Array:
 
 def _derivative_x(x: Array, y: Array) -> Array:
     yc = np.maximum(y, -2000.0)
-    e = np.exp(np.minimum(yc, 44.0) * 0.5)
+    e = np.exp(np.minimum(yc, 43.0) * 0.5)
     return _where(np.isnan(x), x, e / (1.0 + e * e) * yc * e)
 
 
@@ -187,7 +187,7 @@ def _second_derivative_xx(x: Array, y: Array) -> Array:
 
 
 def _second_derivative_xy(x: Array, y: Array) -> Array:
-    v = np.minimum(np.maximum(y, -2000.0), 44.0)
+    v = np.minimum(np.maximum(y, -2000.0), 43.0)
     e = np.exp(v * 0.5)
     v2 = e * e
     v3 = 1.0 + v2

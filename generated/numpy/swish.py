@@ -86,8 +86,8 @@ def swish_vjp_beta(x: ArrayLike, dy: ArrayLike, beta: ArrayLike = 1.0) -> Array:
 
 def _forward(x: Array, beta: Any) -> Array:
     v = beta * x
-    mask = v > 44.0
-    e = np.exp(_where(mask, 44.0, v) * 0.5)
+    mask = v > 43.0
+    e = np.exp(_where(mask, 43.0, v) * 0.5)
     v2 = e + e * (_where(mask, 0.0, _mul_low(beta, x)) * 0.5)
     return _where(x * beta < -2000.0, 0.0, v2 / (1.0 + v2 * v2) * x * v2)
 
@@ -99,7 +99,7 @@ def _forward_lean(x: Array, beta: Any) -> Array:
 
 def _forward_narrow(x: Array, beta: Any) -> Array:
     v = x * beta
-    e = np.exp(np.minimum(v, 44.0) * 0.5)
+    e = np.exp(np.minimum(v, 43.0) * 0.5)
     return _where(v < -2000.0, 0.0, e / (1.0 + e * e) * x * e)
 
 
@@ -140,10 +140,10 @@ def _derivative(x: Array, beta: Any) -> Array:
 
 def _derivative_narrow(x: Array, beta: Any) -> Array:
     v = x * beta
-    e = np.exp(np.minimum(v, 44.0) * 0.5)
+    e = np.exp(np.minimum(v, 43.0) * 0.5)
     v2 = e * e
     v3 = 1.0 + v2
-    return _where(v < -2000.0, 0.0, _where(v > 44.0, 1.0, e / (v3 * v3) * (v + 1.0 + v2) * e))
+    return _where(v < -2000.0, 0.0, _where(v > 43.0, 1.0, e / (v3 * v3) * (v + 1.0 + v2) * e))
 
 
 def _second_derivative(x: Array, beta: Any) -> Array:

@@ -166,7 +166,7 @@ def _derivative(x: Tensor, alpha: Value) -> Tensor:
 def _second_derivative(x: Tensor, alpha: Value) -> Tensor:
     xc = torch.clamp(x, max=0.0)
     v = xc / alpha
-    w = torch.where((v >= -2000.0) & (v >= -64.0), xc, 1.0)
+    w = torch.where(v >= -64.0, xc, 1.0)
     v2 = w / alpha
     e = torch.exp(v2)
     v3 = (e + e * ((w - v2 * alpha - _mul_low(v2, alpha)) / alpha)) / alpha

@@ -91,6 +91,33 @@ class Mish(nn.Module):
 # Composites of plain operations: the values.
 
 
+def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two values as tensors, a number in the dtype of the other."""
+    if not isinstance(a, Tensor):
+        a = torch.full((), a, dtype=b.dtype, device=b.device)
+    if not isinstance(b, Tensor):
+        b = torch.full((), b, dtype=a.dtype, device=a.device)
+    return a, b
+
+
+def _mul_low(a: Any, b: Any) -> Tensor:
+    """The rounding error of a * b (Dekker)."""
+    a, b = _both(a, b)
+    c = 134217729.0 if a.dtype == torch.float64 else 4097.0
+    ah, bh = c * a, c * b
+    ah, bh = ah - (ah - a), bh - (bh - b)
+    al, bl = a - ah, b - bh
+    return al * bl - (((a * b - ah * bh) - al * bh) - ah * bl)
+
+
+def _add_low(a: Any, b: Any) -> Tensor:
+    """The rounding error of a + b (Knuth)."""
+    a, b = _both(a, b)
+    total = a + b
+    part = total - a
+    return (a - (total - part)) + (b - part)
+
+
 def _forward(x: Tensor) -> Tensor:
     v = torch.clamp(torch.clamp(x, min=-2000.0), min=-64.0)
     t = torch.tanh(torch.log1p(torch.exp(-torch.abs(v))) + torch.clamp(v, min=0.0))
@@ -99,35 +126,31 @@ def _forward(x: Tensor) -> Tensor:
 
 
 def _derivative(x: Tensor) -> Tensor:
-    xc = torch.clamp(x, max=1.152921504606847e18)
-    v = torch.clamp(xc, max=0.0)
-    v2 = torch.clamp(torch.clamp(v, min=-2000.0), min=-64.0)
-    e = torch.exp(-torch.abs(v2))
-    v3 = (4.0 + e) * e
-    v4 = v2 * 4.0
-    v5 = ((v3 + v4 + 6.0) * e + v4 + 4.0) * e / (((v3 + 8.0) * e + 8.0) * e + 4.0)
-    v6 = v2 + 1.1924312114715576
-    v7 = v6 - -3.043937594950088e-09
-    v8 = (-8.65776830442449e-11 * v7 + -3.20711893882937e-10) * v7 + 2.2722145629976325e-10
-    v9 = ((v8 * v7 + 3.382105724084085e-09) * v7 + 6.8000114321870775e-09) * v7
-    v10 = ((v9 + -5.4107804752768015e-09) * v7 + -6.216295518046308e-08) * v7
-    v11 = ((v10 + -1.4126408525283193e-07) * v7 + 2.7163516554111036e-08) * v7
-    v12 = ((v11 + 1.0717522034521936e-06) * v7 + 2.9086897166237036e-06) * v7
-    v13 = ((v12 + 9.426992439512893e-07) * v7 + -1.729923077065916e-05) * v7
-    v14 = ((v13 + -5.582890443342482e-05) * v7 + -4.1961504059107334e-05) * v7
-    v15 = ((v14 + 0.0002541293617539234) * v7 + 0.000989818103121587) * v7
-    v16 = ((v15 + 0.0010924055411736856) * v7 + -0.0033606849270918075) * v7
-    v17 = ((v16 + -0.015821126561746095) * v7 + -0.02027182271668206) * v7
-    v18 = ((v17 + 0.04190782104361015) * v7 + 0.20473126408010583) * v7 + 0.2669479140495345
-    e2 = torch.exp(v * 0.5)
-    w = torch.where(torch.abs(v6) < 1.0, v18 * v7, v5)
-    w2 = torch.where(v < -2000.0, 0.0, torch.where(v < -64.0, e2 * (v + 1.0) * e2, w))
-    v19 = torch.clamp(xc, min=0.0)
-    e3 = torch.exp(-torch.abs(v19))
-    v20 = v19 * 4.0
-    v21 = (((v20 + 4.0) * e3 + v20 + 6.0) * e3 + 4.0) * e3 + 1.0
-    v22 = v21 / ((((8.0 + e3 * 4.0) * e3 + 8.0) * e3 + 4.0) * e3 + 1.0)
-    return torch.where(xc >= 0.0, v22, w2)
+    v = torch.clamp(torch.clamp(x, min=-2000.0), max=21.0)
+    e = torch.exp(v * 0.5)
+    v2 = e * e
+    v3 = v2 + 2.0
+    v4 = _mul_low(v3, v2) + v2 * _add_low(v2, 2.0)
+    v5 = v3 * v2
+    v6 = v5 + v4
+    v7 = v6 + 2.0
+    v8 = v7 * (_add_low(v5, v4) + _add_low(v6, 2.0))
+    v9 = _mul_low(v7, v7) + v8 + v8
+    v10 = v7 * v7
+    v11 = v * 4.0
+    v12 = v2 + 4.0
+    v13 = _mul_low(v12, v2) + v2 * _add_low(v2, 4.0)
+    v14 = v12 * v2
+    v15 = v14 + v13
+    v16 = v11 + v15
+    v17 = v16 + 6.0
+    v18 = v2 * (_add_low(v14, v13) + _add_low(v11, v15) + _add_low(v16, 6.0))
+    v19 = _mul_low(v17, v2) + v18
+    v20 = v17 * v2
+    v21 = v20 + v19
+    v22 = v11 + v21
+    v23 = v22 + 4.0 + (_add_low(v20, v19) + _add_low(v11, v21) + _add_low(v22, 4.0))
+    return e / (v10 + v9 + _add_low(v10, v9)) * v23 * e
 
 
 def _second_derivative(x: Tensor) -> Tensor:

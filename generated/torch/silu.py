@@ -118,12 +118,12 @@ def _add_low(a: Any, b: Any) -> Tensor:
 
 def _forward(x: Tensor) -> Tensor:
     xc = torch.clamp(x, min=-2000.0)
-    e = torch.exp(torch.clamp(xc, max=44.0) * 0.5)
+    e = torch.exp(torch.clamp(xc, max=43.0) * 0.5)
     return e / (1.0 + e * e) * xc * e
 
 
 def _derivative(x: Tensor) -> Tensor:
-    v = torch.clamp(torch.clamp(x, min=-2000.0), max=44.0)
+    v = torch.clamp(torch.clamp(x, min=-2000.0), max=43.0)
     e = torch.exp(v * 0.5)
     v2 = e * e
     v3 = v2 + 1.0

@@ -146,7 +146,7 @@ def _add_low(a: Any, b: Any) -> Tensor:
 
 def _forward(x: Tensor, beta: Value) -> Tensor:
     v = x * beta
-    w = torch.where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    w = torch.where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = beta * w
     e = torch.exp(-torch.abs(v3))
@@ -160,19 +160,18 @@ def _forward(x: Tensor, beta: Value) -> Tensor:
 def _derivative(x: Tensor, beta: Value) -> Tensor:
     v = torch.clamp(torch.clamp(x, min=-1.152921504606847e18), max=1.152921504606847e18)
     v2 = beta * v
-    mask = v2 > 44.0
-    e = torch.exp(torch.where(mask, 44.0, v2) * 0.5)
+    mask = v2 > 43.0
+    e = torch.exp(torch.where(mask, 43.0, v2) * 0.5)
     v3 = e + e * (torch.where(mask, 0.0, _mul_low(beta, v)) * 0.5)
     v4 = v * beta
-    w = torch.where(v4 > 44.0, 1.0, v3 / (1.0 + v3 * v3) * v3)
+    w = torch.where(v4 > 43.0, 1.0, v3 / (1.0 + v3 * v3) * v3)
     return torch.where(v4 < -2000.0, 0.0, w)
 
 
 def _second_derivative(x: Tensor, beta: Value) -> Tensor:
     v = torch.clamp(torch.clamp(x, min=-1.152921504606847e18), max=1.152921504606847e18)
     v2 = v * beta
-    mask = (((v2 >= -2000.0) & (v2 >= -64.0)) & (v2 <= 64.0)) & (v2 <= 2000.0)
-    w = torch.where(mask, v, 1.0)
+    w = torch.where((v2 >= -64.0) & (v2 <= 64.0), v, 1.0)
     v3 = _mul_low(beta, w)
     v4 = beta * w
     e = torch.exp(-torch.abs(v4))
@@ -190,7 +189,7 @@ def _second_derivative(x: Tensor, beta: Value) -> Tensor:
 
 def _grad_beta(x: Tensor, beta: Value) -> Tensor:
     v = x * beta
-    w = torch.where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    w = torch.where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = beta * w
     v4 = -v2

@@ -182,7 +182,7 @@ def _add_low(a: Any, b: Any) -> Tensor:
 
 def _forward(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v = x * beta
-    w = torch.where(((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0), x, 1.0)
+    w = torch.where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = beta * w
     e = torch.exp(-torch.abs(v3))
@@ -201,11 +201,11 @@ def _derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v = torch.clamp(torch.clamp(x, min=-1.152921504606847e18), max=1.152921504606847e18)
     v2 = _mul_low(beta, v)
     v3 = beta * v
-    mask = v3 > 44.0
-    e = torch.exp(torch.where(mask, 44.0, v3) * 0.5)
+    mask = v3 > 43.0
+    e = torch.exp(torch.where(mask, 43.0, v3) * 0.5)
     v4 = e + e * (torch.where(mask, 0.0, v2) * 0.5)
     v5 = v * beta
-    w = torch.where(v5 > 44.0, 1.0, v4 / (1.0 + v4 * v4) * v4)
+    w = torch.where(v5 > 43.0, 1.0, v4 / (1.0 + v4 * v4) * v4)
     mask2 = (v3 > threshold) | ((v3 == threshold) & (v2 > 0.0))
     return torch.where(mask2, 1.0, torch.where(v5 < -2000.0, 0.0, w))
 
@@ -241,7 +241,7 @@ def _second_derivative(x: Tensor, beta: Value, threshold: Value) -> Tensor:
 
 def _grad_beta(x: Tensor, beta: Value, threshold: Value) -> Tensor:
     v = x * beta
-    w = torch.where((((v >= -2000.0) & (v >= -64.0)) & (v <= 64.0)) & (v <= 2000.0), x, 1.0)
+    w = torch.where((v >= -64.0) & (v <= 64.0), x, 1.0)
     v2 = _mul_low(beta, w)
     v3 = beta * w
     v4 = -v2

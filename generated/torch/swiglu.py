@@ -206,7 +206,7 @@ def _forward(x: Tensor, y: Tensor) -> Tensor:
 
 def _derivative_x(x: Tensor, y: Tensor) -> Tensor:
     yc = torch.clamp(y, min=-2000.0)
-    e = torch.exp(torch.clamp(yc, max=44.0) * 0.5)
+    e = torch.exp(torch.clamp(yc, max=43.0) * 0.5)
     return torch.where(torch.isnan(x), x, e / (1.0 + e * e) * yc * e)
 
 
@@ -248,7 +248,7 @@ def _second_derivative_xx(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _second_derivative_xy(x: Tensor, y: Tensor) -> Tensor:
-    v = torch.clamp(torch.clamp(y, min=-2000.0), max=44.0)
+    v = torch.clamp(torch.clamp(y, min=-2000.0), max=43.0)
     e = torch.exp(v * 0.5)
     v2 = e * e
     v3 = v2 + 1.0

@@ -1,0 +1,95 @@
+"""Programs for results of 16 bits: float32 with the approximations that such results allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import sympy
+
+from . import model
+from .atoms import COSTS
+from .program import Arg, Instr, Program, with_operations
+
+#: What each operation is exchanged for where results stay right, tried in this order.
+INSTEAD = {
+    "erfc": ("erfc_near",),
+    "exp": ("exp_flushed", "exp_low", "exp_near"),
+    "div": ("div_near",),
+    "log1p": ("log1p_unit", "log1p_near"),
+    "expm1": ("expm1_near",),
+}
+#: In instructions of a GPU, about; of others as in COSTS, or 1.
+HALF_COSTS = COSTS | {
+    "where": 2,
+    "exp": 9,
+    "exp_flushed": 2,
+    "exp_low": 3,
+    "exp_near": 5,
+    "div": 11,
+    "div_near": 2,
+    "log1p": 24,
+    "log1p_near": 11,
+    "log1p_unit": 8,
+    "expm1": 22,
+    "expm1_near": 10,
+    "erfc": 40,
+    "erfc_near": 18,
+    "erfc_normal_near": 16,
+}
+#: A program for 16 bits costs so much less than the one for every format.
+CHEAPER = 0.9
+
+
+def half_cost(program: Program) -> int:
+    """About the instructions that a GPU takes for an element."""
+    return sum(HALF_COSTS.get(instr.op, 1) for instr in program.body)
+
+
+def cheapest(
+    programs: Iterable[Program], chosen: Program, holds: Callable[[Program], bool]
+) -> Program | None:
+    """The cheapest that holds, of the programs with approximations; None if little is gained."""
+    best, least = None, CHEAPER * half_cost(chosen)
+    every = dict.fromkeys(p for q in programs for p in (_normal(q), q))
+    for program in sorted(every, key=_at_best):
+        if _at_best(program) >= least:
+            break
+        if not holds(program):
+            continue
+        for op, others in INSTEAD.items():
+            exchanged = (with_operations(program, {op: other}) for other in others)
+            if any(i.op == op for i in program.body):
+                program = next((p for p in exchanged if holds(p)), program)
+        if half_cost(program) < least:
+            best, least = program, half_cost(program)
+    return best
+
+
+def _at_best(program: Program) -> int:
+    """Its cost if every operation can be exchanged."""
+    return half_cost(with_operations(program, {op: names[0] for op, names in INSTEAD.items()}))
+
+
+def _normal(program: Program) -> Program:
+    """erfc(∓x/√2) as the operation of x, whose square is exact for x of 16 bits."""
+    made = {i.dest: i for i in program.body}
+    body = [_normal_erfc(i, made) for i in program.body]
+    while dead := {i.dest for i in body} - _read(body, program.outputs):
+        body = [i for i in body if i.dest not in dead]
+    return replace(program, body=tuple(body))
+
+
+def _normal_erfc(instr: Instr, made: dict[str, Instr]) -> Instr:
+    arg = instr.args[0]
+    scaled = made.get(arg) if instr.op == "erfc" and isinstance(arg, str) else None
+    if scaled is None or scaled.op != "mul":
+        return instr
+    x, number = sorted(scaled.args, key=lambda a: not isinstance(a, str))
+    if not isinstance(number, str) and model.constant(number) == -model.constant(sympy.sqrt(2) / 2):
+        return replace(instr, op="erfc_normal_near", args=(x,))
+    return instr
+
+
+def _read(body: Iterable[Instr], outputs: tuple[Arg, ...]) -> set[Arg]:
+    return {*outputs, *(a for i in body for a in i.args)}
