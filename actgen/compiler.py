@@ -121,9 +121,9 @@ def _compile(act: Activation) -> Compiled:
                 choice.program,
                 choice,
                 lean,
-                None if choice.narrow is None else choice.narrow.program,
+                choice.narrow,
                 choice.half,
-                None if choice.double is None else choice.double.program,
+                choice.double,
             )
     return Compiled(act, functions)
 

@@ -7,7 +7,6 @@ come first, those that grow last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import sympy
 from sympy import Expr, Symbol
@@ -36,7 +35,7 @@ from .doubleword import Pair, Pairs, split_constant
 from .errors import InternalError
 from .growth import ROOTED, SMALL, growth
 from .lang import RowPick, RowTop
-from .program import Arg, Instr, Program, validate
+from .program import Arg, Instr, Program, prune, validate
 
 _RELATIONS = {
     sympy.StrictGreaterThan: "gt",
@@ -442,15 +441,4 @@ def lower(
     builder = _Builder([*names[0], *names[1]], expand, wide, fine, roots, native)
     builder.last = {s: len(names[0]) - i for i, s in enumerate(inputs)}
     outputs = tuple(builder.lower(e) for e in several)
-    return validate(_prune(Program(tuple(names[0]), tuple(names[1]), tuple(builder.body), outputs)))
-
-
-def _prune(program: Program) -> Program:
-    """Without the instructions that no output depends on."""
-    needed = {out for out in program.outputs if isinstance(out, str)}
-    body = []
-    for instr in reversed(program.body):
-        if instr.dest in needed:
-            needed |= {a for a in instr.args if isinstance(a, str)}
-            body.append(instr)
-    return replace(program, body=tuple(reversed(body)))
+    return validate(prune(Program(tuple(names[0]), tuple(names[1]), tuple(builder.body), outputs)))

@@ -32,7 +32,7 @@ ARITY: dict[str, int] = {
     "where": 3,
     # Approximations of a GPU's special function unit, for results of 16 bits.
     **dict.fromkeys(("exp_flushed", "exp_low", "exp_near", "log1p_unit", "log1p_near"), 1),
-    **dict.fromkeys(("expm1_near", "erfc_near", "erfc_normal_near"), 1),
+    **dict.fromkeys(("expm1_near", "erfc_near", "erfc_normal_near", "erfcx_near"), 1),
     "div_near": 2,
 }
 
@@ -112,6 +112,17 @@ def interpret(
     for instr in program.body:
         env[instr.dest] = ops[instr.op](*map(value, instr.args))
     return [value(out) for out in program.outputs]
+
+
+def prune(program: Program) -> Program:
+    """Without the instructions that no output depends on."""
+    needed = {out for out in program.outputs if isinstance(out, str)}
+    body = []
+    for instr in reversed(program.body):
+        if instr.dest in needed:
+            needed |= {a for a in instr.args if isinstance(a, str)}
+            body.append(instr)
+    return replace(program, body=tuple(reversed(body)))
 
 
 def with_operations(program: Program, names: Mapping[str, str]) -> Program:

@@ -21,9 +21,9 @@ from sympy import Expr, Piecewise, Symbol
 
 from . import contract, guards, model
 from .accuracy import FORMATS
+from .approximate import NATIVE, cheapest, gpu_cost, normal, with_native
 from .asymptotics import exponential_tails
 from .atoms import COSTS, halves
-from .half import cheapest, half_cost
 from .limits import SECONDS, TimeLimit, time_limit
 from .lower import lower
 from .patches import ENOUGH, RADII, ROUGH, centres, patched
@@ -164,9 +164,9 @@ class Choice:
 
     chosen: Candidate
     candidates: tuple[Tried, ...]
-    narrow: Candidate | None = None
+    narrow: Program | None = None
     half: Program | None = None
-    double: Candidate | None = None
+    double: Program | None = None
 
     @property
     def program(self) -> Program:
@@ -217,21 +217,18 @@ class _Search:
         self.right: list[str] = []
 
     def consider(self, plan: Plan, tail: str, expr: Expr) -> Candidate:
-        program = lower(
-            expr,
-            self.act.inputs,
-            [p.symbol for p in self.act.parameters],
-            wide=plan.wide,
-            fine=plan.fine,
-            roots=4 if self.act.is_gated else 2,
-        )
-        program = _with_nan(program, self.act)
+        program = _with_nan(self.lower(expr, wide=plan.wide, fine=plan.fine), self.act)
         if program not in self.tried:
             score = self.bench.measure(program)
             label = "; ".join(filter(None, (plan.label, tail))) or "as it is"
             cost = _program_cost(program)
             self.tried[program] = Candidate(plan.form, label, expr, program, cost, score)
         return self.tried[program]
+
+    def lower(self, expr: Expr, **how: Any) -> Program:
+        roots = 4 if self.act.is_gated else 2
+        parameters = [p.symbol for p in self.act.parameters]
+        return lower(expr, self.act.inputs, parameters, roots=roots, **how)
 
     def best_of(self, plan: Plan) -> Candidate | None:
         """The plan as it is, or with its tails made right where results are not finite."""
@@ -348,7 +345,7 @@ class _Search:
                 break
             plan = kept
 
-    def narrow(self, written: Expr, chosen: Program) -> Candidate | None:
+    def narrow(self, written: Expr, chosen: Program) -> Program | None:
         """The cheapest that is right where float64 is rounded to float32, if that much cheaper.
 
         In float64 most formulas are right there as they were written, but for their tails.
@@ -363,39 +360,46 @@ class _Search:
                     # A limit of what is not lifted may be none.
                     if treated is not None and not treated.has(sympy.I, sympy.nan, sympy.zoo):
                         self.consider(plan, tail, treated)
-        for c in sorted(self.tried.values(), key=lambda c: narrow_cost(c.program)):
-            if narrow_cost(c.program) >= CHEAPER * narrow_cost(chosen):
+        for program in sorted(self.tried, key=narrow_cost):
+            if narrow_cost(program) >= CHEAPER * narrow_cost(chosen):
                 break
-            failing = any(self.bench.unrounded(c.program, every) for every in (False, True))
-            if not failing and self.bench.agree(c.program, chosen, DOUBLE, SINGLE):
-                return c
+            failing = any(self.bench.unrounded(program, every) for every in (False, True))
+            if not failing and self.bench.agree(program, chosen, DOUBLE, SINGLE):
+                return program
         return None
 
-    def double(self, chosen: Program) -> Candidate | None:
+    def double(self, chosen: Program) -> Program | None:
         """The cheapest that is right in float64, if that much cheaper."""
-        for c in sorted(self.tried.values(), key=lambda c: narrow_cost(c.program)):
-            if narrow_cost(c.program) >= CHEAPER * narrow_cost(chosen):
+        for program in sorted(self.tried, key=narrow_cost):
+            if narrow_cost(program) >= CHEAPER * narrow_cost(chosen):
                 break
-            alike = (self.bench.agree(c.program, chosen, DOUBLE, fmt) for fmt in HALVES)
-            if self.bench.holds_in_double(c.program) and all(alike):
-                return c
+            alike = (self.bench.agree(program, chosen, DOUBLE, fmt) for fmt in HALVES)
+            if self.bench.holds_in_double(program) and all(alike):
+                return program
         return None
 
-    def half(self, chosen: Candidate) -> Program | None:
+    def half(self, chosen: Program) -> Program | None:
         """The cheapest that is right where float32 is rounded to 16 bits, if that much cheaper.
 
         With as many approximate operations as that allows, and polynomials no longer than that.
         """
 
         def holds(program: Program) -> bool:
-            return all(self.bench.agree(program, chosen.program, SINGLE, fmt) for fmt in HALVES)
+            return all(self.bench.agree(program, chosen, SINGLE, fmt) for fmt in HALVES)
 
         self.roughen(holds)
-        return cheapest(self.tried, chosen.program, holds)
+        kept = frozenset(NATIVE)
+        native = [
+            _with_nan(with_native(self.lower(c.expr, native=kept)), self.act)
+            for c in self.tried.values()
+            if c.expr.has(*NATIVE)
+        ]
+        programs = [*self.tried, *native]
+        return cheapest([*map(normal, programs), *programs], chosen, holds)
 
     def roughen(self, holds: Callable[[Program], bool]) -> None:
         """Consider plans with the polynomials of those that hold, no longer than 16 bits want."""
-        several = [(half_cost(c.program), i, p) for i, (p, c) in enumerate(self.plans.items()) if c]
+        several = [(gpu_cost(c.program), i, p) for i, (p, c) in enumerate(self.plans.items()) if c]
         cheap = [plan for _, _, plan in sorted(several)]
         lifted = next(iter(self.plans))
         plain = [p for p in cheap if p == Plan(p.form, p.expr)][:ROUGHENED]
@@ -408,9 +412,10 @@ class _Search:
             self.best_of(replace(plan, loose=ROUGH, wide=False, fine=False))
             rough = replace(lifted, loose=ROUGH, patches=plan.patches)
             built = None if lifted.expr.has(Piecewise) else rough.build(self.act)
-            for other in plain if isinstance(built, Piecewise) else ():
-                pieces = *built.args[:-1], (other.expr, True)
-                self.consider(rough, f"beside {other.form}", Piecewise(*pieces))
+            if isinstance(built, Piecewise):
+                for other in plain:
+                    pieces = *built.args[:-1], (other.expr, True)
+                    self.consider(rough, f"beside {other.form}", Piecewise(*pieces))
 
 
 def stabilise(lifted: Expr, written: Expr, act: Activation, bench: Bench) -> Choice:
@@ -436,9 +441,8 @@ def stabilise(lifted: Expr, written: Expr, act: Activation, bench: Bench) -> Cho
     chosen = min(search.tried.values(), key=lambda c: c.rank)
     every = tuple(map(_tried, search.tried.values()))
     double = search.double(chosen.program)
-    narrow = search.narrow(written, (double or chosen).program)
-    half = search.half(chosen)
-    narrow, double = (c and _brief(c) for c in (narrow, double))
+    narrow = search.narrow(written, double or chosen.program)
+    half = search.half(chosen.program)
     return Choice(_brief(chosen), every, narrow, half, double)
 
 

@@ -25,6 +25,7 @@ lower minimax
 oracle
 accuracy
 model guards tails reference contract devices
+approximate
 exponentials
 variants
 asymptotics patches registry zones

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from ..near import OPERATIONS
 from . import AND, INFIX, NOT, OR, UNARY, Backend, Op, Signatures
 
 
@@ -50,6 +49,20 @@ _SAME_NAME = (
     "isnan",
 )
 
+#: The operations for 16 bits, and what each takes of the special function unit.
+_NEAR: dict[str, tuple[str, ...]] = {
+    "exp_flushed": ("exp2",),
+    "exp_low": ("exp2",),
+    "exp_near": (),
+    "div_near": ("inverse",),
+    "log1p_unit": (),
+    "log1p_near": (),
+    "expm1_near": ("exp2",),
+    "erfc_near": ("exp2", "inverse"),
+    "erfc_normal_near": ("exp2", "inverse"),
+    "erfcx_near": ("inverse",),
+}
+
 BACKEND = Backend(
     name="cuda",
     literal=literal,
@@ -67,7 +80,7 @@ BACKEND = Backend(
         "maximum": Op("_maximum({0}, {1})"),
         "where": Op("_where({0}, {1}, {2})"),
         **{n: Op(f"_{n}({{0}}, {{1}})") for n in ("mul_high", "mul_low", "add_low")},
-        **{n: Op(f"_{n}({{0}})") for n in OPERATIONS},
+        **{n: Op(f"_{n}({{0}})") for n in _NEAR},
         "div_near": Op("_div_near({0}, {1})"),
         "and": Op("{0} and {1}", AND, (AND, NOT)),
         "or": Op("{0} or {1}", OR, (OR, AND)),
@@ -75,7 +88,7 @@ BACKEND = Backend(
     },
     helpers={
         **dict.fromkeys(("mul_high", "mul_low", "add_low"), ("wide",)),
-        **{n: ("near", n) for n in OPERATIONS},
+        **{name: (*unit, name) for name, unit in _NEAR.items()},
         "sign": ("sign",),
         "minimum": ("minimum",),
         "maximum": ("maximum",),

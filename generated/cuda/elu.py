@@ -88,6 +88,9 @@ def elu_vjp_alpha(x: Any, dy: Any, alpha: float = 1.0) -> Any:
 def _device(real: Any) -> dict[str, Any]:
     """The formulas as device functions in one arithmetic, float32 or float64."""
 
+    # 2**x within 2 ulp; subnormal numbers are zeros.
+    exp2 = np.exp2 if config.ENABLE_CUDASIM else _special("ex2.approx.ftz.f32")
+
     @cuda.jit(device=True)
     def _exp_flushed(x):
         return exp2(x * real(1.4426950408889634))
@@ -111,12 +114,6 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
-
-    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
-    if config.ENABLE_CUDASIM:
-        exp2, inverse = np.exp2, np.reciprocal
-    else:
-        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
     def _where(test, a, b):

@@ -147,12 +147,31 @@ def _device(real: Any) -> dict[str, Any]:
         return real(2.0) - y if x > real(0.0) else y
 
     @cuda.jit(device=True)
+    def _erfcx_near(x):
+        s = inverse(x * real(0.3275911) + real(1.0))
+        p = real(-0.13348720346215556)
+        p = p * s + real(0.46436488159649747)
+        p = p * s + real(-0.349185735448357)
+        p = p * s + real(0.399889261217538)
+        p = p * s + real(0.05439542457491705)
+        p = p * s + real(0.19683967035216626)
+        p = p * s + real(0.18223347542631496)
+        p = p * s + real(0.1849506134697465)
+        return p * s
+
+    # 2**x within 2 ulp; subnormal numbers are zeros.
+    exp2 = np.exp2 if config.ENABLE_CUDASIM else _special("ex2.approx.ftz.f32")
+
+    @cuda.jit(device=True)
     def _exp_flushed(x):
         return exp2(x * real(1.4426950408889634))
 
     @cuda.jit(device=True)
     def _exp_low(x):
         return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    # 1/x within 1 ulp; subnormal numbers are zeros.
+    inverse = np.reciprocal if config.ENABLE_CUDASIM else _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
     def _maximum(a, b):
@@ -161,12 +180,6 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
-
-    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
-    if config.ENABLE_CUDASIM:
-        exp2, inverse = np.exp2, np.reciprocal
-    else:
-        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
     def _where(test, a, b):
@@ -275,28 +288,14 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _forward_half(x, y):
-        v = y * real(-0.7071067811865476)
         mask = y < real(-11.3125)
-        v2 = _exp_flushed(y * y * real(-0.5) * real(0.25))
-        v3 = (v - real(3.0)) / (v + real(3.0))
-        v4 = (real(3.4630370129216585e-10) * v3 + real(5.647911432100505e-10)) * v3
-        v5 = (v4 + real(-3.351099210942262e-09)) * v3 + real(-7.109872266199085e-09)
-        v6 = (v5 * v3 + real(1.588979642624752e-08)) * v3 + real(5.1084522747162506e-08)
-        v7 = (v6 * v3 + real(-4.64769731037038e-08)) * v3 + real(-2.9357097574620674e-07)
-        v8 = (v7 * v3 + real(6.024321679611102e-08)) * v3 + real(1.588852762000617e-06)
-        v9 = (v8 * v3 + real(2.610372842964935e-07)) * v3 + real(-8.990103540492358e-06)
-        v10 = (v9 * v3 + real(-1.5145562284176214e-06)) * v3 + real(5.6119377734402204e-05)
-        v11 = (v10 * v3 + real(-2.055155668669467e-05)) * v3 + real(-0.0003672884779960789)
-        v12 = (v11 * v3 + real(0.0006458141936875262)) * v3 + real(0.0016185691265650187)
-        v13 = (v12 * v3 + real(-0.009750689291695548)) * v3 + real(0.021957764012706233)
-        v14 = (v13 * v3 + real(-0.023803913108728765)) * v3 + real(-0.010235388899009622)
-        v15 = (v14 * v3 + real(0.09902075367944134)) * v3 + real(-0.2309273330838092)
-        v16 = (v15 * v3 + real(0.7160046047255598)) / (v + real(1.0)) * real(0.5)
-        v17 = _erfc_normal_near(y) * real(0.5) * y * x
-        v18 = abs(x)
-        w = _where(mask, v2 * v16 * (v2 * x) * (v2 * y) * v2, v17)
-        w2 = _where(y < real(-63.25), _minimum(v18, real(0.0)), w)
-        return _where(mask and v18 == real(math.inf), v16 * y * x, w2)
+        v = _exp_flushed(y * y * real(-0.5) * real(0.25))
+        v2 = _erfcx_near(y * real(-0.7071067811865476)) * real(0.5)
+        v3 = _erfc_normal_near(y) * real(0.5) * y * x
+        v4 = abs(x)
+        w = _where(mask, v * v2 * (v * x) * (v * y) * v, v3)
+        w2 = _where(y < real(-63.25), _minimum(v4, real(0.0)), w)
+        return _where(mask and v4 == real(math.inf), v2 * y * x, w2)
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):

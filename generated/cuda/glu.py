@@ -129,6 +129,9 @@ def _device(real: Any) -> dict[str, Any]:
     def _div_near(a, b):
         return a * inverse(b)
 
+    # 2**x within 2 ulp; subnormal numbers are zeros.
+    exp2 = np.exp2 if config.ENABLE_CUDASIM else _special("ex2.approx.ftz.f32")
+
     @cuda.jit(device=True)
     def _exp_flushed(x):
         return exp2(x * real(1.4426950408889634))
@@ -149,6 +152,9 @@ def _device(real: Any) -> dict[str, Any]:
         beyond = exp2(x * real(1.4426950408889634)) - real(1.0)
         return series if abs(x) < real(0.25) else beyond
 
+    # 1/x within 1 ulp; subnormal numbers are zeros.
+    inverse = np.reciprocal if config.ENABLE_CUDASIM else _special("rcp.approx.ftz.f32")
+
     @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
@@ -156,12 +162,6 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
-
-    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
-    if config.ENABLE_CUDASIM:
-        exp2, inverse = np.exp2, np.reciprocal
-    else:
-        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
     def _where(test, a, b):

@@ -76,6 +76,9 @@ def _device(real: Any) -> dict[str, Any]:
     def _div_near(a, b):
         return a * inverse(b)
 
+    # 1/x within 1 ulp; subnormal numbers are zeros.
+    inverse = np.reciprocal if config.ENABLE_CUDASIM else _special("rcp.approx.ftz.f32")
+
     @cuda.jit(device=True)
     def _maximum(a, b):
         return b if a < b else a  # NaN in a stays, unlike with max
@@ -83,12 +86,6 @@ def _device(real: Any) -> dict[str, Any]:
     @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
-
-    # The special function unit: 2**x within 2 ulp, 1/x within 1 ulp; subnormal numbers are zeros.
-    if config.ENABLE_CUDASIM:
-        exp2, inverse = np.exp2, np.reciprocal
-    else:
-        exp2, inverse = _special("ex2.approx.ftz.f32"), _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
     def _sign(a):

@@ -1,4 +1,4 @@
-"""Programs for results of 16 bits: float32 with the approximations that such results allow."""
+"""Programs for GPUs: float32 with the approximations that results of 16 bits allow."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 import sympy
 
 from . import model
-from .atoms import COSTS
-from .program import Arg, Instr, Program, with_operations
+from .atoms import COSTS, erfcx
+from .program import Instr, Program, prune, with_operations
 
 #: What each operation is exchanged for where results stay right, tried in this order.
 INSTEAD = {
@@ -19,8 +19,10 @@ INSTEAD = {
     "log1p": ("log1p_unit", "log1p_near"),
     "expm1": ("expm1_near",),
 }
+#: Atoms that are one operation there, not what they are expanded to.
+NATIVE = {erfcx: "erfcx_near"}
 #: In instructions of a GPU, about; of others as in COSTS, or 1.
-HALF_COSTS = COSTS | {
+GPU_COSTS = COSTS | {
     "where": 2,
     "exp": 9,
     "exp_flushed": 2,
@@ -36,24 +38,29 @@ HALF_COSTS = COSTS | {
     "erfc": 40,
     "erfc_near": 18,
     "erfc_normal_near": 16,
+    "erfcx_near": 11,
 }
 #: A program for 16 bits costs so much less than the one for every format.
 CHEAPER = 0.9
 
 
-def half_cost(program: Program) -> int:
+def gpu_cost(program: Program) -> int:
     """About the instructions that a GPU takes for an element."""
-    return sum(HALF_COSTS.get(instr.op, 1) for instr in program.body)
+    return sum(GPU_COSTS.get(instr.op, 1) for instr in program.body)
 
 
 def cheapest(
     programs: Iterable[Program], chosen: Program, holds: Callable[[Program], bool]
 ) -> Program | None:
     """The cheapest that holds, of the programs with approximations; None if little is gained."""
-    best, least = None, CHEAPER * half_cost(chosen)
-    every = dict.fromkeys(p for q in programs for p in (_normal(q), q))
-    for program in sorted(every, key=_at_best):
-        if _at_best(program) >= least:
+
+    def at_best(program: Program) -> int:
+        return gpu_cost(with_operations(program, {op: names[0] for op, names in INSTEAD.items()}))
+
+    best, least = None, CHEAPER * gpu_cost(chosen)
+    every = dict.fromkeys(programs)
+    for program in sorted(every, key=at_best):
+        if at_best(program) >= least:
             break
         if not holds(program):
             continue
@@ -61,23 +68,21 @@ def cheapest(
             exchanged = (with_operations(program, {op: other}) for other in others)
             if any(i.op == op for i in program.body):
                 program = next((p for p in exchanged if holds(p)), program)
-        if half_cost(program) < least:
-            best, least = program, half_cost(program)
+        if gpu_cost(program) < least:
+            best, least = program, gpu_cost(program)
     return best
 
 
-def _at_best(program: Program) -> int:
-    """Its cost if every operation can be exchanged."""
-    return half_cost(with_operations(program, {op: names[0] for op, names in INSTEAD.items()}))
+def with_native(program: Program) -> Program:
+    """A program in which atoms are operations, with the operations that 16 bits have for them."""
+    return with_operations(program, {atom.__name__: name for atom, name in NATIVE.items()})
 
 
-def _normal(program: Program) -> Program:
+def normal(program: Program) -> Program:
     """erfc(∓x/√2) as the operation of x, whose square is exact for x of 16 bits."""
     made = {i.dest: i for i in program.body}
     body = [_normal_erfc(i, made) for i in program.body]
-    while dead := {i.dest for i in body} - _read(body, program.outputs):
-        body = [i for i in body if i.dest not in dead]
-    return replace(program, body=tuple(body))
+    return prune(replace(program, body=tuple(body)))
 
 
 def _normal_erfc(instr: Instr, made: dict[str, Instr]) -> Instr:
@@ -89,7 +94,3 @@ def _normal_erfc(instr: Instr, made: dict[str, Instr]) -> Instr:
     if not isinstance(number, str) and model.constant(number) == -model.constant(sympy.sqrt(2) / 2):
         return replace(instr, op="erfc_normal_near", args=(x,))
     return instr
-
-
-def _read(body: Iterable[Instr], outputs: tuple[Arg, ...]) -> set[Arg]:
-    return {*outputs, *(a for i in body for a in i.args)}
