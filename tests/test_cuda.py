@@ -10,16 +10,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
 import actgen
-from actgen import cuda_check, cuda_static, devices, model, near, report, sass
+from actgen import contract, cuda_check, cuda_static, devices, model, near, report, row_errors, sass
 from actgen.accuracy import FORMATS, quantum
 from actgen.compiler import compile_activation
 from actgen.gpus import GPUS
 from actgen.program import interpret
 from actgen.registry import load, names
+from actgen.running import run_model
 
 pytestmark = pytest.mark.skipif(not devices.installed(), reason="numba-cuda is not installed")
 
@@ -132,23 +134,76 @@ def test_approximations_are_modelled_as_documented() -> None:
     assert abs(div(single(3), single(7)) * 7 / 3 - 1) < 2.0**-21
 
 
+ROWS = [name for name in names() if load(name).is_row]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_in_16_bits_hold_the_contract(name: str) -> None:
+    """With the approximations of their own programs."""
+    compiled = compile_activation(load(name))
+    found = []
+    for f in compiled.functions.values():
+        for dtype in ("float16", "bfloat16"):
+            labels = {"activation": name, "backend": "cuda", "dtype": dtype}
+            act = compiled.activation
+            found.append(row_errors.measure(act, f, run_model, FORMATS[dtype], labels))
+    assert not contract.breaches(found)
+    assert compiled.functions["vjp"].half is not None
+
+
+TRUTHS: dict[str, Any] = {
+    "erfc_normal_near": lambda v: math.erfc(-v / math.sqrt(2)),
+    "erfcx_near": lambda v: float(mpmath.erfc(v) * mpmath.exp(mpmath.mpf(v) ** 2)),
+}
+
+
+def test_small_results_of_exponentials() -> None:
+    """Zeros for subnormal numbers, unless they are scaled."""
+    x = np.array([-87.0, -88.0, -95.0, -103.0], np.float32)
+    flushed, low, wide = (
+        model.operations(name, np.float32)(x) for name in ("exp_flushed", "exp_low", "exp_near")
+    )
+    assert flushed[0] > 0 and not flushed[1:].any()
+    for y in (low, wide):
+        assert np.all(np.abs(y - np.exp(x.astype(float))) < 2.0**-149 + 4e-5 * y)
+    with np.errstate(over="ignore"):
+        found = [model.operations(n, np.float32)(np.float32(85)) for n in ("exp_low", "exp_near")]
+    assert found[0] == np.inf and np.isfinite(found[1])
+
+
+def test_erfc_of_a_normal_variable_is_one_operation() -> None:
+    gelu = compile_activation(load("gelu")).functions["forward"].half
+    assert gelu is not None
+    ops = [i.op for i in gelu.body]
+    assert "erfc_normal_near" in ops and "erfc" not in ops
+    read = {*gelu.outputs, *(a for i in gelu.body for a in i.args)}
+    assert all(i.dest in read for i in gelu.body)
+
+
 @pytest.mark.parametrize(
     "name, low, high, most",
     [
-        ("erfc", -4.0, 4.0, 5e-6),
-        ("erfc", 4.0, 9.0, 2e-5),  # numbers that float16 has not
-        ("log1p", -0.5, 4.0, 5e-6),
-        ("log1p", -0.07, 0.07, 5e-6),
-        ("expm1", -8.0, 3.0, 5e-6),
+        ("erfc_near", -4.0, 4.0, 5e-6),
+        ("erfc_near", 4.0, 9.0, 2e-5),  # numbers that float16 has not
+        ("erfc_normal_near", -4.0, 4.0, 4e-6),
+        ("erfcx_near", 0.0, 14.0, 2e-6),
+        ("log1p_near", -0.5, 4.0, 5e-6),
+        ("log1p_near", -0.07, 0.07, 5e-6),
+        ("log1p_unit", 0.0, 1.0, 1e-6),
+        ("expm1_near", -8.0, 3.0, 5e-6),
+        ("exp_flushed", -20.0, 20.0, 5e-6),
+        ("exp_low", -20.0, 20.0, 5e-6),
     ],
 )
 def test_functions_for_16_bits_are_near(name: str, low: float, high: float, most: float) -> None:
     """Relative errors of a hundredth of an ulp."""
     x = np.linspace(low, high, 20_001).astype(np.float32)
     x = x[x != 0]
-    true = np.array([getattr(math, name)(v) for v in x.tolist()])
+    true = np.array(
+        [TRUTHS.get(name, getattr(math, name.partition("_")[0], None))(v) for v in x.tolist()]
+    )
     for side in near.SIDES:
-        y = model.operations(f"{name}_near", np.float32, side)(x)
+        y = model.operations(name, np.float32, side)(x)
         assert y.dtype == np.float32
         assert np.abs(y / true - 1).max() < most
 
