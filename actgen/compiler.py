@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from sympy import Expr
 
-from . import backends, cache, calculus, guards
+from . import backends, cache, calculus, guards, row_halves
 from .compiled import Compiled, Function
 from .errors import FormulaWarning
 from .files import source_text
@@ -105,7 +105,8 @@ def _compile(act: Activation) -> Compiled:
             if not isinstance(program.outputs[0], str):  # a constant: give it the row's shape
                 program = short = guards.propagate_nan(program, [program.inputs[0]])
             other = short if short != program else None
-            functions[name] = Function(name, truth, expr, program, narrow=other)
+            half = row_halves.half(short, program)
+            functions[name] = Function(name, truth, expr, program, narrow=other, half=half)
     else:
         symbols = [p.symbol for p in act.parameters]
         every = list(derived(act))

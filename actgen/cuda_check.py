@@ -110,7 +110,8 @@ def _kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tupl
             functions = compile_activation(act).functions
             for name in functions if storage == "float32" else ("forward", "vjp"):
                 integers = len(functions[name].program.inputs) + 4
-                for label in (f"_{name}", f"_{name}_held")[: 1 + bool(module._SLOTS[f"_{name}"])]:
+                own = module._own(f"_{name}", storage)
+                for label in (own, f"{own}_held")[: 1 + bool(module._SLOTS[own])]:
                     kernel = module._kernel(label, storage).py_func
                     yield label, storage, kernel, (types.int64,) * integers, False
             continue
@@ -266,7 +267,7 @@ def _run_rows(function: Any, act: Activation, f: Function, dtype: str) -> list[s
     for i in range(2):
         for j in range(3):
             rows = [a[i, j : j + 1] if a.ndim == 2 else a[i, :, j] for a in arrays]
-            value = model.evaluate_row(f.program, rows, work).astype(fmt.dtype)
+            value = model.evaluate_row(device_program(f, fmt), rows, work).astype(fmt.dtype)
             if one:
                 expected[i, j] = value[0]
             else:

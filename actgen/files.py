@@ -390,10 +390,12 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     }
 
 
-def _held(program: Program, backend: Backend, single: Sequence[str], one: bool) -> dict[str, Any]:
+def _held(
+    program: Program, backend: Backend, single: Sequence[str], one: bool, plain: bool
+) -> dict[str, Any]:
     """The statements of a row that is held, and how many numbers for each of its entries."""
     found, _ = stages(program, backend, single, keeps=True)
-    return {"held": loops("held", found, single, one, False), "slots": len(held(found))}
+    return {"held": loops("held", found, single, one, plain), "slots": len(held(found))}
 
 
 def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
@@ -418,7 +420,12 @@ def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, A
                 "lines": loops(backend.loops, found, single, one, plain),
                 "adds": not plain and any(r[0] == "row_sum" for s in found for r in s.reduced),
                 **scratch(found),
-                **(_held(program, backend, single, one) if backend.loops == "threads" else {}),
+                # A row that is held is short: plain sums are good enough for 16 bits.
+                **(
+                    _held(program, backend, single, one, program is f.half)
+                    if backend.loops == "threads"
+                    else {}
+                ),
             }
         )
     return kernels, ops

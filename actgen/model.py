@@ -134,7 +134,7 @@ def evaluate(
         return [np.broadcast_to(np.asarray(out, work), shape).astype(fmt.dtype) for out in outputs]
 
 
-def evaluate_row(program: Program, rows: Sequence[Any], work: Any) -> Any:
+def evaluate_row(program: Program, rows: Sequence[Any], work: Any, side: int = SIDES[0]) -> Any:
     """A row program on one row (and one-value inputs) in an arithmetic; sums rounded once."""
 
     def total(row: Any) -> Any:
@@ -143,6 +143,10 @@ def evaluate_row(program: Program, rows: Sequence[Any], work: Any) -> Any:
             return np.sum(row, keepdims=True)
         return np.asarray([math.fsum(wide)]).astype(work)
 
-    ops = {**dict(_Ops(work)), "row_sum": total, "row_max": lambda row: np.max(row, keepdims=True)}
+    ops = {
+        **dict(_Ops(work, side)),
+        "row_sum": total,
+        "row_max": lambda row: np.max(row, keepdims=True),
+    }
     values = {n: np.asarray(r, work) for n, r in zip(program.inputs, rows, strict=True)}
     return interpret(program, values, ops, lambda c: np.asarray([constant(c)], work))[0]

@@ -22,7 +22,7 @@ from .accuracy import Format, Measurement, error, to_format, ulp_of
 from .compiled import Function
 from .lang import symbol
 from .oracle import Undecided, exact_row_balls, from_float
-from .running import Runner, run_model
+from .running import Runner, device_program, run_model
 from .spec import Activation
 
 #: Rows longer than this are measured at SAMPLE of their entries, and only those are moved.
@@ -149,7 +149,11 @@ def _run_row(act: Activation, f: Function, run: Runner, arrays: list[Any], fmt: 
     if run is run_model:
         work = np.float64 if fmt.name == "float64" else np.float32
         with np.errstate(all="ignore"):
-            return model.evaluate_row(f.program, arrays, work).astype(fmt.dtype).astype(np.float64)
+            return (
+                model.evaluate_row(device_program(f, fmt), arrays, work)
+                .astype(fmt.dtype)
+                .astype(np.float64)
+            )
     shape = [1] * max(1, -act.axis)
     shape[act.axis] = -1
     single = act.reduces and f.name == "vjp"

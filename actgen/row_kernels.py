@@ -15,7 +15,7 @@ import sympy
 from . import emit
 from .atoms import COSTS
 from .backends import Backend
-from .program import ROW_OPS, Arg, Instr, Program, rename
+from .program import ROW_OPS, Arg, Instr, Program, rename, with_operations
 
 #: Statements stand five levels deep.
 WIDTH = 68
@@ -130,20 +130,23 @@ def stages(
 
 
 def near(program: Program, backend: Backend) -> Program:
-    """The program with operations good enough for float32, where the backend has them.
+    """The program with operations good enough for float32, where the backend has them."""
+    program = with_inverses(program)
+    names = {i.op: f"{i.op}_near" for i in program.body if f"{i.op}_near" in backend.ops}
+    return with_operations(program, names)
 
-    A division by what the row shares is a multiplication.
-    """
+
+def with_inverses(program: Program) -> Program:
+    """The program with divisions by what the row shares as multiplications."""
     varying = _Row(program, ()).varying
     body: list[Instr] = []
     for i in program.body:
-        name = f"{i.op}_near"
         if i.op == "div" and i.args[1] not in varying and i.dest in varying:
             inverse = Instr(f"inverse_{i.args[1]}", "div", (sympy.Integer(1), i.args[1]))
             body += [] if inverse in body else [inverse]
             body.append(Instr(i.dest, "mul", (i.args[0], inverse.dest)))
         else:
-            body.append(replace(i, op=name) if name in backend.ops else i)
+            body.append(i)
     return replace(program, body=tuple(body))
 
 
@@ -179,11 +182,15 @@ def _threads(found: Sequence[Stage], single: Sequence[str], one: bool, plain: bo
 
 def _held(found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool) -> list[str]:
     """The same, which read the row once: shared memory holds what later stages need of it."""
-    return _by_threads(found, single, one, held(found))
+    return _by_threads(found, single, one, held(found), plain)
 
 
 def _by_threads(
-    found: Sequence[Stage], single: Sequence[str], one: bool, slots: Mapping[str, int]
+    found: Sequence[Stage],
+    single: Sequence[str],
+    one: bool,
+    slots: Mapping[str, int],
+    plain: bool = False,
 ) -> list[str]:
     # An entry's own thread alone reads and writes what shared memory holds of it.
     lines = [f"{name}_row = load({name}, row)" for name in single]
@@ -214,6 +221,10 @@ def _by_threads(
                     f"    {name} = term if term > {name} or term != term else {name}  # NaN wins",
                 ]
                 end.append(f"{name} = greatest({name})")
+            elif plain:
+                start.append(f"{name} = real(0.0)")
+                join.append(f"    {name} += {term}")
+                end.append(f"{name} = total({name}, real(0.0))")
             else:
                 start.append(f"{name} = {name}_low = real(0.0)")
                 join += [

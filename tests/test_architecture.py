@@ -39,7 +39,7 @@ backends
 emit compiled
 intervals
 forms modules row_kernels domain launches gpus sass
-roots
+roots row_halves
 pieces
 shape
 smoothness inverse moments ends

@@ -13,7 +13,18 @@ from flint import arb
 from sympy import Integer, Piecewise, Rational, exp, tanh
 
 import actgen
-from actgen import asymptotics, atoms, build, compiler, minimax, model, patches, tails, variants
+from actgen import (
+    asymptotics,
+    atoms,
+    build,
+    compiler,
+    guards,
+    minimax,
+    model,
+    patches,
+    tails,
+    variants,
+)
 from actgen.accuracy import FORMATS
 from actgen.atoms import decay, u
 from actgen.errors import ContractError
@@ -201,6 +212,25 @@ def test_one_exponential_serves_the_line(formula: str) -> None:
 
 
 ENDS = np.array([-np.inf, -3e38, -0.0, 1e-45, 3e38, np.inf])
+
+
+def test_high_powers_of_an_exponential_do_not_overflow() -> None:
+    """mish' has the fourth power: from x = 21 on the float32 program is its limit."""
+    mish = x * sympy.tanh(sympy.log(1 + sympy.exp(x)))
+    form = dict(variants.forms(variants.lift(sympy.diff(mish, x))))["squared"]
+    program = lower(form, [x], [])
+    points = np.array([-80.0, -1.0, 3.0, 21.0, 22.0, 44.0, 1e30, np.inf])
+    y = model.evaluate(program, {"x": points}, FORMATS["float32"])[0].astype(np.float64)
+    assert y[3:] == pytest.approx(1.0, rel=3e-7)
+    oracle = Oracle(sympy.diff(mish, x), [x])
+    for point, value in zip(points[:3], y[:3], strict=True):
+        assert value == pytest.approx(float(oracle(point)), rel=1e-6)
+
+
+def test_conditions_that_others_imply_are_left_out() -> None:
+    v = symbol("beta") * x
+    bounded = guards.clamp(x, [v >= -2000, v >= -64, v > -64, v <= 64, v < 70])
+    assert bounded == Piecewise((x, sympy.And(v > -64, v <= 64)), (Integer(1), True))
 
 
 def test_forms_hold_what_cancels() -> None:
