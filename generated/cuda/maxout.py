@@ -76,9 +76,12 @@ _HELD = 40 << 10  # bytes; reductions take some of the 48K that every device has
 _SLOTS = {
     "_forward": 0,
     "_derivative": 1,
+    "_derivative_half": 1,
     "_second_derivative": 0,
     "_vjp": 1,
+    "_vjp_half": 1,
     "_jvp": 1,
+    "_jvp_half": 1,
 }
 
 
@@ -88,6 +91,13 @@ def _kernel(name: str, storage: str) -> Any:
     real, _, load, store, _, _ = _access(storage)
     plus, total, greatest = _block_reduce(real)
     kind = types.float64 if real is np.float64 else types.float32
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    # 1/x within 1 ulp; subnormal numbers are zeros.
+    inverse = np.reciprocal if config.ENABLE_CUDASIM else _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
     def _maximum(a, b):
@@ -159,6 +169,55 @@ def _kernel(name: str, storage: str) -> Any:
                 store(out, base + k * inner, y)
 
     @cuda.jit
+    def _derivative_half(x, rows, n, inner, out):
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t6 = math.isnan(top1)
+            sum1 = sum1_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = _where(x_k == top1, real(1.0), real(0.0))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            t4 = _maximum(sum1, real(1.0))
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                v = _div_near(_where(x_k == top1, real(1.0), real(0.0)), t4)
+                y = _where(t6, top1, v)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _derivative_half_held(x, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[0 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t6 = math.isnan(top1)
+            sum1 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                sum1 += _where(x_k == top1, real(1.0), real(0.0))
+            sum1 = total(sum1, real(0.0))
+            t4 = _maximum(sum1, real(1.0))
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                v = _div_near(_where(x_k == top1, real(1.0), real(0.0)), t4)
+                y = _where(t6, top1, v)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
     def _second_derivative(x, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             base = row // inner * n * inner + row % inner
@@ -217,6 +276,57 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = held[0 * n + k]
                 w = _where(t6, top1, _where(x_k == top1, real(1.0), real(0.0)) / t4)
                 y = dy_row * w
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _vjp_half(x, dy, rows, n, inner, out):
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            dy_row = load(dy, row)
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t6 = math.isnan(top1)
+            sum1 = sum1_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = _where(x_k == top1, real(1.0), real(0.0))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            t4 = _maximum(sum1, real(1.0))
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                v = _div_near(_where(x_k == top1, real(1.0), real(0.0)), t4)
+                y = dy_row * _where(t6, top1, v)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _vjp_half_held(x, dy, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            dy_row = load(dy, row)
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[0 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t6 = math.isnan(top1)
+            sum1 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                sum1 += _where(x_k == top1, real(1.0), real(0.0))
+            sum1 = total(sum1, real(0.0))
+            t4 = _maximum(sum1, real(1.0))
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                v = _div_near(_where(x_k == top1, real(1.0), real(0.0)), t4)
+                y = dy_row * _where(t6, top1, v)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -279,17 +389,87 @@ def _kernel(name: str, storage: str) -> Any:
             if cuda.threadIdx.x == 0:
                 store(out, row, sum2)
 
+    @cuda.jit
+    def _jvp_half(x, dx, rows, n, inner, out):
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t6 = math.isnan(top1)
+            sum1 = sum1_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = _where(x_k == top1, real(1.0), real(0.0))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            t4 = _maximum(sum1, real(1.0))
+            sum2 = sum2_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                dx_k = load(dx, base + k * inner)
+                v = _div_near(_where(x_k == top1, real(1.0), real(0.0)), t4)
+                term = dx_k * _where(t6, top1, v)
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum2 = total(sum2, sum2_low)
+            if cuda.threadIdx.x == 0:
+                store(out, row, sum2)
+
+    @cuda.jit
+    def _jvp_half_held(x, dx, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[0 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            t6 = math.isnan(top1)
+            sum1 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                sum1 += _where(x_k == top1, real(1.0), real(0.0))
+            sum1 = total(sum1, real(0.0))
+            t4 = _maximum(sum1, real(1.0))
+            sum2 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                dx_k = load(dx, base + k * inner)
+                v = _div_near(_where(x_k == top1, real(1.0), real(0.0)), t4)
+                sum2 += dx_k * _where(t6, top1, v)
+            sum2 = total(sum2, real(0.0))
+            if cuda.threadIdx.x == 0:
+                store(out, row, sum2)
+
     kernels = {
         "_forward": _forward,
         "_derivative": _derivative,
         "_derivative_held": _derivative_held,
+        "_derivative_half": _derivative_half,
+        "_derivative_half_held": _derivative_half_held,
         "_second_derivative": _second_derivative,
         "_vjp": _vjp,
         "_vjp_held": _vjp_held,
+        "_vjp_half": _vjp_half,
+        "_vjp_half_held": _vjp_half_held,
         "_jvp": _jvp,
         "_jvp_held": _jvp_held,
+        "_jvp_half": _jvp_half,
+        "_jvp_half_held": _jvp_half_held,
     }
     return kernels[name]
+
+
+def _own(name: str, storage: str) -> str:
+    """The kernel of a function for a dtype: for 16 bits one that is good enough there, if any."""
+    half = f"{name}_half"
+    return half if _BYTES[storage] == 2 and half in _SLOTS else name
 
 
 def _threads(n: int) -> int:
@@ -323,6 +503,7 @@ def _launch(
     rows = math.prod(single)
     if rows and n:
         given = [_on_device(a, storage) for a in arrays]
+        name = _own(name, storage)
         size = _SLOTS[name] * n * (8 if storage == "float64" else 4)
         if 0 < size <= _HELD:
             name = f"{name}_held"
@@ -473,6 +654,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:

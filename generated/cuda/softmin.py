@@ -96,10 +96,15 @@ def softmin_jvp(x: Any, dx: Any, axis: int = -1, *, out: Any = None, stream: Any
 _HELD = 40 << 10  # bytes; reductions take some of the 48K that every device has
 _SLOTS = {
     "_forward": 2,
+    "_forward_half": 1,
     "_derivative": 2,
+    "_derivative_half": 1,
     "_second_derivative": 2,
+    "_second_derivative_half": 2,
     "_vjp": 3,
+    "_vjp_half": 2,
     "_jvp": 3,
+    "_jvp_half": 2,
 }
 
 
@@ -109,6 +114,20 @@ def _kernel(name: str, storage: str) -> Any:
     real, _, load, store, _, _ = _access(storage)
     plus, total, greatest = _block_reduce(real)
     kind = types.float64 if real is np.float64 else types.float32
+
+    @cuda.jit(device=True)
+    def _div_near(a, b):
+        return a * inverse(b)
+
+    # 2**x within 2 ulp; subnormal numbers are zeros.
+    exp2 = np.exp2 if config.ENABLE_CUDASIM else _special("ex2.approx.ftz.f32")
+
+    @cuda.jit(device=True)
+    def _exp_low(x):
+        return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
+
+    # 1/x within 1 ulp; subnormal numbers are zeros.
+    inverse = np.reciprocal if config.ENABLE_CUDASIM else _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
     def _where(test, a, b):
@@ -197,6 +216,53 @@ def _kernel(name: str, storage: str) -> Any:
                 store(out, base + k * inner, y)
 
     @cuda.jit
+    def _forward_half(x, rows, n, inner, out):
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = sum1_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                v = -x_k
+                term = _exp_low(_where(v == top1, real(0.0), v - top1))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+            sum1 = total(sum1, sum1_low)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                v = -x_k
+                y = _div_near(_exp_low(_where(v == top1, real(0.0), v - top1)), sum1)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _forward_half_held(x, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[0 * n + k] = x_k
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                v = -x_k
+                sum1 += _exp_low(_where(v == top1, real(0.0), v - top1))
+            sum1 = total(sum1, real(0.0))
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                v = -x_k
+                y = _div_near(_exp_low(_where(v == top1, real(0.0), v - top1)), sum1)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
     def _derivative(x, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             base = row // inner * n * inner + row % inner
@@ -277,6 +343,78 @@ def _kernel(name: str, storage: str) -> Any:
                 t13 = held[0 * n + k]
                 mask = _where(-x_k == top1, real(1.0), real(0.0)) > real(0.5)
                 y = -(_where(mask, t20, t21 - t13) * t13 / t21 / t21)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _derivative_half(x, rows, n, inner, out):
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                v = -x_k
+                mask = v == top1
+                w = _where(mask, real(1.0), real(0.0))
+                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), v - top1))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            t11 = sum2 - real(1.0)
+            t12 = sum1 + t11
+            t13 = t12 + real(1.0)
+            inverse_t13 = _div_near(real(1.0), t13)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                v = -x_k
+                mask = v == top1
+                v2 = _exp_low(_where(mask, real(0.0), v - top1))
+                mask2 = _where(mask, real(1.0), real(0.0)) > real(0.5)
+                y = -(_where(mask2, t12, t13 - v2) * v2 * inverse_t13 * inverse_t13)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _derivative_half_held(x, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[0 * n + k] = x_k
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = real(0.0)
+            sum2 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                v = -x_k
+                mask = v == top1
+                w = _where(mask, real(1.0), real(0.0))
+                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), v - top1))
+                sum2 += w
+            sum1 = total(sum1, real(0.0))
+            sum2 = total(sum2, real(0.0))
+            t11 = sum2 - real(1.0)
+            t12 = sum1 + t11
+            t13 = t12 + real(1.0)
+            inverse_t13 = _div_near(real(1.0), t13)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[0 * n + k]
+                v = -x_k
+                mask = v == top1
+                v2 = _exp_low(_where(mask, real(0.0), v - top1))
+                mask2 = _where(mask, real(1.0), real(0.0)) > real(0.5)
+                y = -(_where(mask2, t12, t13 - v2) * v2 * inverse_t13 * inverse_t13)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -362,6 +500,79 @@ def _kernel(name: str, storage: str) -> Any:
                 mask = _where(-x_k == top1, real(1.0), real(0.0)) > real(0.5)
                 w = _where(mask, t20, t21 - t13)
                 y = -(t13 * (t13 - w) * w / t21 / t21 / t21)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _second_derivative_half(x, rows, n, inner, out):
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                v = -x_k
+                mask = v == top1
+                w = _where(mask, real(1.0), real(0.0))
+                term = (real(1.0) - w) * math.exp(_where(mask, real(0.0), v - top1))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            t11 = sum2 - real(1.0)
+            t12 = sum1 + t11
+            t13 = t12 + real(1.0)
+            inverse_t13 = _div_near(real(1.0), t13)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                v = -x_k
+                mask = v == top1
+                e = math.exp(_where(mask, real(0.0), v - top1))
+                w = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t12, t13 - e)
+                y = -(e * (e - w) * w * inverse_t13 * inverse_t13 * inverse_t13)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _second_derivative_half_held(x, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[1 * n + k] = x_k
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = real(0.0)
+            sum2 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                v = -x_k
+                mask = v == top1
+                e = math.exp(_where(mask, real(0.0), v - top1))
+                w = _where(mask, real(1.0), real(0.0))
+                held[0 * n + k] = e
+                sum1 += (real(1.0) - w) * e
+                sum2 += w
+            sum1 = total(sum1, real(0.0))
+            sum2 = total(sum2, real(0.0))
+            t11 = sum2 - real(1.0)
+            t12 = sum1 + t11
+            t13 = t12 + real(1.0)
+            inverse_t13 = _div_near(real(1.0), t13)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                t5 = held[0 * n + k]
+                mask = _where(-x_k == top1, real(1.0), real(0.0)) > real(0.5)
+                w = _where(mask, t12, t13 - t5)
+                y = -(t5 * (t5 - w) * w * inverse_t13 * inverse_t13 * inverse_t13)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -480,6 +691,107 @@ def _kernel(name: str, storage: str) -> Any:
                 store(out, base + k * inner, y)
 
     @cuda.jit
+    def _vjp_half(x, dy, rows, n, inner, out):
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            sum3 = sum3_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                dy_k = load(dy, base + k * inner)
+                v = -x_k
+                mask = v == top1
+                w = _where(mask, real(1.0), real(0.0))
+                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), v - top1))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+                term = dy_k * w
+                sum3, sum3_low = plus(sum3, sum3_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            sum3 = total(sum3, sum3_low)
+            t11 = sum2 - real(1.0)
+            t12 = sum1 + t11
+            t13 = t12 < real(1.0)
+            t16 = sum3 / sum2
+            t17 = _where(t13, t16, real(0.0))
+            t21 = t12 + real(1.0)
+            inverse_t21 = real(1.0) / t21
+            sum4 = sum4_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                dy_k = load(dy, base + k * inner)
+                v = -x_k
+                term = (dy_k - t17) * _exp_low(_where(v == top1, real(0.0), v - top1))
+                sum4, sum4_low = plus(sum4, sum4_low, term)
+            sum4 = total(sum4, sum4_low)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                dy_k = load(dy, base + k * inner)
+                v = -x_k
+                v2 = _exp_low(_where(v == top1, real(0.0), v - top1))
+                y = (sum4 - t21 * (dy_k - t17)) * v2 * inverse_t21 * inverse_t21
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _vjp_half_held(x, dy, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[1 * n + k] = x_k
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = real(0.0)
+            sum2 = real(0.0)
+            sum3 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                dy_k = load(dy, base + k * inner)
+                held[0 * n + k] = dy_k
+                v = -x_k
+                mask = v == top1
+                w = _where(mask, real(1.0), real(0.0))
+                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), v - top1))
+                sum2 += w
+                sum3 += dy_k * w
+            sum1 = total(sum1, real(0.0))
+            sum2 = total(sum2, real(0.0))
+            sum3 = total(sum3, real(0.0))
+            t11 = sum2 - real(1.0)
+            t12 = sum1 + t11
+            t13 = t12 < real(1.0)
+            t16 = sum3 / sum2
+            t17 = _where(t13, t16, real(0.0))
+            t21 = t12 + real(1.0)
+            inverse_t21 = real(1.0) / t21
+            sum4 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                dy_k = held[0 * n + k]
+                v = -x_k
+                sum4 += (dy_k - t17) * _exp_low(_where(v == top1, real(0.0), v - top1))
+            sum4 = total(sum4, real(0.0))
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                dy_k = held[0 * n + k]
+                v = -x_k
+                v2 = _exp_low(_where(v == top1, real(0.0), v - top1))
+                y = (sum4 - t21 * (dy_k - t17)) * v2 * inverse_t21 * inverse_t21
+                store(out, base + k * inner, y)
+
+    @cuda.jit
     def _jvp(x, dx, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             base = row // inner * n * inner + row % inner
@@ -594,19 +906,136 @@ def _kernel(name: str, storage: str) -> Any:
                 y = (sum4 - t29 * (dx_k - t25)) * t13 / t29 / t29
                 store(out, base + k * inner, y)
 
+    @cuda.jit
+    def _jvp_half(x, dx, rows, n, inner, out):
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            sum3 = sum3_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                dx_k = load(dx, base + k * inner)
+                v = -x_k
+                mask = v == top1
+                w = _where(mask, real(1.0), real(0.0))
+                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), v - top1))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+                term = dx_k * w
+                sum3, sum3_low = plus(sum3, sum3_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            sum3 = total(sum3, sum3_low)
+            t11 = sum2 - real(1.0)
+            t12 = sum1 + t11
+            t13 = t12 < real(1.0)
+            t16 = sum3 / sum2
+            t17 = _where(t13, t16, real(0.0))
+            t21 = t12 + real(1.0)
+            inverse_t21 = real(1.0) / t21
+            sum4 = sum4_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                dx_k = load(dx, base + k * inner)
+                v = -x_k
+                term = (dx_k - t17) * _exp_low(_where(v == top1, real(0.0), v - top1))
+                sum4, sum4_low = plus(sum4, sum4_low, term)
+            sum4 = total(sum4, sum4_low)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                dx_k = load(dx, base + k * inner)
+                v = -x_k
+                v2 = _exp_low(_where(v == top1, real(0.0), v - top1))
+                y = (sum4 - t21 * (dx_k - t17)) * v2 * inverse_t21 * inverse_t21
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _jvp_half_held(x, dx, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[1 * n + k] = x_k
+                term = -x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = real(0.0)
+            sum2 = real(0.0)
+            sum3 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                dx_k = load(dx, base + k * inner)
+                held[0 * n + k] = dx_k
+                v = -x_k
+                mask = v == top1
+                w = _where(mask, real(1.0), real(0.0))
+                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), v - top1))
+                sum2 += w
+                sum3 += dx_k * w
+            sum1 = total(sum1, real(0.0))
+            sum2 = total(sum2, real(0.0))
+            sum3 = total(sum3, real(0.0))
+            t11 = sum2 - real(1.0)
+            t12 = sum1 + t11
+            t13 = t12 < real(1.0)
+            t16 = sum3 / sum2
+            t17 = _where(t13, t16, real(0.0))
+            t21 = t12 + real(1.0)
+            inverse_t21 = real(1.0) / t21
+            sum4 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                dx_k = held[0 * n + k]
+                v = -x_k
+                sum4 += (dx_k - t17) * _exp_low(_where(v == top1, real(0.0), v - top1))
+            sum4 = total(sum4, real(0.0))
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                dx_k = held[0 * n + k]
+                v = -x_k
+                v2 = _exp_low(_where(v == top1, real(0.0), v - top1))
+                y = (sum4 - t21 * (dx_k - t17)) * v2 * inverse_t21 * inverse_t21
+                store(out, base + k * inner, y)
+
     kernels = {
         "_forward": _forward,
         "_forward_held": _forward_held,
+        "_forward_half": _forward_half,
+        "_forward_half_held": _forward_half_held,
         "_derivative": _derivative,
         "_derivative_held": _derivative_held,
+        "_derivative_half": _derivative_half,
+        "_derivative_half_held": _derivative_half_held,
         "_second_derivative": _second_derivative,
         "_second_derivative_held": _second_derivative_held,
+        "_second_derivative_half": _second_derivative_half,
+        "_second_derivative_half_held": _second_derivative_half_held,
         "_vjp": _vjp,
         "_vjp_held": _vjp_held,
+        "_vjp_half": _vjp_half,
+        "_vjp_half_held": _vjp_half_held,
         "_jvp": _jvp,
         "_jvp_held": _jvp_held,
+        "_jvp_half": _jvp_half,
+        "_jvp_half_held": _jvp_half_held,
     }
     return kernels[name]
+
+
+def _own(name: str, storage: str) -> str:
+    """The kernel of a function for a dtype: for 16 bits one that is good enough there, if any."""
+    half = f"{name}_half"
+    return half if _BYTES[storage] == 2 and half in _SLOTS else name
 
 
 def _threads(n: int) -> int:
@@ -640,6 +1069,7 @@ def _launch(
     rows = math.prod(single)
     if rows and n:
         given = [_on_device(a, storage) for a in arrays]
+        name = _own(name, storage)
         size = _SLOTS[name] * n * (8 if storage == "float64" else 4)
         if 0 < size <= _HELD:
             name = f"{name}_held"
@@ -790,6 +1220,20 @@ else:
             return types.void(types.int64, types.int64, given), generate
 
         return write
+
+    def _special(instruction: str) -> Any:
+        """The device function of one instruction of float32."""
+        single = ir.FloatType()
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(single, [single])
+            return b.asm(kind, f"{instruction} $0, $1;", "=f,f", arguments, False)
+
+        @intrinsic
+        def special(typingctx, x):
+            return types.float32(types.float32), generate
+
+        return special
 
     @functools.cache
     def _access(storage: str) -> _Access:
