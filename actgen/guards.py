@@ -49,7 +49,7 @@ def guard_branches(expr: Expr, x: Symbol) -> Expr:
             clamped = clamp(x, region)
             # A selection inside the conditions of another would be folded by SymPy for minutes.
             if not (clamped.has(Piecewise) and value.has(Piecewise)):
-                value = value.xreplace({x: clamped})
+                value = substitute(value, x, clamped)
         pieces.append((value, cond))
         before.append(cond)
     return Piecewise(*pieces)
@@ -110,7 +110,21 @@ def clip(expr: Expr, x: Symbol, low: Expr | None, high: Expr | None) -> Expr:
         inner = maximum(inner, low)
     if high is not None:
         inner = minimum(inner, high)
-    return expr.xreplace({x: inner})
+    return substitute(expr, x, inner)
+
+
+def substitute(expr: Expr, x: Symbol, value: Expr) -> Expr:
+    """xreplace, with equal parts replaced once: derivatives hold the same parts many times."""
+    done: dict[Expr, Expr] = {x: value}
+
+    def replaced(node: Expr) -> Expr:
+        if node not in done:
+            args = [replaced(arg) for arg in node.args]
+            same = all(a is b for a, b in zip(args, node.args, strict=True))
+            done[node] = node if same else node.func(*args)
+        return done[node]
+
+    return replaced(expr)
 
 
 def at_infinity(expr: Expr, x: Symbol, limits: dict[int, Expr]) -> Expr:
@@ -118,7 +132,7 @@ def at_infinity(expr: Expr, x: Symbol, limits: dict[int, Expr]) -> Expr:
     inner = finite if len(limits) == 2 else below_oo if 1 in limits else above_oo
     unbounded = Symbol(x.name, extended_real=True)
     pieces = [(value, Eq(unbounded, side * oo)) for side, value in limits.items()]
-    return Piecewise(*pieces, (expr.xreplace({x: inner(x)}), True))
+    return Piecewise(*pieces, (substitute(expr, x, inner(x)), True))
 
 
 def propagate_nan(program: Program, inputs: list[str]) -> Program:

@@ -101,6 +101,10 @@ class Corners:
         truths = [Truth.join(column) for column in zip(*(p.truths for p in parts), strict=True)]
         return cls(truths, np.concatenate([p.joined for p in parts]))
 
+    def take(self, which: Array) -> Corners:
+        """Those around some of the points."""
+        return Corners([t.take(which) for t in self.truths], self.joined[which])
+
     def mixed(self, y: Array, plain: Array, fmt: Format) -> Array:
         """An upper bound of the mixed ulp error of each result."""
         found = np.min([errors(y, t, fmt) for t in self.truths], axis=0)
@@ -122,6 +126,8 @@ def corners_of(case: Case, points: Array, truth: Truth, fmt: Format, reach: floa
     inside = points[finite]
     half = quantum(np.abs(inside), fmt) / 2 * reach
     found: list[Truth] = []
+    if not len(inside):
+        return Corners([truth] * (1 + 2 ** points.shape[1]), np.ones(len(points), bool))
     if fmt.name == "float64":
         boxes = [corners(p, fmt, reach) for p in inside.tolist()]
         found += [case.reference.exact(list(corner)) for corner in zip(*boxes, strict=True)]

@@ -8,6 +8,8 @@ there and no alternation; then all are rounded at once.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -47,6 +49,33 @@ def fit(
                 break
             fixed.append(float(found[k]))
         return Polynomial(tuple(fixed), max(map(abs, problem.errors([arb(c) for c in fixed]))))
+
+
+def least_errors(f: Callable[[arb], arb], low: float, high: float, most: int) -> list[float]:
+    """What a polynomial of each degree up to `most` errs at least, in terms of the greatest value.
+
+    Of polynomials on a grid of zeros of Chebyshev's: by Parseval, the greatest error is no less
+    than the root of half the sum of squares of the coefficients that are left out.
+    """
+    with flint.ctx.workprec(_BITS):
+        count = 4 * (most + 1)  # even: 0 may be where f cannot be computed
+        cosines = _cosines(count)
+        middle, half = (arb(low) + arb(high)) / 2, (arb(high) - arb(low)) / 2
+        values = [f((middle + half * cosines[1, k]).mid()) for k in range(count)]
+        greatest = max(float(abs(v)) for v in values)
+        found = cosines * arb_mat([[2 * v / count] for v in values])
+        squares = [float(found[n, 0]) ** 2 for n in range(1, count)]
+    left = [math.fsum(squares[degree:]) for degree in range(most + 1)]
+    return [math.sqrt(s / 2) / greatest if greatest else math.nan for s in left]
+
+
+@functools.lru_cache(maxsize=4)
+def _cosines(count: int) -> arb_mat:
+    """cos(n·a) at the angles a of the zeros, a row for each n below `count`."""
+    with flint.ctx.workprec(_BITS):
+        known = [(arb.pi() * k / (2 * count)).cos() for k in range(4 * count)]
+        rows = range(count)
+        return arb_mat([[known[(2 * k + 1) * n % (4 * count)] for k in rows] for n in rows])
 
 
 class _Problem:

@@ -17,7 +17,7 @@ from sympy import Expr
 
 from .accuracy import Format
 from .near import OPERATIONS, SIDES
-from .program import Program, interpret
+from .program import Program, bind, interpret
 
 
 def _mul_low(a: Any, b: Any) -> Any:
@@ -81,6 +81,8 @@ _UFUNCS: dict[str, Callable[..., Any]] = {
     "erfc": np.vectorize(math.erfc, otypes=[float]),
 }
 
+#: So many numbers are evaluated at a time.
+BLOCK = 1 << 13
 NEAR = frozenset(OPERATIONS)
 #: Exact or correctly rounded in every format as they are.
 EXACT = frozenset(
@@ -128,10 +130,22 @@ def evaluate(
     """The outputs in the format; 16-bit formats compute in float32 and round once."""
     work = np.float64 if fmt.dtype == np.float64 else np.float32
     arrays = {name: np.asarray(v, np.float64).astype(work) for name, v in values.items()}
+    run = bind(program, _Ops(work, side), lambda c: work(constant(c)))
+    shape = np.broadcast_shapes(*(np.shape(v) for v in arrays.values()))
+    found = [np.empty(shape, fmt.dtype) for _ in program.outputs]
     with np.errstate(all="ignore"):
-        outputs = interpret(program, arrays, _Ops(work, side), lambda c: work(constant(c)))
-        shape = np.broadcast_shapes(*(np.shape(v) for v in arrays.values()))
-        return [np.broadcast_to(np.asarray(out, work), shape).astype(fmt.dtype) for out in outputs]
+        for block in _blocks(shape):
+            some = {n: v[block] if np.shape(v) == shape else v for n, v in arrays.items()}
+            for whole, out in zip(found, run(some), strict=True):
+                whole[block] = np.asarray(out, work).astype(fmt.dtype)
+    return found
+
+
+def _blocks(shape: tuple[int, ...]) -> list[Any]:
+    """Parts of a long line that stay in the cache; else all of it at once."""
+    if len(shape) != 1:
+        return [...]
+    return [slice(i, i + BLOCK) for i in range(0, shape[0], BLOCK)]
 
 
 def evaluate_row(program: Program, rows: Sequence[Any], work: Any, side: int = SIDES[0]) -> Any:

@@ -19,7 +19,7 @@ from flint import arb
 from sympy import Expr, Symbol
 
 from . import lower
-from .program import Program, interpret
+from .program import Program, bind, interpret
 
 START_BITS, MAX_BITS = 128, 1 << 15
 #: Bits of the value that must be right before it is used to measure an error.
@@ -148,9 +148,11 @@ def _is_good(value: arb, bits: int) -> bool:
     return bool(value.rel_accuracy_bits() >= bits or abs(value) < TINY)
 
 
-def _raise_precision(settled: Callable[[], Value | None], expr: Expr, at: object) -> Value:
+def _raise_precision(
+    settled: Callable[[], Value | None], expr: Expr, at: object, start: int = START_BITS
+) -> Value:
     """What `settled` returns at the first precision at which it is not None and not _Open."""
-    precision, before = START_BITS, flint.ctx.prec
+    precision, before = start, flint.ctx.prec
     try:
         while precision <= MAX_BITS:
             flint.ctx.prec = precision
@@ -176,13 +178,17 @@ class Oracle:
         self.inputs = tuple(inputs)
         self.parameters = dict(parameters or {})
         self._program = _literal(expr, (*self.inputs, *self.parameters))
+        self._bound: dict[int, tuple[Callable[..., list[arb]], dict[str, arb]]] = {}
         self._cache: dict[tuple[float, ...], arb] = {}
 
     def ball(self, points: Sequence[arb]) -> arb:
         """One evaluation at the current precision; raises _Open where a branch is undecided."""
+        if flint.ctx.prec not in self._bound:
+            parameters = {s.name: number(v) for s, v in self.parameters.items()}
+            self._bound[flint.ctx.prec] = bind(self._program, OPS, number), parameters
+        run, parameters = self._bound[flint.ctx.prec]
         values = {s.name: p for s, p in zip(self.inputs, points, strict=True)}
-        values |= {s.name: number(v) for s, v in self.parameters.items()}
-        return interpret(self._program, values, OPS, number)[0]
+        return run(values | parameters)[0]
 
     def exact(self, points: Sequence[arb], bits: int = GOOD_BITS) -> arb:
         """The value with `bits` right bits (or certainly below TINY) at exact finite points.
@@ -198,7 +204,10 @@ class Oracle:
                 return value
             return arb.nan() if value.is_nan() and flint.ctx.prec >= 1024 else None
 
-        return _raise_precision(settled, self.expr, points)
+        start = START_BITS
+        while start < bits:
+            start *= 2
+        return _raise_precision(settled, self.expr, points, start)
 
     def __call__(self, *points: float) -> arb:
         """The value, or the limit where the one infinite point is ±oo; NaN where there is none."""

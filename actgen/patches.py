@@ -18,7 +18,7 @@ from sympy import Abs, Expr, Piecewise, Rational, Symbol
 from . import tails
 from .atoms import decay, maximum, minimum, offset, polynomial
 from .doubleword import split_constant
-from .minimax import Polynomial, fit
+from .minimax import Polynomial, fit, least_errors
 from .oracle import Oracle, Undecided, number, to_fraction
 
 W = Symbol("w", real=True)
@@ -166,7 +166,11 @@ def _fit(
     low, high = (-radius if side < 1 else 0.0), (radius if side > -1 else 0.0)
     if parity:
         low, high = 0.0, radius * radius
-    for degree in (LOW_DEGREES + DEGREES) if enough == ENOUGH[ROUGH] else DEGREES:
+    degrees = (LOW_DEGREES + DEGREES) if enough == ENOUGH[ROUGH] else DEGREES
+    least = least_errors(target, low, high, degrees[-1])
+    for degree in degrees:
+        if least[degree] > enough:
+            continue
         try:
             found = fit(target, low, high, degree, enough)
         except ZeroDivisionError:  # no such polynomial: the function is not smooth here

@@ -104,14 +104,47 @@ def interpret(
     constant: Callable[[Expr], Any],
 ) -> list[Any]:
     """The outputs of the program under any arithmetic: balls, NumPy in a format, symbols."""
-    env: dict[str, Any] = dict(values)
+    return bind(program, ops, constant)(values)
 
-    def value(arg: Arg) -> Any:
-        return env[arg] if isinstance(arg, str) else constant(arg)
 
+def bind(
+    program: Program, ops: Mapping[str, Callable[..., Any]], constant: Callable[[Expr], Any]
+) -> Callable[[Mapping[str, Any]], list[Any]]:
+    """The program under an arithmetic, as a function of its inputs and parameters."""
+    names = [*program.inputs, *program.parameters]
+    slots: dict[Arg, int] = {name: i for i, name in enumerate(names)}
+    known: list[Any] = [None] * len(names)
+
+    def slot(arg: Arg) -> int:
+        if arg not in slots:  # a number: names are defined before they are used
+            slots[arg] = len(known)
+            known.append(constant(arg))
+        return slots[arg]
+
+    steps = []
     for instr in program.body:
-        env[instr.dest] = ops[instr.op](*map(value, instr.args))
-    return [value(out) for out in program.outputs]
+        args = tuple(map(slot, instr.args))
+        slots[instr.dest] = len(known)
+        known.append(None)
+        steps.append((ops[instr.op], args, slots[instr.dest]))
+    outputs = [slot(out) for out in program.outputs]
+    # What is not needed again makes room for what follows.
+    needed, freed = set(outputs), []
+    for _, args, dest in reversed(steps):
+        freed.append([i for i in {*args, dest} if i not in needed and known[i] is None])
+        needed.update(args)
+    line = list(zip(steps, reversed(freed), strict=True))
+
+    def run(values: Mapping[str, Any]) -> list[Any]:
+        held = known.copy()
+        held[: len(names)] = [values[name] for name in names]
+        for (op, args, dest), done in line:
+            held[dest] = op(*[held[i] for i in args])
+            for i in done:
+                held[i] = None
+        return [held[i] for i in outputs]
+
+    return run
 
 
 def prune(program: Program) -> Program:

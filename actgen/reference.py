@@ -28,7 +28,7 @@ from sympy import Expr, Symbol
 from .accuracy import Format, Truth, quantum, rounded
 from .lower import lower
 from .oracle import Oracle, Undecided, from_float, number
-from .program import interpret
+from .program import bind
 
 Array: TypeAlias = NDArray[Any]
 #: (low, high) for numbers, (certainly true, certainly false) for conditions.
@@ -291,12 +291,13 @@ class Reference:
     def enclose(self, points: Array) -> Pair:
         """(low, high) around the true values at finite `points`, a row each; NaN: unknown."""
         low, high = np.empty(len(points)), np.empty(len(points))
+        run = bind(self._program, _OPS, _constant)
         with np.errstate(all="ignore"):
             for start in range(0, len(points), BLOCK):
                 block = points[start : start + BLOCK]
                 columns = [np.ascontiguousarray(c) for c in block.T]
                 values = {n: (c, c) for n, c in zip(self._program.inputs, columns, strict=True)}
-                found = interpret(self._program, values | self._parameters, _OPS, _constant)[0]
+                found = run(values | self._parameters)[0]
                 low[start : start + BLOCK], high[start : start + BLOCK] = found
         return low, high
 

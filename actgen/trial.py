@@ -105,15 +105,43 @@ class Points:
         return Truth.join([case.truth for case in self.cases])
 
     @functools.cached_property
-    def corners(self) -> measuring.Corners:
-        """The truth at the corners of a box around each."""
-        return measuring.Corners.join(
-            [measuring.corners_of(c, c.points, c.truth, self.fmt, REACH) for c in self.cases]
-        )
+    def boxes(self) -> _Boxes:
+        """The truth at the corners of a box around each that errs too much."""
+        return _Boxes(self)
 
-    def mixed(self, y: Floats, plain: Floats) -> Floats:
-        """Mixed errors of results whose plain errors are known."""
-        return self.corners.mixed(y, plain, self.fmt)
+    def mixed(self, y: Floats, plain: Floats, most: float) -> Floats:
+        """Mixed errors of results whose plain errors are known; plain ones up to `most`."""
+        over = np.flatnonzero((plain > most) & np.isfinite(plain))
+        if over.size:
+            plain = plain.copy()
+            plain[over] = self.boxes.of(over).mixed(y[over], plain[over], self.fmt)
+        return plain
+
+
+class _Boxes:
+    """The truth at the corners around points, found where it is first asked for."""
+
+    def __init__(self, points: Points) -> None:
+        self.points = points
+        self.rows = np.full(len(points.table), -1)
+        self.known: measuring.Corners | None = None
+
+    def of(self, which: NDArray[np.int64]) -> measuring.Corners:
+        """The corners around some points."""
+        parts = [] if self.known is None else [self.known]
+        known = 0 if self.known is None else len(self.known.joined)
+        new, start = which[self.rows[which] < 0], 0
+        for case in self.points.cases:
+            end = start + len(case.points)
+            own = new[(new >= start) & (new < end)]
+            if own.size:
+                at, truth = case.points[own - start], case.truth.take(own - start)
+                parts.append(measuring.corners_of(case, at, truth, self.points.fmt, REACH))
+                self.rows[own] = np.arange(known, known + own.size)
+                known += own.size
+            start = end
+        self.known = measuring.Corners.join(parts)
+        return self.known.take(self.rows[which])
 
 
 def _collect(act: Activation, fmt: Format, found: Sequence[Case], thin: bool) -> Points:
@@ -162,8 +190,8 @@ class Bench:
                 y = self._run(program, points, work)
                 ulps = errors(y, points.truth, points.fmt)
                 bad = np.isinf(ulps)
-                if slot < 2 and (ulps > allowed).any():
-                    ulps = points.mixed(y, ulps)
+                if slot < 2:
+                    ulps = points.mixed(y, ulps, allowed)
                 ulps = np.where(bad, 0.0, ulps)
                 wrong.append(points.table[bad])
                 failing.append(points.table[ulps > allowed])
@@ -183,8 +211,8 @@ class Bench:
                 ulps, single = errors(y, points.truth, points.fmt), points.fmt.name == "float32"
                 if not np.isfinite(ulps).all():
                     return False
-                if not single and (ulps > most).any():
-                    ulps = points.mixed(y, ulps)
+                if not single:
+                    ulps = points.mixed(y, ulps, most)
                 if (ulps > (ROUNDED if single else most)).any():
                     return False
         return True
