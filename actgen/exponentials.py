@@ -144,14 +144,14 @@ def squared(expr: Expr) -> Expr | None:
         above, below = sympy.fraction(found.cancelled(e, sign))
         top, bottom = sympy.Poly(above, e), sympy.Poly(below, e)
         least, least_below = (min(m[0] for m in p.monoms()) for p in (top, bottom))
-        if least and not least_below and top.degree() >= bottom.degree():
+        if least and not least_below and top.degree() == bottom.degree():
             value = _factored(above, e) / e**least / _factored(below, e)
             if not value.has(e):
                 return None  # exp itself is right all along; XLA makes one of two roots
-            end = top.LC() / bottom.LC() if top.degree() == bottom.degree() else None
-            end = sympy.cancel(end) if end is not None and end.free_symbols else end
+            end = top.LC() / bottom.LC()
+            end = sympy.cancel(end) if end.free_symbols else end
             far = min(43, LARGEST // top.degree())
-            gap = top.degree() - sympy.Poly(above - (end or 0) * below, e).degree()
+            gap = top.degree() - sympy.Poly(above - end * below, e).degree()
             if far * gap < FAR:
                 return None
             return _Decaying(value, e, least, sign * found.unit, end, far, found.back).bounded()
@@ -166,14 +166,14 @@ class _Decaying:
     e: Symbol
     power: int
     unit: Expr
-    end: Expr | None
+    end: Expr
     far: int
     back: dict[Symbol, Expr]
 
     def bounded(self) -> Expr:
         """The same with an exponent, and inputs, from which nothing overflows."""
         unit, symbols = self.unit, self.unit.free_symbols
-        is_flat = self.end is not None and not self.end.free_symbols & {*symbols, *self.back}
+        is_flat = not self.end.free_symbols & {*symbols, *self.back}
         gone, far = (_end(unit, bound) for bound in (-GONE, self.far))
         if gone is None or far is None:
             inside = self.at(minimum(unit, self.far), self.back)

@@ -81,7 +81,7 @@ def _strongest(conditions: list[Expr]) -> list[Expr]:
         if isinstance(cond, (sympy.Ge, sympy.Gt, sympy.Le, sympy.Lt)) and cond.rhs.is_number:
             below = isinstance(cond, (sympy.Le, sympy.Lt))
             known = nearest.setdefault((cond.lhs, below), cond)
-            if known.rhs == cond.rhs:
+            if known.rhs - cond.rhs == 0:  # a Float and a Rational may be one number
                 nearer = isinstance(cond, (sympy.Gt, sympy.Lt))  # without the bound itself
             else:
                 nearer = (cond.rhs < known.rhs) == below

@@ -101,7 +101,8 @@ def _log1p(u: Any, side: int = SIDES[0]) -> Any:
     """lg2.approx.f32 of 1 + u, within 2**-22 from 1/2 to 2, relatively beyond; else a series."""
     u = np.asarray(u, _f)
     above = np.log2((_f(1) + u).astype(np.float64))
-    off = _sides(u, side) * 2.0**-22 * np.maximum(1.0, np.abs(above))
+    size = np.where(np.isinf(above), 0.0, np.abs(above))
+    off = _sides(u, side) * 2.0**-22 * np.maximum(1.0, size)
     return np.where(np.abs(u) < _f(LOG1P_BELOW), _horner(LOG1P, u) * u, _f(LN2) * _f(above + off))
 
 

@@ -70,10 +70,13 @@ def _run_jax(kernel: Kernel) -> Runner:
     def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
         n = len(arrays[0])
         # XLA compiles for each length: a few lengths do for all.
-        more = -n % (1 << max(n.bit_length() - 2, 0))
+        more = 0 if kernel.activation.is_row else -n % (1 << max(n.bit_length() - 2, 0))
+        if more:
+            arrays = [np.pad(a, (0, more), "edge") for a in arrays]
         with peers.LIBRARIES["jax"].context():
-            given = [jnp.asarray(np.pad(a, (0, more), "edge").astype(fmt.dtype)) for a in arrays]
-            return np.asarray(compiled(f.name)(*given, **values)).astype(np.float64)[:n]
+            given = [jnp.asarray(a.astype(fmt.dtype)) for a in arrays]
+            y = np.asarray(compiled(f.name)(*given, **values)).astype(np.float64)
+            return y[:n] if more else y
 
     return run
 

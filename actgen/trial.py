@@ -241,11 +241,12 @@ class Bench:
                 with np.errstate(all="ignore"):
                     y = np.broadcast_to(model.evaluate(program, some, work, side)[0], where.shape)
                     rounded = y.astype(fmt.dtype).astype(np.float64)
-                    # Two 16-bit inputs are tried at few of their pairs: no luck in rounding counts.
-                    lucky = self.act.is_gated and fmt.precision < 16
-                    apart, most = (y, SURE) if lucky else (rounded, NARROW)
+                    # Two 16-bit inputs, or an input and parameters, are tried at few of their pairs:
+                    # no luck in rounding counts.
+                    few = (self.act.is_gated or self.act.parameters) and fmt.precision < 16
+                    apart, most = (y, SURE) if few else (rounded, NARROW)
                     within = np.abs(apart - true[where]) <= most * ulp[where]
-                    same = (rounded == near[where]) & (np.isinf(rounded) | (not lucky))
+                    same = (rounded == near[where]) & (np.isinf(rounded) | (not few))
                 missing = np.isnan(y) & np.isnan(true[where])
                 failing = where[~(same | within | missing)]
                 if failing.size:

@@ -210,17 +210,19 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _second_derivative_half(x, alpha):
-        v = _div_near(_minimum(x, real(0.0)), alpha)
-        v2 = (real(2.4190142947733986e-05) * v + real(0.00020439225046325858)) * v
-        v3 = (v2 + real(0.0013908463828237144)) * v + real(0.008329128107312872)
-        v4 = (v3 * v + real(0.04166532016893531)) * v + real(0.16666772417843714)
-        v5 = (v4 * v + real(0.5000002739687798)) * v + real(0.9999999327765465)
-        v6 = _div_near(real(1.0), alpha)
-        v7 = (v5 * v + real(0.9999999917355976)) * v6
-        w = _where(abs(v) < real(1.0), v7, _div_near(_exp_flushed(v), alpha))
-        v8 = _exp_flushed(v * real(0.5))
-        w2 = _where(v < real(-2000.0), real(0.0), _where(v < real(-64.0), v8 * v6 * v8, w))
-        return _where(x > real(0.0), real(0.0), w2)
+        xc = _minimum(x, real(0.0))
+        v = _div_near(xc, alpha)
+        w = _where(v >= real(-64.0), xc, real(1.0))
+        v2 = _div_near(w, alpha)
+        v3 = _exp_flushed(v2)
+        v4 = v3 * _div_near(w - _mul_high(v2, alpha) - _mul_low(v2, alpha), alpha)
+        v5 = _div_near(xc - _mul_high(v, alpha) - _mul_low(v, alpha), alpha) * real(0.5)
+        v6 = _exp_flushed(v * real(0.5))
+        v7 = v6 + v6 * v5
+        v8 = v7 * _div_near(real(1.0), alpha) * v7
+        w2 = _where(v < real(-64.0), v8, _div_near(v3 + v4, alpha))
+        w3 = _where(x > real(0.0), real(0.0), _where(v < real(-2000.0), real(0.0), w2))
+        return _where(math.isnan(x), x, w3)
 
     @cuda.jit(device=True)
     def _grad_alpha(x, alpha):

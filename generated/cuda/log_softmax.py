@@ -101,7 +101,7 @@ _SLOTS = {
     "_vjp": 3,
     "_vjp_half": 2,
     "_jvp": 3,
-    "_jvp_half": 3,
+    "_jvp_half": 2,
 }
 
 
@@ -120,19 +120,8 @@ def _kernel(name: str, storage: str) -> Any:
     exp2 = np.exp2 if config.ENABLE_CUDASIM else _special("ex2.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _exp_flushed(x):
-        return exp2(x * real(1.4426950408889634))
-
-    @cuda.jit(device=True)
     def _exp_low(x):
         return exp2(x * real(1.4426950408889634) + real(24.0)) * real(5.960464477539063e-08)
-
-    # With subnormal results.
-    exp2_wide = np.exp2 if config.ENABLE_CUDASIM else _special("ex2.approx.f32")
-
-    @cuda.jit(device=True)
-    def _exp_near(x):
-        return exp2_wide(x * real(1.4426950408889634))
 
     # 1/x within 1 ulp; subnormal numbers are zeros.
     inverse = np.reciprocal if config.ENABLE_CUDASIM else _special("rcp.approx.ftz.f32")
@@ -265,7 +254,7 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
                 w = _where(mask, real(1.0), real(0.0))
-                term = (real(1.0) - w) * _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w
                 sum2, sum2_low = plus(sum2, sum2_low, term)
@@ -297,7 +286,7 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = held[0 * n + k]
                 mask = x_k == top1
                 w = _where(mask, real(1.0), real(0.0))
-                sum1 += (real(1.0) - w) * _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum2 += w
             sum1 = total(sum1, real(0.0))
             sum2 = total(sum2, real(0.0))
@@ -405,7 +394,7 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
                 w = _where(mask, real(1.0), real(0.0))
-                term = (real(1.0) - w) * _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w
                 sum2, sum2_low = plus(sum2, sum2_low, term)
@@ -417,7 +406,7 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 mask = x_k == top1
-                v = t12 - _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                v = t12 - _exp_low(_where(mask, real(0.0), x_k - top1))
                 w = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t11, v)
                 y = _div_near(w, t12)
                 store(out, base + k * inner, y)
@@ -440,7 +429,7 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = held[0 * n + k]
                 mask = x_k == top1
                 w = _where(mask, real(1.0), real(0.0))
-                sum1 += (real(1.0) - w) * _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum2 += w
             sum1 = total(sum1, real(0.0))
             sum2 = total(sum2, real(0.0))
@@ -450,7 +439,7 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = held[0 * n + k]
                 mask = x_k == top1
-                v = t12 - _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                v = t12 - _exp_low(_where(mask, real(0.0), x_k - top1))
                 w = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t11, v)
                 y = _div_near(w, t12)
                 store(out, base + k * inner, y)
@@ -741,7 +730,7 @@ def _kernel(name: str, storage: str) -> Any:
                 sum2, sum2_low = plus(sum2, sum2_low, term)
                 term = dy_k * v
                 sum3, sum3_low = plus(sum3, sum3_low, term)
-                term = v * _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                term = v * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum4, sum4_low = plus(sum4, sum4_low, term)
             sum2 = total(sum2, sum2_low)
             sum3 = total(sum3, sum3_low)
@@ -754,7 +743,7 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
                 mask = x_k == top1
-                v = _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                v = _exp_low(_where(mask, real(0.0), x_k - top1))
                 mask2 = _where(mask, real(1.0), real(0.0)) > real(0.5)
                 v2 = _where(mask2 and t10, sum3, sum1 - dy_k) * v
                 y = -_div_near(v2 - dy_k * _where(mask2, t20, t21 - v), t21)
@@ -788,7 +777,7 @@ def _kernel(name: str, storage: str) -> Any:
                 v = real(1.0) - w
                 sum2 += w
                 sum3 += dy_k * v
-                sum4 += v * _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                sum4 += v * _exp_low(_where(mask, real(0.0), x_k - top1))
             sum2 = total(sum2, real(0.0))
             sum3 = total(sum3, real(0.0))
             sum4 = total(sum4, real(0.0))
@@ -800,7 +789,7 @@ def _kernel(name: str, storage: str) -> Any:
                 x_k = held[1 * n + k]
                 dy_k = held[0 * n + k]
                 mask = x_k == top1
-                v = _exp_flushed(_where(mask, real(0.0), x_k - top1))
+                v = _exp_low(_where(mask, real(0.0), x_k - top1))
                 mask2 = _where(mask, real(1.0), real(0.0)) > real(0.5)
                 v2 = _where(mask2 and t10, sum3, sum1 - dy_k) * v
                 y = -_div_near(v2 - dy_k * _where(mask2, t20, t21 - v), t21)
@@ -931,7 +920,7 @@ def _kernel(name: str, storage: str) -> Any:
                 dx_k = load(dx, base + k * inner)
                 mask = x_k == top1
                 w = _where(mask, real(1.0), real(0.0))
-                term = (real(1.0) - w) * _exp_near(_where(mask, real(0.0), x_k - top1))
+                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w
                 sum2, sum2_low = plus(sum2, sum2_low, term)
@@ -943,20 +932,19 @@ def _kernel(name: str, storage: str) -> Any:
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 < real(1.0)
-            t15 = _div_near(sum3, sum2)
+            t15 = sum3 / sum2
             t16 = _where(t12, t15, real(0.0))
             t20 = t11 + real(1.0)
-            inverse_t20 = _div_near(real(1.0), t20)
             sum4 = sum4_low = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
-                term = (dx_k - t16) * _exp_near(_where(x_k == top1, real(0.0), x_k - top1))
+                term = (dx_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
                 sum4, sum4_low = plus(sum4, sum4_low, term)
             sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 dx_k = load(dx, base + k * inner)
-                y = -((sum4 - t20 * (dx_k - t16)) * inverse_t20)
+                y = -((sum4 - t20 * (dx_k - t16)) / t20)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -967,47 +955,40 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                held[2 * n + k] = x_k
+                held[1 * n + k] = x_k
                 term = x_k
                 top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            sum3 = sum3_low = real(0.0)
+            sum1 = real(0.0)
+            sum2 = real(0.0)
+            sum3 = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[2 * n + k]
+                x_k = held[1 * n + k]
                 dx_k = load(dx, base + k * inner)
-                held[1 * n + k] = dx_k
+                held[0 * n + k] = dx_k
                 mask = x_k == top1
-                v = _exp_near(_where(mask, real(0.0), x_k - top1))
                 w = _where(mask, real(1.0), real(0.0))
-                held[0 * n + k] = v
-                term = (real(1.0) - w) * v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-                term = dx_k * w
-                sum3, sum3_low = plus(sum3, sum3_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
-            sum3 = total(sum3, sum3_low)
+                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
+                sum2 += w
+                sum3 += dx_k * w
+            sum1 = total(sum1, real(0.0))
+            sum2 = total(sum2, real(0.0))
+            sum3 = total(sum3, real(0.0))
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 < real(1.0)
-            t15 = _div_near(sum3, sum2)
+            t15 = sum3 / sum2
             t16 = _where(t12, t15, real(0.0))
             t20 = t11 + real(1.0)
-            inverse_t20 = _div_near(real(1.0), t20)
-            sum4 = sum4_low = real(0.0)
+            sum4 = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dx_k = held[1 * n + k]
-                t4 = held[0 * n + k]
-                term = (dx_k - t16) * t4
-                sum4, sum4_low = plus(sum4, sum4_low, term)
-            sum4 = total(sum4, sum4_low)
+                x_k = held[1 * n + k]
+                dx_k = held[0 * n + k]
+                sum4 += (dx_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+            sum4 = total(sum4, real(0.0))
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dx_k = held[1 * n + k]
-                y = -((sum4 - t20 * (dx_k - t16)) * inverse_t20)
+                dx_k = held[0 * n + k]
+                y = -((sum4 - t20 * (dx_k - t16)) / t20)
                 store(out, base + k * inner, y)
 
     kernels = {

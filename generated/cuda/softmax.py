@@ -100,10 +100,11 @@ _SLOTS = {
     "_derivative": 2,
     "_derivative_half": 1,
     "_second_derivative": 2,
+    "_second_derivative_half": 2,
     "_vjp": 3,
-    "_vjp_half": 3,
+    "_vjp_half": 2,
     "_jvp": 3,
-    "_jvp_half": 3,
+    "_jvp_half": 2,
 }
 
 
@@ -488,6 +489,76 @@ def _kernel(name: str, storage: str) -> Any:
                 store(out, base + k * inner, y)
 
     @cuda.jit
+    def _second_derivative_half(x, rows, n, inner, out):
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = sum1_low = real(0.0)
+            sum2 = sum2_low = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                mask = x_k == top1
+                w = _where(mask, real(1.0), real(0.0))
+                term = (real(1.0) - w) * math.exp(_where(mask, real(0.0), x_k - top1))
+                sum1, sum1_low = plus(sum1, sum1_low, term)
+                term = w
+                sum2, sum2_low = plus(sum2, sum2_low, term)
+            sum1 = total(sum1, sum1_low)
+            sum2 = total(sum2, sum2_low)
+            t10 = sum2 - real(1.0)
+            t11 = sum1 + t10
+            t12 = t11 + real(1.0)
+            inverse_t12 = _div_near(real(1.0), t12)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                mask = x_k == top1
+                e = math.exp(_where(mask, real(0.0), x_k - top1))
+                w = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t11, t12 - e)
+                y = -(e * (e - w) * w * inverse_t12 * inverse_t12 * inverse_t12)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
+    def _second_derivative_half_held(x, rows, n, inner, out):
+        held = cuda.shared.array(0, kind)
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            base = row // inner * n * inner + row % inner
+            top1 = real(-math.inf)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = load(x, base + k * inner)
+                held[1 * n + k] = x_k
+                term = x_k
+                top1 = term if term > top1 or term != term else top1  # NaN wins
+            top1 = greatest(top1)
+            sum1 = real(0.0)
+            sum2 = real(0.0)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                mask = x_k == top1
+                e = math.exp(_where(mask, real(0.0), x_k - top1))
+                w = _where(mask, real(1.0), real(0.0))
+                held[0 * n + k] = e
+                sum1 += (real(1.0) - w) * e
+                sum2 += w
+            sum1 = total(sum1, real(0.0))
+            sum2 = total(sum2, real(0.0))
+            t10 = sum2 - real(1.0)
+            t11 = sum1 + t10
+            t12 = t11 + real(1.0)
+            inverse_t12 = _div_near(real(1.0), t12)
+            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+                x_k = held[1 * n + k]
+                t4 = held[0 * n + k]
+                mask = _where(x_k == top1, real(1.0), real(0.0)) > real(0.5)
+                w = _where(mask, t11, t12 - t4)
+                y = -(t4 * (t4 - w) * w * inverse_t12 * inverse_t12 * inverse_t12)
+                store(out, base + k * inner, y)
+
+    @cuda.jit
     def _vjp(x, dy, rows, n, inner, out):
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
             base = row // inner * n * inner + row % inner
@@ -618,7 +689,7 @@ def _kernel(name: str, storage: str) -> Any:
                 dy_k = load(dy, base + k * inner)
                 mask = x_k == top1
                 w = _where(mask, real(1.0), real(0.0))
-                term = (real(1.0) - w) * math.exp(_where(mask, real(0.0), x_k - top1))
+                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w
                 sum2, sum2_low = plus(sum2, sum2_low, term)
@@ -638,14 +709,14 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
-                term = (dy_k - t16) * math.exp(_where(x_k == top1, real(0.0), x_k - top1))
+                term = (dy_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
                 sum4, sum4_low = plus(sum4, sum4_low, term)
             sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dy_k = load(dy, base + k * inner)
-                e = math.exp(_where(x_k == top1, real(0.0), x_k - top1))
-                y = -((sum4 - t20 * (dy_k - t16)) * e * inverse_t20 * inverse_t20)
+                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+                y = -((sum4 - t20 * (dy_k - t16)) * v * inverse_t20 * inverse_t20)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -656,7 +727,7 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                held[2 * n + k] = x_k
+                held[1 * n + k] = x_k
                 term = x_k
                 top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
@@ -664,14 +735,12 @@ def _kernel(name: str, storage: str) -> Any:
             sum2 = real(0.0)
             sum3 = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[2 * n + k]
+                x_k = held[1 * n + k]
                 dy_k = load(dy, base + k * inner)
-                held[1 * n + k] = dy_k
+                held[0 * n + k] = dy_k
                 mask = x_k == top1
-                e = math.exp(_where(mask, real(0.0), x_k - top1))
                 w = _where(mask, real(1.0), real(0.0))
-                held[0 * n + k] = e
-                sum1 += (real(1.0) - w) * e
+                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum2 += w
                 sum3 += dy_k * w
             sum1 = total(sum1, real(0.0))
@@ -686,14 +755,15 @@ def _kernel(name: str, storage: str) -> Any:
             inverse_t20 = real(1.0) / t20
             sum4 = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dy_k = held[1 * n + k]
-                t4 = held[0 * n + k]
-                sum4 += (dy_k - t16) * t4
+                x_k = held[1 * n + k]
+                dy_k = held[0 * n + k]
+                sum4 += (dy_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
             sum4 = total(sum4, real(0.0))
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dy_k = held[1 * n + k]
-                t4 = held[0 * n + k]
-                y = -((sum4 - t20 * (dy_k - t16)) * t4 * inverse_t20 * inverse_t20)
+                x_k = held[1 * n + k]
+                dy_k = held[0 * n + k]
+                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+                y = -((sum4 - t20 * (dy_k - t16)) * v * inverse_t20 * inverse_t20)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -827,7 +897,7 @@ def _kernel(name: str, storage: str) -> Any:
                 dx_k = load(dx, base + k * inner)
                 mask = x_k == top1
                 w = _where(mask, real(1.0), real(0.0))
-                term = (real(1.0) - w) * math.exp(_where(mask, real(0.0), x_k - top1))
+                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum1, sum1_low = plus(sum1, sum1_low, term)
                 term = w
                 sum2, sum2_low = plus(sum2, sum2_low, term)
@@ -847,14 +917,14 @@ def _kernel(name: str, storage: str) -> Any:
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
-                term = (dx_k - t16) * math.exp(_where(x_k == top1, real(0.0), x_k - top1))
+                term = (dx_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
                 sum4, sum4_low = plus(sum4, sum4_low, term)
             sum4 = total(sum4, sum4_low)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
                 dx_k = load(dx, base + k * inner)
-                e = math.exp(_where(x_k == top1, real(0.0), x_k - top1))
-                y = -((sum4 - t20 * (dx_k - t16)) * e * inverse_t20 * inverse_t20)
+                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+                y = -((sum4 - t20 * (dx_k - t16)) * v * inverse_t20 * inverse_t20)
                 store(out, base + k * inner, y)
 
     @cuda.jit
@@ -865,7 +935,7 @@ def _kernel(name: str, storage: str) -> Any:
             top1 = real(-math.inf)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
                 x_k = load(x, base + k * inner)
-                held[2 * n + k] = x_k
+                held[1 * n + k] = x_k
                 term = x_k
                 top1 = term if term > top1 or term != term else top1  # NaN wins
             top1 = greatest(top1)
@@ -873,14 +943,12 @@ def _kernel(name: str, storage: str) -> Any:
             sum2 = real(0.0)
             sum3 = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[2 * n + k]
+                x_k = held[1 * n + k]
                 dx_k = load(dx, base + k * inner)
-                held[1 * n + k] = dx_k
+                held[0 * n + k] = dx_k
                 mask = x_k == top1
-                e = math.exp(_where(mask, real(0.0), x_k - top1))
                 w = _where(mask, real(1.0), real(0.0))
-                held[0 * n + k] = e
-                sum1 += (real(1.0) - w) * e
+                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
                 sum2 += w
                 sum3 += dx_k * w
             sum1 = total(sum1, real(0.0))
@@ -895,14 +963,15 @@ def _kernel(name: str, storage: str) -> Any:
             inverse_t20 = real(1.0) / t20
             sum4 = real(0.0)
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dx_k = held[1 * n + k]
-                t4 = held[0 * n + k]
-                sum4 += (dx_k - t16) * t4
+                x_k = held[1 * n + k]
+                dx_k = held[0 * n + k]
+                sum4 += (dx_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
             sum4 = total(sum4, real(0.0))
             for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dx_k = held[1 * n + k]
-                t4 = held[0 * n + k]
-                y = -((sum4 - t20 * (dx_k - t16)) * t4 * inverse_t20 * inverse_t20)
+                x_k = held[1 * n + k]
+                dx_k = held[0 * n + k]
+                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+                y = -((sum4 - t20 * (dx_k - t16)) * v * inverse_t20 * inverse_t20)
                 store(out, base + k * inner, y)
 
     kernels = {
@@ -916,6 +985,8 @@ def _kernel(name: str, storage: str) -> Any:
         "_derivative_half_held": _derivative_half_held,
         "_second_derivative": _second_derivative,
         "_second_derivative_held": _second_derivative_held,
+        "_second_derivative_half": _second_derivative_half,
+        "_second_derivative_half_held": _second_derivative_half_held,
         "_vjp": _vjp,
         "_vjp_held": _vjp_held,
         "_vjp_half": _vjp_half,

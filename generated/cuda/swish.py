@@ -104,10 +104,6 @@ def _device(real: Any) -> dict[str, Any]:
     inverse = np.reciprocal if config.ENABLE_CUDASIM else _special("rcp.approx.ftz.f32")
 
     @cuda.jit(device=True)
-    def _maximum(a, b):
-        return b if a < b else a  # NaN in a stays, unlike with max
-
-    @cuda.jit(device=True)
     def _minimum(a, b):
         return b if a > b else a  # NaN in a stays, unlike with min
 
@@ -195,19 +191,29 @@ def _device(real: Any) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def _derivative_half(x, beta):
-        xc = _maximum(x, real(-1.152921504606847e18))
-        v = _minimum(xc, real(1.152921504606847e18))
-        v2 = v * beta
-        e = math.exp(-abs(v2))
-        v3 = real(1.0) + e
-        v4 = _where(-v2 >= real(0.0), real(1.0), e) / v3 * beta * v + real(1.0)
-        mask = beta < real(0.0)
-        mask2 = beta > real(0.0)
-        w = _where(mask2, real(1.0), _where(mask, real(0.0), real(0.5)))
-        v5 = v4 * (_where(v2 >= real(0.0), real(1.0), e) / v3)
-        w2 = _where(mask2, real(0.0), _where(mask, real(1.0), real(0.5)))
-        w3 = _where(xc > real(1.152921504606847e18), w, v5)
-        return _where(x < real(-1.152921504606847e18), w2, w3)
+        v = x * beta
+        v2 = _exp_flushed(-abs(v))
+        mask = v >= real(0.0)
+        v3 = real(1.0) + v2
+        v4 = _div_near(_where(mask, real(1.0), v2), v3)
+        v5 = _mul_high(beta, x) + real(1.2784645557403564) + _mul_low(beta, x)
+        v6 = v5 - real(1.297928265020314e-08)
+        v7 = real(-3.7952087286075617e-05) * v6 + real(0.00012749164032623347)
+        v8 = (v7 * v6 + real(0.000786969146795775)) * v6 + real(0.00016751711905067847)
+        v9 = (v8 * v6 + real(-0.0065984548180762345)) * v6 + real(-0.015233417087682503)
+        v10 = (v9 * v6 + real(0.018873113898661243)) * v6 + real(0.14664955415012135)
+        mask2 = abs(v + real(1.2784645557403564)) < real(1.0)
+        v11 = (v10 * v6 + real(0.21781175963382426)) * v6
+        mask3 = v < real(-64.0)
+        v12 = _exp_flushed(v * real(0.5))
+        v13 = v12 * (v + real(1.0)) * v12
+        w = _where(mask3, v13, _where(mask2, v11, v4 * beta * x + v4 - v4 * v4 * beta * x))
+        mask4 = v < real(-2000.0)
+        mask5 = v > real(64.0)
+        v14 = _div_near(_where(-v >= real(0.0), real(1.0), v2), v3)
+        w2 = _where(mask3, v13, v14 * beta * x + v4 - v14 * v14 * beta * x)
+        w3 = _where(mask5, real(1.0), _where(mask4, real(0.0), w2))
+        return _where(mask, w3, _where(mask5, real(1.0), _where(mask4, real(0.0), w)))
 
     @cuda.jit(device=True)
     def _second_derivative(x, beta):
