@@ -79,7 +79,7 @@ def _slack(program: Program, rows: Sequence[Array], true: Array, fmt: Format) ->
 
 
 def _cases(program: Program) -> Iterator[_Case]:
-    """Rows with entries that are equal, far apart or infinite among them; cotangents of any size."""
+    """Rows with equal, far and infinite entries among them; cotangents of any size."""
     rng = np.random.default_rng(17)
     others = len(program.inputs) - 1
 

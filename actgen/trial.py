@@ -241,8 +241,8 @@ class Bench:
                 with np.errstate(all="ignore"):
                     y = np.broadcast_to(model.evaluate(program, some, work, side)[0], where.shape)
                     rounded = y.astype(fmt.dtype).astype(np.float64)
-                    # Two 16-bit inputs, or an input and parameters, are tried at few of their pairs:
-                    # no luck in rounding counts.
+                    # Two inputs, or one and parameters, are tried at few of their pairs: no luck in
+                    # rounding counts.
                     few = (self.act.is_gated or self.act.parameters) and fmt.precision < 16
                     apart, most = (y, SURE) if few else (rounded, NARROW)
                     within = np.abs(apart - true[where]) <= most * ulp[where]

@@ -19,9 +19,11 @@ from actgen import contract, cuda_check, cuda_static, devices, model, near, repo
 from actgen.accuracy import FORMATS, quantum
 from actgen.compiler import compile_activation
 from actgen.gpus import GPUS
+from actgen.lang import RowSum
 from actgen.program import interpret
 from actgen.registry import load, names
 from actgen.running import run_model
+from actgen.spec import Activation
 
 pytestmark = pytest.mark.skipif(not devices.installed(), reason="numba-cuda is not installed")
 
@@ -149,6 +151,44 @@ def test_rows_in_16_bits_hold_the_contract(name: str) -> None:
             found.append(row_errors.measure(act, f, run_model, FORMATS[dtype], labels))
     assert not contract.breaches(found)
     assert compiled.functions["vjp"].half is not None
+
+
+def test_what_is_nothing_beside_the_greatest_is_not_lost() -> None:
+    """Cross entropy's cotangent is of one entry; all of its derivative may be in the others."""
+    functions = compile_activation(load("log_softmax")).functions
+    x, dy = np.array([88.0, 0.0]), np.array([1e30, 0.0])
+    for name, rows in (("forward", [x]), ("derivative", [x]), ("vjp", [x, dy])):
+        f = functions[name]
+        assert f.half is not None
+        y = model.evaluate_row(f.half, rows, np.float32)
+        true = model.evaluate_row(f.program, rows, np.float64)
+        assert (true != 0).all() and np.abs(y / true - 1).max() < 2.0**-9
+
+
+def test_rows_of_any_size_are_divided() -> None:
+    """An approximate reciprocal is 0 or infinite for the ends of float32."""
+    x = load("softmax").inputs[0]
+    f = compile_activation(Activation("rownorm", x / RowSum(x))).functions["forward"]
+    for size in (6e37, 1e-39):
+        y = model.evaluate_row(f.half or f.program, [np.array([size, size])], np.float32)
+        assert np.abs(y - 0.5).max() < 2.0**-12
+
+
+def test_16_bits_hold_at_any_parameter() -> None:
+    """Where swish' is small, too: what is right at the parameters tried is so by no luck."""
+    f = compile_activation(load("swish")).functions["derivative"]
+    assert f.half is not None
+    fmt = FORMATS["float16"]
+    x = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(float)
+    x = x[np.isfinite(x)]
+    for beta in [0.1, 6.808022499084473, *np.random.default_rng(5).lognormal(0, 1.5, 20)]:
+        given = {"x": x, "beta": float(np.float32(beta))}
+        true = model.evaluate(f.program, given, FORMATS["float64"])[0]
+        y = model.evaluate(f.half, given, fmt)[0].astype(float)
+        wrong = np.abs(y - true) > 0.51 * quantum(np.abs(true), fmt)
+        zero = np.flatnonzero(np.diff(np.sign(true)))
+        wrong[np.concatenate([zero, zero + 1])] = False
+        assert not wrong.any(), (beta, x[wrong])
 
 
 TRUTHS: dict[str, Any] = {
