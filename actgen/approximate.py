@@ -40,7 +40,7 @@ GPU_COSTS = COSTS | {
     "erfc_normal_near": 16,
     "erfcx_near": 11,
 }
-#: A program for 16 bits costs so much less than the one for every format.
+#: A second program, for results in a narrower format, costs so much less.
 CHEAPER = 0.9
 
 

@@ -37,8 +37,7 @@ def fit(
     """
     with flint.ctx.workprec(_BITS):
         count = 8 * (degree + 2)
-        nodes = [(arb.pi() * (2 * k + 1) / (2 * count)).cos().mid() for k in range(count)]
-        grid = [(arb(low) * (1 - s) + arb(high) * (1 + s)) / 2 for s in reversed(nodes)]
+        grid = _grid(low, high, count)
         problem = _Problem([f(t) for t in grid], [[t**k for k in range(degree + 1)] for t in grid])
         fixed: list[float] = []
         chosen: list[int] = []
@@ -59,14 +58,18 @@ def least_errors(f: Callable[[arb], arb], low: float, high: float, most: int) ->
     """
     with flint.ctx.workprec(_BITS):
         count = 4 * (most + 1)  # even: 0 may be where f cannot be computed
-        cosines = _cosines(count)
-        middle, half = (arb(low) + arb(high)) / 2, (arb(high) - arb(low)) / 2
-        values = [f((middle + half * cosines[1, k]).mid()) for k in range(count)]
+        values = [f(t.mid()) for t in reversed(_grid(low, high, count))]
         greatest = max(float(abs(v)) for v in values)
-        found = cosines * arb_mat([[2 * v / count] for v in values])
+        found = _cosines(count) * arb_mat([[2 * v / count] for v in values])
         squares = [float(found[n, 0]) ** 2 for n in range(1, count)]
     left = [math.fsum(squares[degree:]) for degree in range(most + 1)]
     return [math.sqrt(s / 2) / greatest if greatest else math.nan for s in left]
+
+
+def _grid(low: float, high: float, count: int) -> list[arb]:
+    """The zeros of Chebyshev's polynomial on [low, high], from the least on."""
+    nodes = [(arb.pi() * (2 * k + 1) / (2 * count)).cos().mid() for k in range(count)]
+    return [(arb(low) * (1 - s) + arb(high) * (1 + s)) / 2 for s in reversed(nodes)]
 
 
 @functools.lru_cache(maxsize=4)

@@ -124,11 +124,16 @@ class _Ops(Mapping[str, Callable[..., Any]]):
         return len(_UFUNCS)
 
 
+def _work(fmt: Format) -> Any:
+    """The dtype in which results of a format are computed."""
+    return np.float64 if fmt.dtype == np.float64 else np.float32
+
+
 def evaluate(
     program: Program, values: Mapping[str, Any], fmt: Format, side: int = SIDES[0]
 ) -> list[Any]:
     """The outputs in the format; 16-bit formats compute in float32 and round once."""
-    work = np.float64 if fmt.dtype == np.float64 else np.float32
+    work = _work(fmt)
     arrays = {name: np.asarray(v, np.float64).astype(work) for name, v in values.items()}
     run = bind(program, _Ops(work, side), lambda c: work(constant(c)))
     shape = np.broadcast_shapes(*(np.shape(v) for v in arrays.values()))
@@ -148,8 +153,9 @@ def _blocks(shape: tuple[int, ...]) -> list[Any]:
     return [slice(i, i + BLOCK) for i in range(0, shape[0], BLOCK)]
 
 
-def evaluate_row(program: Program, rows: Sequence[Any], work: Any, side: int = SIDES[0]) -> Any:
-    """A row program on one row (and one-value inputs) in an arithmetic; sums rounded once."""
+def evaluate_row(program: Program, rows: Sequence[Any], fmt: Format, side: int = SIDES[0]) -> Any:
+    """The same of a row program, on one row (and one-value inputs); sums are rounded once."""
+    work = _work(fmt)
 
     def total(row: Any) -> Any:
         wide = np.asarray(row, np.float64)
@@ -163,4 +169,5 @@ def evaluate_row(program: Program, rows: Sequence[Any], work: Any, side: int = S
         "row_max": lambda row: np.max(row, keepdims=True),
     }
     values = {n: np.asarray(r, work) for n, r in zip(program.inputs, rows, strict=True)}
-    return interpret(program, values, ops, lambda c: np.asarray([constant(c)], work))[0]
+    y = interpret(program, values, ops, lambda c: np.asarray([constant(c)], work))[0]
+    return y.astype(fmt.dtype)

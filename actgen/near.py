@@ -31,6 +31,7 @@ ERFC = (
     0.46436488159649747,
     -0.13348720346215556,
 )
+ERFC_LOW = tuple(c * 2.0**-LIFT for c in ERFC)
 #: log(1 + u)/u for u from 0 to 1.
 LOG1P_UNIT = (
     0.9999998056577852,
@@ -121,8 +122,7 @@ def _expm1(x: Any, side: int = SIDES[0]) -> Any:
 def _scaled(t: Any, square: Any, side: int) -> Any:
     """s·P(s)·2**square for the argument t of erfc."""
     s = _div(_f(1), _f(ERFC_AT) * t + _f(1), side)
-    lifted = [c * 2.0**-LIFT for c in ERFC]
-    return _horner(lifted, s) * s * _exp2(square + _f(LIFT), side)
+    return _horner(ERFC_LOW, s) * s * _exp2(square + _f(LIFT), side)
 
 
 def _erfc(x: Any, side: int = SIDES[0]) -> Any:

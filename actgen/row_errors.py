@@ -129,13 +129,8 @@ def measure(
 def _run_row(act: Activation, f: Function, run: Runner, arrays: list[Any], fmt: Format) -> Any:
     """One row through a kernel: along the activation's own axis, or through the program."""
     if run is run_model:
-        work = np.float64 if fmt.name == "float64" else np.float32
         with np.errstate(all="ignore"):
-            return (
-                model.evaluate_row(device_program(f, fmt), arrays, work)
-                .astype(fmt.dtype)
-                .astype(np.float64)
-            )
+            return model.evaluate_row(device_program(f, fmt), arrays, fmt).astype(np.float64)
     shape = [1] * max(1, -act.axis)
     shape[act.axis] = -1
     single = act.reduces and f.name == "vjp"

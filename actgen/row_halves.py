@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import model
-from .accuracy import FORMATS, Format, quantum
+from .accuracy import FORMATS, Format, quantum, to_format
 from .approximate import cheapest
 from .near import SIDES
 from .program import Program
@@ -20,6 +20,7 @@ from .row_kernels import with_inverses
 from .trial import NARROW
 
 Array = NDArray[Any]
+EXACT = FORMATS["float64"]
 #: Of normal numbers with these standard deviations; and how many of each length.
 SCALES = (1e-3, 0.1, 1.0, 4.0, 20.0, 1e3)
 #: And of cotangents and tangents for the hard rows.
@@ -47,8 +48,7 @@ class _Case:
     def right(self, program: Program, side: int = 0) -> Array:
         """Where results in float32, rounded, are the true ones to NARROW ulp."""
         with np.errstate(all="ignore"):
-            y = model.evaluate_row(program, self.rows, np.float32, side)
-            y = y.astype(self.fmt.dtype).astype(np.float64)
+            y = model.evaluate_row(program, self.rows, self.fmt, side).astype(np.float64)
             within = np.abs(y - self.true) - self.slack <= NARROW * self.ulp
         result: Array = within | (y == self.near) | (np.isnan(y) & np.isnan(self.true))
         return result
@@ -73,7 +73,7 @@ def _slack(program: Program, rows: Sequence[Array], true: Array, fmt: Format) ->
             step = quantum(np.abs(row[j]), fmt) / 2
             moved = [np.array(r) for r in rows]
             moved[i][j] += step * STEP
-            change = np.abs(model.evaluate_row(program, moved, np.float64) - true) / STEP
+            change = np.abs(model.evaluate_row(program, moved, EXACT) - true) / STEP
             total += np.where(np.isfinite(change), change, 0.0)
     return total
 
@@ -87,9 +87,9 @@ def _cases(program: Program) -> Iterator[_Case]:
         here = np.arange(len(x)) == np.argmax(x) if alone else 1.0
         rows = [x, *scale * rng.normal(0, 1, (others, len(x))) * here]
         with np.errstate(all="ignore"):
-            given = [np.clip(r, -fmt.max, fmt.max).astype(fmt.dtype).astype(float) for r in rows]
+            given = [to_format(np.clip(r, -fmt.max, fmt.max), fmt).astype(float) for r in rows]
             given = [np.where(np.isinf(r), r, g) for r, g in zip(rows, given, strict=True)]
-            true = model.evaluate_row(program, given, np.float64)
+            true = model.evaluate_row(program, given, EXACT)
             near = true.astype(fmt.dtype).astype(np.float64)
             slack = _slack(program, given, true, fmt)
         found = _Case(fmt, given, true, near, quantum(np.abs(true), fmt), slack)

@@ -21,7 +21,7 @@ from sympy import Expr, Piecewise, Symbol
 
 from . import contract, guards, model
 from .accuracy import FORMATS
-from .approximate import NATIVE, cheapest, gpu_cost, normal, with_native
+from .approximate import CHEAPER, NATIVE, cheapest, gpu_cost, normal, with_native
 from .asymptotics import exponential_tails
 from .atoms import COSTS, halves
 from .limits import SECONDS, TimeLimit, time_limit
@@ -49,8 +49,6 @@ TREATMENTS = 16
 HOPELESS, FEW = 0.05, 4
 DOUBLE, SINGLE = FORMATS["float64"], FORMATS["float32"]
 HALVES = FORMATS["float16"], FORMATS["bfloat16"]
-#: A second program, for results in a narrower format, costs so much less.
-CHEAPER = 0.9
 #: So many plans with polynomials are tried with rougher ones for 16 bits.
 ROUGHENED = 3
 NARROW_COSTS = {**COSTS, "where": 8}
@@ -217,7 +215,7 @@ class _Search:
         self.right: list[str] = []
 
     def consider(self, plan: Plan, tail: str, expr: Expr) -> Candidate:
-        program = _with_nan(self.lower(expr, wide=plan.wide, fine=plan.fine), self.act)
+        program = self.lower(expr, wide=plan.wide, fine=plan.fine)
         if program not in self.tried:
             score = self.bench.measure(program)
             label = "; ".join(filter(None, (plan.label, tail))) or "as it is"
@@ -228,7 +226,8 @@ class _Search:
     def lower(self, expr: Expr, **how: Any) -> Program:
         roots = 4 if self.act.is_gated else 2
         parameters = [p.symbol for p in self.act.parameters]
-        return lower(expr, self.act.inputs, parameters, roots=roots, **how)
+        program = lower(expr, self.act.inputs, parameters, roots=roots, **how)
+        return _with_nan(with_native(program), self.act)
 
     def best_of(self, plan: Plan) -> Candidate | None:
         """The plan as it is, or with its tails made right where results are not finite."""
@@ -360,21 +359,28 @@ class _Search:
                     # A limit of what is not lifted may be none.
                     if treated is not None and not treated.has(sympy.I, sympy.nan, sympy.zoo):
                         self.consider(plan, tail, treated)
-        for program in sorted(self.tried, key=narrow_cost):
-            if narrow_cost(program) >= CHEAPER * narrow_cost(chosen):
-                break
+
+        def holds(program: Program) -> bool:
             failing = any(self.bench.unrounded(program, every) for every in (False, True))
-            if not failing and self.bench.agree(program, chosen, DOUBLE, SINGLE):
-                return program
-        return None
+            return not failing and self.bench.agree(program, chosen, DOUBLE, SINGLE)
+
+        return self.cheaper(chosen, holds)
 
     def double(self, chosen: Program) -> Program | None:
         """The cheapest that is right in float64, if that much cheaper."""
+
+        def holds(program: Program) -> bool:
+            alike = (self.bench.agree(program, chosen, DOUBLE, fmt) for fmt in HALVES)
+            return self.bench.holds_in_double(program) and all(alike)
+
+        return self.cheaper(chosen, holds)
+
+    def cheaper(self, chosen: Program, holds: Callable[[Program], bool]) -> Program | None:
+        """The cheapest tried that holds, if it costs that much less than the chosen."""
         for program in sorted(self.tried, key=narrow_cost):
             if narrow_cost(program) >= CHEAPER * narrow_cost(chosen):
                 break
-            alike = (self.bench.agree(program, chosen, DOUBLE, fmt) for fmt in HALVES)
-            if self.bench.holds_in_double(program) and all(alike):
+            if holds(program):
                 return program
         return None
 
@@ -390,9 +396,7 @@ class _Search:
         self.roughen(holds)
         kept = frozenset(NATIVE)
         native = [
-            _with_nan(with_native(self.lower(c.expr, native=kept)), self.act)
-            for c in self.tried.values()
-            if c.expr.has(*NATIVE)
+            self.lower(c.expr, native=kept) for c in self.tried.values() if c.expr.has(*NATIVE)
         ]
         programs = [*self.tried, *native]
         return cheapest([*map(normal, programs), *programs], chosen, holds)

@@ -160,8 +160,8 @@ def test_what_is_nothing_beside_the_greatest_is_not_lost() -> None:
     for name, rows in (("forward", [x]), ("derivative", [x]), ("vjp", [x, dy])):
         f = functions[name]
         assert f.half is not None
-        y = model.evaluate_row(f.half, rows, np.float32)
-        true = model.evaluate_row(f.program, rows, np.float64)
+        y = model.evaluate_row(f.half, rows, FORMATS["float32"])
+        true = model.evaluate_row(f.program, rows, FORMATS["float64"])
         assert (true != 0).all() and np.abs(y / true - 1).max() < 2.0**-9
 
 
@@ -170,7 +170,8 @@ def test_rows_of_any_size_are_divided() -> None:
     x = load("softmax").inputs[0]
     f = compile_activation(Activation("rownorm", x / RowSum(x))).functions["forward"]
     for size in (6e37, 1e-39):
-        y = model.evaluate_row(f.half or f.program, [np.array([size, size])], np.float32)
+        rows = [np.array([size, size])]
+        y = model.evaluate_row(f.half or f.program, rows, FORMATS["float32"])
         assert np.abs(y - 0.5).max() < 2.0**-12
 
 
