@@ -198,8 +198,9 @@ def narrow_cost(program: Program) -> int:
 def _with_nan(program: Program, act: Activation) -> Program:
     """The program, with a guard for each input whose NaN it would lose."""
     lost = []
-    for i, s in enumerate(act.inputs):
-        values = {t.name: math.nan if i == j else 1.5 for j, t in enumerate(act.inputs)}
+    beside = np.array([1.5, -1.5, 0.0, math.inf, -math.inf])
+    for s in act.inputs:
+        values = {t.name: np.full(5, math.nan) if t == s else beside for t in act.inputs}
         values |= {s.name: model.constant(v) for s, v in act.defaults.items()}
         out = model.evaluate(program, values, FORMATS["float64"])
         if not all(np.isnan(o).all() for o in out):

@@ -335,8 +335,10 @@ def strategies(compiled: Compiled) -> Iterator[str]:
         return
     if act.is_gated:
         yield f"a table is of the function of {_variable(act)} that {_linear(act)} is multiplied by"
-    else:
-        yield "float16, bfloat16: a table of all 65,536 results, from 8,192 numbers on"
+    yield (
+        "float16, bfloat16: a table of all 65,536 results, from 8,192 numbers on; times others in "
+        "float32, in float64 where that might round wrongly"
+    )
     yield "float64: the program"
     if act.parameters:
         defaults = ", ".join(f"{p.name} = {model.constant(p.value):g}" for p in act.parameters)
@@ -374,6 +376,41 @@ def _read(compiled: Compiled, kernel: str) -> frozenset[str]:
     return frozenset() if function is None else function.program.used
 
 
+def _products(
+    act: Activation, kernels: list[dict[str, Any]]
+) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Kernels that are a function of one number times others: its kernel, of what, the others."""
+    gates = _gates(act) if act.is_gated else {}
+    for kernel in () if act.is_row else kernels:
+        name, (x, *factors) = kernel["name"], kernel["arrays"]
+        if not act.is_gated:
+            yield name, kernel["of"] or name, x, factors
+        elif name in gates:
+            of, x, factors = gates[name]
+            yield name, f"_{of}", x, factors
+
+
+def _halves(
+    act: Activation,
+    products: list[tuple[str, str, str, list[str]]],
+    kernels: list[dict[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    """Kernels of several arrays that in 16 bits read the table of another's results."""
+    given = {k["name"]: k["arrays"] for k in kernels}
+    for name, of, x, factors in products:
+        # Neither what is alone nor, where float32 is between, what rounds to it.
+        if len(given[name]) == 1 or len(given[of]) != len(act.inputs) or of.endswith("_narrow"):
+            continue
+        order = [given[name].index(a) for a in (x, *(factors or set(given[name]) - {x}))]
+        yield {
+            "name": name,
+            "of": of,
+            "lean": f"{of}_lean_loop" if f"{of}_lean" in given else None,
+            "order": tuple(order),
+            "factors": len(factors),
+        }
+
+
 def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -> dict[str, Any]:
     """What a template prints: how functions are tabled, and which kernels read them."""
     act = compiled.activation
@@ -390,15 +427,11 @@ def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -
     ]
     numbers = [backend.literal(model.constant(p.value)) for p in act.parameters]
     known = {entry["name"]: entry for entry in layouts}
-    gates = _gates(act) if act.is_gated else {}
+    products = list(_products(act, kernels)) if backend.tables else []
     readers = []
     short = {k["name"] for k in kernels if k["name"].endswith("_narrow")}
-    for kernel in kernels if layouts else ():
-        name, arrays = kernel["name"], kernel["arrays"]
-        of, x, factors = kernel["of"] or name, arrays[0], arrays[1:]
-        if act.is_gated:
-            found_of, x, factors = gates.get(name, ("", "", []))
-            of = f"_{found_of}"
+    for name, of, x, factors in products if layouts else ():
+        arrays = next(k["arrays"] for k in kernels if k["name"] == name)
         plain = not act.is_gated or factors or _read(compiled, name) == {x}
         if of not in known or not plain:
             continue
@@ -423,9 +456,12 @@ def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -
                 ),
             }
         )
+    halves = list(_halves(act, products, kernels))
     defaults = f"({', '.join(numbers)}{',' if len(numbers) == 1 else ''})"
     return {
         "layouts": layouts,
+        "halves": halves,
+        "factors": sorted({h["factors"] for h in halves}),
         "readers": readers,
         "defaults": defaults,
         # What f does not depend on may be anything.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import itertools
 import os
 import subprocess
 import sys
@@ -141,14 +144,18 @@ def test_halves(dtype) -> None:
         assert np.array_equal(wide, every.view(dtype).astype(np.float32), equal_nan=True)
     beside = [wide.view(np.int32) + d for d in (-1, 0, 1, 0xFFF, 0x1000, 0x1001, 0x7FFF, 0x8000)]
     bits = np.concatenate([*beside, rng.integers(-(1 << 31), 1 << 31, 1 << 20)]).astype(np.int32)
-    y, doubts = np.empty(bits.size, np.uint16), np.empty(bits.size, np.bool_)
-    narrow(silu._HALF, bits.size, silu._at(y), silu._at(bits), silu._at(doubts))
+    y, places = np.empty(bits.size, np.uint16), np.empty(bits.size + 1, np.int64)
+    narrow(silu._HALF, bits.size, silu._at(y), silu._at(bits))
+    find = silu._DOUBTS[np.dtype(dtype).kind]
+    found = find(bits.size, silu._at(bits), silu._at(places), 0, 0)
+    sure = np.ones(bits.size, np.bool_)
+    sure[places[:found]] = False
     with np.errstate(all="ignore"):
         near = [(bits + d).view(np.float32).astype(dtype) for d in (-1, 0, 1)]
         number = [~np.isnan(v) for v in near]
         assert np.array_equal(y[number[1]], near[1][number[1]].view(np.uint16))
         assert np.isnan(y[~number[1]].view(dtype)).all()
-        sure = ~doubts & number[0] & number[1] & number[2]
+        sure &= number[0] & number[1] & number[2]
         assert sure.any() and np.array_equal(near[0][sure], near[2][sure])
 
 
@@ -160,6 +167,42 @@ def test_16_bit_products_are_nearest(dtype) -> None:
     own = dy.copy()
     assert silu.silu_vjp(x, own, out=own) is own
     assert np.array_equal(own.view(np.uint16), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("name", ["silu", "hardswish", "swiglu", "reglu"])
+def test_16_bit_products_from_tables(name: str, dtype) -> None:
+    """Of any numbers, those that float32 cannot hold between too: as without a table."""
+    module = importlib.import_module(f"actgen.generated.numba.{name}")
+    gated = name.endswith("glu")
+    slopes = ("", "_derivative_x", "_derivative_y", "_vjp_x", "_vjp_y") if gated else ("_vjp",)
+    normal = (rng.standard_normal((3, 1 << 15)) * 3).astype(dtype)
+    every = rng.integers(0, 1 << 16, (3, 1 << 16)).astype(np.uint16).view(dtype)
+    for function in slopes:
+        f = getattr(module, name + function)
+        count = len(inspect.signature(f).parameters) - 1
+        for given in (normal[:count], every[:count]):
+            with np.errstate(invalid="ignore"):  # signalling NaN
+                finite = np.isfinite(given).all(axis=0)
+                lost = np.isnan(given[:2]).any(axis=0)
+            whole = f(*given)
+            parts = np.concatenate([f(*part) for part in np.split(given, 64, axis=1)])
+            assert np.array_equal(whole[finite], parts[finite])  # 0 is -0
+            if function in slopes[:3]:  # the others do not read x
+                assert np.isnan(whole[lost]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_any_place_is_looked_up(dtype) -> None:
+    """Words of four numbers are read and written where both sides have them."""
+    x, out = np.zeros((2, 9000), dtype)
+    x[:] = (rng.standard_normal(9000) * 3).astype(dtype)
+    expected = silu.silu(x).view(np.uint16)
+    for first, into, n in itertools.product((0, 1, 2, 3, 4), (0, 1, 3), (8500, 8501, 8502, 8503)):
+        out[:] = -1.0
+        silu.silu(x[first : first + n], out=out[into : into + n])
+        assert np.array_equal(out[into : into + n].view(np.uint16), expected[first : first + n])
+        assert (out[:into] == -1.0).all() and (out[into + n :] == -1.0).all()
 
 
 LARGE = (rng.standard_normal(1 << 21) * 5).astype(np.float32)

@@ -310,3 +310,15 @@ def test_narrow_programs_are_for_float32_alone() -> None:
 def test_ties_beside_the_greatest_float() -> None:
     kernel = actgen.compile("swiglu")
     assert kernel.forward(np.float16(-30), np.float16(2184)) == -65504
+
+
+@pytest.mark.parametrize("name", [n for n in names() if actgen.load(n).is_gated])
+def test_nan_beside_any_number(name: str) -> None:
+    """Limits at infinity and branches of one input do not hide NaN in the other."""
+    compiled = compiler.compile_activation(actgen.load(name))
+    beside = np.array([-np.inf, -2.0, -0.0, 0.0, 2.0, np.inf])
+    for f in compiled.functions.values():
+        for lost in f.program.inputs:
+            given = {v: np.full(6, np.nan) if v == lost else beside for v in f.program.inputs}
+            y = model.evaluate(f.program, given, FORMATS["float64"])[0]
+            assert np.isnan(y).all(), (f.name, lost)

@@ -137,7 +137,8 @@ def _device(real: Any) -> dict[str, Any]:
         v = _where(abs(x) == real(math.inf), real(1.0), x) * _maximum(y, real(0.0))
         mask = y > real(0.0)
         w = _where(x == real(-math.inf), _where(mask, real(-math.inf), real(0.0)), v)
-        return _where(x == real(math.inf), _where(mask, real(math.inf), real(0.0)), w)
+        w2 = _where(x == real(math.inf), _where(mask, real(math.inf), real(0.0)), w)
+        return _where(math.isnan(y), y, w2)
 
     @cuda.jit(device=True)
     def _derivative_x(x, y):

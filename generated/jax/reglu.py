@@ -253,7 +253,8 @@ def _forward(x: Array, y: Array) -> Array:
     mask = y > 0.0
     v = jnp.where(jnp.abs(x) == jnp.inf, 1.0, x) * _maximum(y, 0.0)
     w = jnp.where(x == -jnp.inf, jnp.where(mask, -jnp.inf, 0.0), v)
-    return jnp.where(x == jnp.inf, jnp.where(mask, jnp.inf, 0.0), w)
+    w2 = jnp.where(x == jnp.inf, jnp.where(mask, jnp.inf, 0.0), w)
+    return jnp.where(jnp.isnan(y), y, w2)
 
 
 def _vjp_x(x: Array, y: Array, dout: Array) -> Array:

@@ -1821,12 +1821,49 @@ def _float16_bits(size):
     return np.uint32(0x7E00) if size > np.uint32(0x7F800000) else np.uint32(number)
 
 
+@_inline
+def _bfloat16_wide(bits):
+    """Of the float32 number that is the same."""
+    return np.uint32(bits) << np.uint32(16)
+
+
+@_inline
+def _float16_wide(bits):
+    bits = np.uint32(bits)
+    size = (bits & np.uint32(0x7FFF)) << np.uint32(13)
+    number = np.float32(np.uint32(size).view(np.float32) * np.float32(2.0**112)).view(np.uint32)
+    number = size | np.uint32(0x7F800000) if size >= np.uint32(0x0F800000) else number
+    return number | (bits & np.uint32(0x8000)) << np.uint32(16)
+
+
+@_inline
+def _bfloat16_rounded(bits):
+    """From those of a float32 number."""
+    number = _bfloat16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
+    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
+
+
 @_loop
 def _from_bfloat16(like, n, out, x):
     x_at = _pointer(x, like)
     out_at = _pointer(out, np.uint32(0))
     for i in range(n):
-        out_at[i] = np.uint32(x_at[i]) << np.uint32(16)
+        out_at[i] = _bfloat16_wide(x_at[i])
+
+
+@_loop
+def _to_bfloat16(like, n, out, x):
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _bfloat16_rounded(x_at[i])
+
+
+@_inline
+def _float16_rounded(bits):
+    """From those of a float32 number."""
+    number = _float16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
+    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
 
 
 @_loop
@@ -1834,46 +1871,313 @@ def _from_float16(like, n, out, x):
     x_at = _pointer(x, like)
     out_at = _pointer(out, np.uint32(0))
     for i in range(n):
-        bits = np.uint32(x_at[i])
-        size = (bits & np.uint32(0x7FFF)) << np.uint32(13)
-        number = np.float32(np.uint32(size).view(np.float32) * np.float32(2.0**112)).view(np.uint32)
-        number = size | np.uint32(0x7F800000) if size >= np.uint32(0x0F800000) else number
-        out_at[i] = number | (bits & np.uint32(0x8000)) << np.uint32(16)
+        out_at[i] = _float16_wide(x_at[i])
 
 
 @_loop
-def _to_bfloat16(like, n, out, x, doubts):
-    """Rounded; and where float32 numbers beside would be rounded to another one."""
+def _to_float16(like, n, out, x):
     x_at = _pointer(x, np.uint32(0))
     out_at = _pointer(out, like)
-    doubts_at = _pointer(doubts, np.uint8(0))
     for i in range(n):
-        bits = x_at[i]
-        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
-        number = _bfloat16_bits(size)
-        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
-        doubts_at[i] = np.uint32((size + np.uint32(0x8001)) & np.uint32(0xFFFF)) < np.uint32(3)
-
-
-@_loop
-def _to_float16(like, n, out, x, doubts):
-    """Rounded; and where float32 numbers beside would be rounded to another one."""
-    x_at = _pointer(x, np.uint32(0))
-    out_at = _pointer(out, like)
-    doubts_at = _pointer(doubts, np.uint8(0))
-    for i in range(n):
-        bits = x_at[i]
-        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
-        number = _float16_bits(size)
-        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
-        below = np.uint32(size - np.uint32(size > np.uint32(0)))
-        above = np.uint32(size + np.uint32(size < np.uint32(0x7F800000)))
-        doubts_at[i] = _float16_bits(below) != _float16_bits(above)
+        out_at[i] = _float16_rounded(x_at[i])
 
 
 #: Kind of a 16-bit dtype → the loops from it and to it.
 _HALVES = {"V": (_from_bfloat16, _to_bfloat16), "f": (_from_float16, _to_float16)}
 _HALF = np.uint16(0)
+
+
+# Where a number of 16 bits rounded from float32 is in doubt: one beside would be another.
+
+_PIECE = 64  # elements: those with a doubt among them are looked at one by one
+
+
+@_inline
+def _size(x):
+    """The bits of a float32 number without its sign."""
+    return np.uint32(np.float32(x).view(np.uint32) & np.uint32(0x7FFFFFFF))
+
+
+@_inline
+def _bfloat16_doubt(size):
+    return np.uint32((size + np.uint32(0x8001)) & np.uint32(0xFFFF)) < np.uint32(3)
+
+
+@_inline
+def _float16_doubt(size):
+    # Those next to a number half-way between two, which goes to either side.
+    below = np.uint32(size - np.uint32(2)) if size > np.uint32(1) else np.uint32(0)
+    above = np.uint32(size + np.uint32(2)) if size < np.uint32(0x7F7FFFFF) else size
+    return _float16_bits(below) != _float16_bits(above)
+
+
+@_loop
+def _doubts_bfloat16(n, x, places, found, offset):
+    """The places of float32 numbers in doubt, moved by an offset, follow those already found."""
+    x_at = _pointer(x, float32(0.0))
+    places_at = _pointer(places, np.int64(0))
+    for first in range(0, n, _PIECE):
+        end = min(first + _PIECE, n)
+        doubts = np.uint32(0)
+        for i in range(first, end):
+            doubts = np.uint32(doubts | np.uint32(_bfloat16_doubt(_size(x_at[i]))))
+        if doubts:
+            for i in range(first, end):
+                places_at[found] = offset + i
+                found += np.int64(_bfloat16_doubt(_size(x_at[i])))
+    return found
+
+
+@_loop
+def _doubts_float16(n, x, places, found, offset):
+    """The places of float32 numbers in doubt, moved by an offset, follow those already found."""
+    x_at = _pointer(x, float32(0.0))
+    places_at = _pointer(places, np.int64(0))
+    for first in range(0, n, _PIECE):
+        end = min(first + _PIECE, n)
+        doubts = np.uint32(0)
+        for i in range(first, end):
+            doubts = np.uint32(doubts | np.uint32(_float16_doubt(_size(x_at[i]))))
+        if doubts:
+            for i in range(first, end):
+                places_at[found] = offset + i
+                found += np.int64(_float16_doubt(_size(x_at[i])))
+    return found
+
+
+#: Kind of a 16-bit dtype → the loop that finds doubts.
+_DOUBTS = {"V": _doubts_bfloat16, "f": _doubts_float16}
+
+
+# 16-bit numbers times a function of one, which is looked up among its 65,536 results.
+
+
+@_inline
+def _bfloat16_times_1(y, a, rounds):
+    """y times numbers; and whether float32 may have lost what they are rounded by."""
+    by = np.uint32(_bfloat16_wide(a)).view(np.float32)
+    y = np.float32(by * y)
+    size = _size(y)
+    number = _bfloat16_rounded(np.float32(y).view(np.uint32))
+    inexact = np.uint32(rounds) | np.uint32(size < np.uint32(0x00800000))
+    doubt = np.uint32(_bfloat16_doubt(size)) & inexact
+    doubt |= np.uint32(size >= np.uint32(0x7F800000))
+    return number, np.uint32(doubt)
+
+
+@_loop
+def _times_1_bfloat16(like, n, out, places, x, a, table, rounds):
+    """`rounds`: 1 where a product may be rounded in float32, 0 where it is too small alone."""
+    x_at = _pointer(x, like)
+    a_at = _pointer(a, like)
+    out_at = _pointer(out, like)
+    places_at = _pointer(places, np.int64(0))
+    table_at = _pointer(table, float32(0.0))
+    kept = np.empty(_PIECE, np.float32)
+    y_at = _pointer(kept.ctypes.data, float32(0.0))
+    found = np.int64(0)
+    for first in range(0, n, _PIECE):
+        end = min(first + _PIECE, n)
+        for i in range(first, end):
+            y_at[i - first] = table_at[x_at[i]]
+        doubts = np.uint32(0)
+        for i in range(first, end):
+            number, doubt = _bfloat16_times_1(y_at[i - first], a_at[i], rounds)
+            out_at[i] = number
+            doubts = np.uint32(doubts | doubt)
+        if doubts:
+            for i in range(first, end):
+                places_at[found] = i
+                found += np.int64(_bfloat16_times_1(y_at[i - first], a_at[i], rounds)[1])
+    return found
+
+
+@_inline
+def _bfloat16_times_2(y, a, b, rounds):
+    """y times numbers; and whether float32 may have lost what they are rounded by."""
+    by = np.uint32(_bfloat16_wide(a)).view(np.float32)
+    more = np.uint32(_bfloat16_wide(b)).view(np.float32)
+    some = np.uint32(by != np.float32(0.0)) & np.uint32(more != np.float32(0.0))
+    by = np.float32(by * more)
+    lost = some & np.uint32(_size(by) < np.uint32(0x00800000))
+    y = np.float32(by * y)
+    size = _size(y)
+    number = _bfloat16_rounded(np.float32(y).view(np.uint32))
+    inexact = np.uint32(rounds) | np.uint32(size < np.uint32(0x00800000))
+    doubt = np.uint32(_bfloat16_doubt(size)) & inexact
+    doubt |= np.uint32(size >= np.uint32(0x7F800000)) | lost
+    return number, np.uint32(doubt)
+
+
+@_loop
+def _times_2_bfloat16(like, n, out, places, x, a, b, table, rounds):
+    """`rounds`: 1 where a product may be rounded in float32, 0 where it is too small alone."""
+    x_at = _pointer(x, like)
+    a_at = _pointer(a, like)
+    b_at = _pointer(b, like)
+    out_at = _pointer(out, like)
+    places_at = _pointer(places, np.int64(0))
+    table_at = _pointer(table, float32(0.0))
+    kept = np.empty(_PIECE, np.float32)
+    y_at = _pointer(kept.ctypes.data, float32(0.0))
+    found = np.int64(0)
+    for first in range(0, n, _PIECE):
+        end = min(first + _PIECE, n)
+        for i in range(first, end):
+            y_at[i - first] = table_at[x_at[i]]
+        doubts = np.uint32(0)
+        for i in range(first, end):
+            number, doubt = _bfloat16_times_2(y_at[i - first], a_at[i], b_at[i], rounds)
+            out_at[i] = number
+            doubts = np.uint32(doubts | doubt)
+        if doubts:
+            for i in range(first, end):
+                places_at[found] = i
+                found += np.int64(_bfloat16_times_2(y_at[i - first], a_at[i], b_at[i], rounds)[1])
+    return found
+
+
+@_inline
+def _float16_times_1(y, a, rounds):
+    """y times numbers; and whether float32 may have lost what they are rounded by."""
+    by = np.uint32(_float16_wide(a)).view(np.float32)
+    y = np.float32(by * y)
+    size = _size(y)
+    number = _float16_rounded(np.float32(y).view(np.uint32))
+    inexact = np.uint32(rounds) | np.uint32(size < np.uint32(0x00800000))
+    doubt = np.uint32(_float16_doubt(size)) & inexact
+    doubt |= np.uint32(size >= np.uint32(0x7F800000))
+    return number, np.uint32(doubt)
+
+
+@_loop
+def _times_1_float16(like, n, out, places, x, a, table, rounds):
+    """`rounds`: 1 where a product may be rounded in float32, 0 where it is too small alone."""
+    x_at = _pointer(x, like)
+    a_at = _pointer(a, like)
+    out_at = _pointer(out, like)
+    places_at = _pointer(places, np.int64(0))
+    table_at = _pointer(table, float32(0.0))
+    kept = np.empty(_PIECE, np.float32)
+    y_at = _pointer(kept.ctypes.data, float32(0.0))
+    found = np.int64(0)
+    for first in range(0, n, _PIECE):
+        end = min(first + _PIECE, n)
+        for i in range(first, end):
+            y_at[i - first] = table_at[x_at[i]]
+        doubts = np.uint32(0)
+        for i in range(first, end):
+            number, doubt = _float16_times_1(y_at[i - first], a_at[i], rounds)
+            out_at[i] = number
+            doubts = np.uint32(doubts | doubt)
+        if doubts:
+            for i in range(first, end):
+                places_at[found] = i
+                found += np.int64(_float16_times_1(y_at[i - first], a_at[i], rounds)[1])
+    return found
+
+
+@_inline
+def _float16_times_2(y, a, b, rounds):
+    """y times numbers; and whether float32 may have lost what they are rounded by."""
+    by = np.uint32(_float16_wide(a)).view(np.float32)
+    more = np.uint32(_float16_wide(b)).view(np.float32)
+    some = np.uint32(by != np.float32(0.0)) & np.uint32(more != np.float32(0.0))
+    by = np.float32(by * more)
+    lost = some & np.uint32(_size(by) < np.uint32(0x00800000))
+    y = np.float32(by * y)
+    size = _size(y)
+    number = _float16_rounded(np.float32(y).view(np.uint32))
+    inexact = np.uint32(rounds) | np.uint32(size < np.uint32(0x00800000))
+    doubt = np.uint32(_float16_doubt(size)) & inexact
+    doubt |= np.uint32(size >= np.uint32(0x7F800000)) | lost
+    return number, np.uint32(doubt)
+
+
+@_loop
+def _times_2_float16(like, n, out, places, x, a, b, table, rounds):
+    """`rounds`: 1 where a product may be rounded in float32, 0 where it is too small alone."""
+    x_at = _pointer(x, like)
+    a_at = _pointer(a, like)
+    b_at = _pointer(b, like)
+    out_at = _pointer(out, like)
+    places_at = _pointer(places, np.int64(0))
+    table_at = _pointer(table, float32(0.0))
+    kept = np.empty(_PIECE, np.float32)
+    y_at = _pointer(kept.ctypes.data, float32(0.0))
+    found = np.int64(0)
+    for first in range(0, n, _PIECE):
+        end = min(first + _PIECE, n)
+        for i in range(first, end):
+            y_at[i - first] = table_at[x_at[i]]
+        doubts = np.uint32(0)
+        for i in range(first, end):
+            number, doubt = _float16_times_2(y_at[i - first], a_at[i], b_at[i], rounds)
+            out_at[i] = number
+            doubts = np.uint32(doubts | doubt)
+        if doubts:
+            for i in range(first, end):
+                places_at[found] = i
+                found += np.int64(_float16_times_2(y_at[i - first], a_at[i], b_at[i], rounds)[1])
+    return found
+
+
+@_loop
+def _times_0(like, n, out, places, x, other, table, infinity):
+    """Of one number alone; in doubt where the other is none or infinite."""
+    x_at = _pointer(x, like)
+    other_at = _pointer(other, like)
+    out_at = _pointer(out, like)
+    places_at = _pointer(places, np.int64(0))
+    table_at = _pointer(table, like)
+    found = np.int64(0)
+    for i in range(n):
+        out_at[i] = table_at[x_at[i]]
+        if np.uint16(other_at[i] & np.uint16(0x7FFF)) >= np.uint16(infinity):
+            places_at[found] = i
+            found += 1
+    return found
+
+
+#: Kind of a 16-bit dtype → the bits of its infinity.
+_BEYOND = {"V": 0x7F80, "f": 0x7C00}
+#: The same and factors → the loop.
+_TIMES = {
+    ("V", 0): _times_0,
+    ("V", 1): _times_1_bfloat16,
+    ("V", 2): _times_2_bfloat16,
+    ("f", 0): _times_0,
+    ("f", 1): _times_1_float16,
+    ("f", 2): _times_2_float16,
+}
+#: Loops of a function of one array, times others: its loops, which array each is, the factors.
+_PRODUCTS = {
+    _forward_loop: (_derivative_x_loop, _derivative_x_lean_loop, (1, 0), 1),
+    _derivative_x_loop: (_derivative_x_loop, _derivative_x_lean_loop, (1, 0), 0),
+    _derivative_y_loop: (_second_derivative_xy_loop, None, (1, 0), 1),
+    _second_derivative_xy_loop: (_second_derivative_xy_loop, None, (1, 0), 0),
+    _vjp_x_loop: (_derivative_x_loop, _derivative_x_lean_loop, (1, 2), 1),
+    _vjp_y_loop: (_second_derivative_xy_loop, None, (1, 0, 2), 2),
+}
+
+
+@functools.lru_cache(16)
+def _results(
+    loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...], factors: int
+) -> tuple[Array, int]:
+    """A function at all 65,536 values, NaN where float32 has no number as near; and `rounds`."""
+    with np.errstate(all="ignore"):
+        x = np.arange(1 << 16, dtype=np.uint16).view(kind).astype(np.float64)
+        y = np.empty(x.shape)
+        loop(0.0, x.size, _at(y), _at(x), _at(x), *numbers)
+        near = y.astype(np.float32)
+    normal = (np.abs(near) >= 2.0**-126) & (np.isinf(near) == np.isinf(y))
+    near[(near != y) & ~normal] = np.nan
+    bits = (8 if kind.kind == "V" else 11) * factors  # what the factors may fill
+    short = near.view(np.uint32) & np.uint32((1 << min(bits, 23)) - 1) == 0
+    return near, int(np.any(((near != y) | ~short) & ~np.isnan(x)))
+
+
 _BLOCK = 1 << 13
 
 
@@ -1906,11 +2210,13 @@ def _map(
                         _run(fast, steps, like, y.size, *places, *rest)
                     return y if out is not None or shape else y[()]
                 if len(arrays) == 1 and kind.itemsize == 2 and first.size >= _BLOCK:
-                    table = _table(loop, kind, numbers, lean)
+                    table = _table(loop, kind, numbers, 1, lean)
                     _run(_lookup, (2, 2, 0), _HALF, y.size, *places, _at(table))
                     return y
                 if len(arrays) > 1 and kind.itemsize == 2 and kind.isnative:
-                    through = functools.partial(_through, loop, kind, numbers, lean)
+                    nearly = _nearly(loop, kind, numbers, len(arrays), y.size)
+                    surely = loop, kind, numbers, lean
+                    through = functools.partial(_through, nearly, *surely)
                     apart = y if places[0] not in places[1:] else np.empty_like(y)
                     _run(through, [2] * len(places), _HALF, y.size, _at(apart), *places[1:])
                     if apart is not y:
@@ -1969,18 +2275,38 @@ def _lookup(like, n, out, x, table):
     x_at = _pointer(x, like)
     table_at = _pointer(table, like)
     out_at = _pointer(out, like)
-    for i in range(n):
+    # Four at once, where they are a word both here and there.
+    head = min((-out & 7) >> 1, n)
+    words = 0 if (out - x) & 7 else (n - head) >> 2
+    words_of_x = _pointer(x + 2 * head, np.uint64(0))
+    words_of_out = _pointer(out + 2 * head, np.uint64(0))
+    for i in range(head):
+        out_at[i] = table_at[x_at[i]]
+    for i in range(words):
+        word = words_of_x[i]
+        found = np.uint64(table_at[word & np.uint64(0xFFFF)])
+        for shift in (np.uint64(16), np.uint64(32), np.uint64(48)):
+            found |= np.uint64(table_at[(word >> shift) & np.uint64(0xFFFF)]) << shift
+        words_of_out[i] = found
+    for i in range(head + 4 * words, n):
         out_at[i] = table_at[x_at[i]]
 
 
 @functools.lru_cache(16)
-def _table(loop: Any, dtype: np.dtype[Any], parameters: tuple[float, ...], lean: Any) -> Array:
+def _table(
+    loop: Any,
+    dtype: np.dtype[Any],
+    parameters: tuple[float, ...],
+    count: int,
+    lean: Any,
+) -> Array:
     """The results at all 65,536 values of a 16-bit dtype."""
     every = np.arange(1 << 16, dtype=np.uint16).view(dtype)
-    return _broadcast(loop, (every,), parameters, None, dtype, lean)
+    return _broadcast(loop, (every,) * count, parameters, None, dtype, lean)
 
 
 def _through(
+    nearly: Any,
     loop: Any,
     kind: np.dtype[Any],
     numbers: tuple[float, ...],
@@ -1991,17 +2317,8 @@ def _through(
     *arrays: int,
 ) -> None:
     """A loop over 16-bit numbers, in float32 between; in float64 where that might round wrongly."""
-    widen, narrow = _HALVES[kind.kind]
-    fast, rest = _fastest(loop, np.dtype(np.float32), numbers)
-    kept, doubts = np.empty((1 + len(arrays), min(n, _PART)), np.float32), np.empty(n, np.bool_)
-    y, *wide = (_at(row) for row in kept)
-    for first in range(0, n, _PART):
-        count = min(n - first, _PART)
-        for into, array in zip(wide, arrays):
-            widen(like, count, into, array + 2 * first)
-        fast(np.float32(0.0), count, y, *wide, *rest)
-        narrow(like, count, out + 2 * first, y, _at(doubts) + first)
-    places = np.flatnonzero(doubts)
+    places = np.empty(n + 1, np.int64)
+    places = places[: nearly(like, n, out, _at(places), *arrays)]
     if places.size:
         given = np.empty((len(arrays), places.size), np.uint16)
         for row, array in zip(given, arrays):
@@ -2009,6 +2326,47 @@ def _through(
         of = tuple([row.view(kind) for row in given])
         exact = _broadcast(loop, of, numbers, None, kind, lean)
         _scatter(like, places.size, out, _at(exact), _at(places))
+
+
+def _nearly(loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...], count: int, n: int) -> Any:
+    """What writes 16-bit results, and the places of those in doubt, whose number it returns."""
+    if n >= _BLOCK and (product := _PRODUCTS.get(loop)) is not None:
+        of, lean, order, factors = product
+        if factors:
+            table, number = _results(of, kind, numbers, factors)
+        else:
+            table, number = _table(of, kind, numbers, count, lean), _BEYOND[kind.kind]
+        times = _TIMES[kind.kind, factors]
+
+        def looked_up(like: Any, n: int, out: int, places: int, *arrays: int) -> Any:
+            return times(like, n, out, places, *[arrays[i] for i in order], _at(table), number)
+
+        return looked_up
+    return functools.partial(_widened, kind, *_fastest(loop, np.dtype(np.float32), numbers))
+
+
+def _widened(
+    kind: np.dtype[Any],
+    loop: Any,
+    rest: tuple[Any, ...],
+    like: Any,
+    n: int,
+    out: int,
+    places: int,
+    *arrays: int,
+) -> int:
+    """A loop over float32 numbers between."""
+    widen, narrow = _HALVES[kind.kind]
+    kept = np.empty((1 + len(arrays), min(n, _PART)), np.float32)
+    (y, *wide), found = (_at(row) for row in kept), 0
+    for first in range(0, n, _PART):
+        count = min(n - first, _PART)
+        for into, array in zip(wide, arrays):
+            widen(like, count, into, array + 2 * first)
+        loop(np.float32(0.0), count, y, *wide, *rest)
+        narrow(like, count, out + 2 * first, y)
+        found = _DOUBTS[kind.kind](count, y, places, found, first)
+    return found
 
 
 @_loop

@@ -875,12 +875,49 @@ def _float16_bits(size):
     return np.uint32(0x7E00) if size > np.uint32(0x7F800000) else np.uint32(number)
 
 
+@_inline
+def _bfloat16_wide(bits):
+    """Of the float32 number that is the same."""
+    return np.uint32(bits) << np.uint32(16)
+
+
+@_inline
+def _float16_wide(bits):
+    bits = np.uint32(bits)
+    size = (bits & np.uint32(0x7FFF)) << np.uint32(13)
+    number = np.float32(np.uint32(size).view(np.float32) * np.float32(2.0**112)).view(np.uint32)
+    number = size | np.uint32(0x7F800000) if size >= np.uint32(0x0F800000) else number
+    return number | (bits & np.uint32(0x8000)) << np.uint32(16)
+
+
+@_inline
+def _bfloat16_rounded(bits):
+    """From those of a float32 number."""
+    number = _bfloat16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
+    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
+
+
 @_loop
 def _from_bfloat16(like, n, out, x):
     x_at = _pointer(x, like)
     out_at = _pointer(out, np.uint32(0))
     for i in range(n):
-        out_at[i] = np.uint32(x_at[i]) << np.uint32(16)
+        out_at[i] = _bfloat16_wide(x_at[i])
+
+
+@_loop
+def _to_bfloat16(like, n, out, x):
+    x_at = _pointer(x, np.uint32(0))
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _bfloat16_rounded(x_at[i])
+
+
+@_inline
+def _float16_rounded(bits):
+    """From those of a float32 number."""
+    number = _float16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
+    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
 
 
 @_loop
@@ -888,41 +925,15 @@ def _from_float16(like, n, out, x):
     x_at = _pointer(x, like)
     out_at = _pointer(out, np.uint32(0))
     for i in range(n):
-        bits = np.uint32(x_at[i])
-        size = (bits & np.uint32(0x7FFF)) << np.uint32(13)
-        number = np.float32(np.uint32(size).view(np.float32) * np.float32(2.0**112)).view(np.uint32)
-        number = size | np.uint32(0x7F800000) if size >= np.uint32(0x0F800000) else number
-        out_at[i] = number | (bits & np.uint32(0x8000)) << np.uint32(16)
+        out_at[i] = _float16_wide(x_at[i])
 
 
 @_loop
-def _to_bfloat16(like, n, out, x, doubts):
-    """Rounded; and where float32 numbers beside would be rounded to another one."""
+def _to_float16(like, n, out, x):
     x_at = _pointer(x, np.uint32(0))
     out_at = _pointer(out, like)
-    doubts_at = _pointer(doubts, np.uint8(0))
     for i in range(n):
-        bits = x_at[i]
-        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
-        number = _bfloat16_bits(size)
-        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
-        doubts_at[i] = np.uint32((size + np.uint32(0x8001)) & np.uint32(0xFFFF)) < np.uint32(3)
-
-
-@_loop
-def _to_float16(like, n, out, x, doubts):
-    """Rounded; and where float32 numbers beside would be rounded to another one."""
-    x_at = _pointer(x, np.uint32(0))
-    out_at = _pointer(out, like)
-    doubts_at = _pointer(doubts, np.uint8(0))
-    for i in range(n):
-        bits = x_at[i]
-        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
-        number = _float16_bits(size)
-        out_at[i] = number | (bits >> np.uint32(16) & np.uint32(0x8000))
-        below = np.uint32(size - np.uint32(size > np.uint32(0)))
-        above = np.uint32(size + np.uint32(size < np.uint32(0x7F800000)))
-        doubts_at[i] = _float16_bits(below) != _float16_bits(above)
+        out_at[i] = _float16_rounded(x_at[i])
 
 
 #: Kind of a 16-bit dtype → the loops from it and to it.
@@ -948,13 +959,12 @@ def _through(
     step = max(1, min(rows, _PART // n))
     kept = [np.empty(step * width, np.float32) for width in widths]
     y, *wide = map(_at, kept)
-    doubts = np.empty(step * widths[0], np.bool_)  # within the contract, and left as they are
     for first in range(0, rows, step):
         count = min(rows - first, step)
         for into, array, width in zip(wide, arrays, widths[1:]):
             widen(like, count * width, into, array + 2 * first * width)
         loop(np.float32(0.0), count, y, *wide, n)
-        narrow(like, count * widths[0], out + 2 * first * widths[0], y, _at(doubts))
+        narrow(like, count * widths[0], out + 2 * first * widths[0], y)
 
 
 def _map(

@@ -117,7 +117,7 @@ def _forward(x: Array, y: Array) -> Array:
     mask = y > 0.0
     v = _where(np.abs(x) == np.inf, 1.0, x) * np.maximum(y, 0.0)
     w = _where(x == -np.inf, _where(mask, -np.inf, 0.0), v)
-    return _where(x == np.inf, _where(mask, np.inf, 0.0), w)
+    return _where(np.isnan(y), y, _where(x == np.inf, _where(mask, np.inf, 0.0), w))
 
 
 def _derivative_x(x: Array, y: Array) -> Array:

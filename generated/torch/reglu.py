@@ -157,7 +157,8 @@ def _forward(x: Tensor, y: Tensor) -> Tensor:
     mask = y > 0.0
     w = torch.where(mask, -math.inf * torch.ones_like(x), 0.0)
     w2 = torch.where(mask, math.inf * torch.ones_like(x), 0.0)
-    return torch.where(x == math.inf, w2, torch.where(x == -math.inf, w, v))
+    w3 = torch.where(x == math.inf, w2, torch.where(x == -math.inf, w, v))
+    return torch.where(torch.isnan(y), y, w3)
 
 
 def _derivative_x(x: Tensor, y: Tensor) -> Tensor:
