@@ -1,8 +1,8 @@
 """Compiles the loops of Numba files for a CPU and says which are not packed arithmetic.
 
-    python packed.py CPU LOOPS NAME|FILE …
+    python packed.py CPU LOOPS DTYPES NAME|FILE …
 
-CPU: haswell (AVX2), skylake-avx512, neon. LOOPS: a pattern of their names.
+CPU: haswell (AVX2), skylake-avx512, neon. LOOPS: a pattern of their names. DTYPES: with commas.
 
 Run by test_numba.py in a process of its own: Numba reads the CPU's name when it starts. For NEON
 the vectors that LLVM made for AVX2 are compiled for AArch64, two numbers at a time.
@@ -16,7 +16,7 @@ import re
 import sys
 from pathlib import Path
 
-CPU, LOOPS, *NAMES = sys.argv[1:]
+CPU, LOOPS, DTYPES, *NAMES = sys.argv[1:]
 PACKED = {
     "haswell": r"\bv(?!mov|zero)\w+\s[^\n]*%ymm",
     "skylake-avx512": r"\bv(?!mov|zero)\w+\s[^\n]*%[yz]mm",
@@ -64,10 +64,14 @@ for name in NAMES:
     text = Path(name).read_text() if is_file else source(name, "numba")
     module = load_source(f"packed_{Path(name).stem}", text)
     numbers = set() if is_file else {p.name for p in load(name).parameters}
-    for key in [k for k in vars(module) if re.fullmatch(f"_({LOOPS})_(loop|tabled)", k)]:
-        loop = getattr(module, key)
-        tabled = key.endswith("_tabled")
-        for like in (types.float32,) if tabled else (types.float32, types.float64):
+    for dtype in DTYPES.split(","):
+        ends = {"float32": "loop|tabled", "float64": "loop", "uint16": "b?float16"}[dtype]
+        for key in [k for k in vars(module) if re.fullmatch(f"_({LOOPS})_({ends})", k)]:
+            loop, tabled, like = (
+                getattr(module, key),
+                key.endswith("_tabled"),
+                getattr(types, dtype),
+            )
             kinds = {"like": like} | dict.fromkeys(numbers, types.float64)
             names = inspect.signature(loop.py_func).parameters
             signature = tuple(kinds.get(n, types.int64) for n in names)

@@ -327,10 +327,16 @@ def test_compiled_formulas_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 # Vectors.
 
 SOME = ["silu", "softmax", "glu"]
+BOTH = "float32,float64"
+HALVES = ["(times_[12]|from|to|doubts)", "uint16", "glu"]
 CHECKED = {
-    "haswell": (["forward", *names()], [".*", *SAMPLE]),
-    "skylake-avx512": ([".*", *SOME],),
-    "neon": (["forward|derivative", *SOME],),
+    "haswell": (
+        ["forward", "float32", *(n for n in names() if n not in SAMPLE)],
+        [".*", BOTH, *SAMPLE],
+        HALVES,
+    ),
+    "skylake-avx512": ([".*", BOTH, *SOME], HALVES),
+    "neon": (["forward|derivative", BOTH, *SOME], HALVES),
 }
 
 
@@ -353,7 +359,7 @@ def test_what_is_no_vector_is_found(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(
         text.replace("_exp(-", "math.exp(-").replace("import os\n", "import math\nimport os\n")
     )
-    found = packed("haswell", "forward", str(tmp_path / "own.py"))
+    found = packed("haswell", "forward", "float32", str(tmp_path / "own.py"))
     assert any("it calls {'exp'}" in line for line in found)
 
 
