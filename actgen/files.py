@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import autograd, chains, emit, launches, model, modules, outputs, tabling
+from . import autograd, chains, emit, launches, model, modules, outputs, singles, tabling
 from .backends import Backend
 from .compiled import Compiled, Function
 from .headers import header, label_of
@@ -45,10 +45,21 @@ def source_text(compiled: Compiled, backend: Backend, spec_file: str) -> str:
 def _kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
     kernels, ops = [], set()
     for name, _, program in _programs(compiled, backend):
-        lines, used = emit.function_lines(program, backend)
+        kernel, used = _program_kernel(name, program, backend)
         ops |= used
-        kernels.append(_kernel(name, program.inputs, program.parameters, backend, lines))
+        kernels.append(kernel)
     return kernels, ops
+
+
+def _program_kernel(
+    name: str, program: Program, backend: Backend
+) -> tuple[dict[str, Any], set[str]]:
+    """The kernel of a program, and the operations it uses."""
+    rounded = singles.roundings(program) if backend.compiles else None
+    language = backend if rounded is None else singles.in_single(backend)
+    lines, used = emit.function_lines(program, language)
+    given = program.inputs, program.parameters
+    return _kernel(name, *given, backend, lines, rounded=rounded), used
 
 
 def _programs(compiled: Compiled, backend: Backend) -> Iterator[tuple[str, Function, Program]]:
@@ -76,10 +87,12 @@ def _kernel(
     backend: Backend,
     lines: list[str],
     of: str = "",
+    rounded: int | None = None,
 ) -> dict[str, Any]:
     """A function on plain values: how it is defined and called, and its statements.
 
-    `of`: it is the last of its arrays times that kernel.
+    `of`: it is the last of its arrays times that kernel. `rounded`: how often its result is in the
+    format that it is given, None where it takes float64 alone.
     """
     array, value = backend.signatures.plain or ("", "")
     typed = [f"{n}: {array}" if array else n for n in arrays]
@@ -91,13 +104,21 @@ def _kernel(
         "lines": lines,
         "arrays": list(arrays),
         "of": of,
-        **_loop(name, arrays, parameters),
+        "rounded": rounded,
+        **_loop(name, arrays, parameters, rounded is not None),
     }
 
 
-def _loop(name: str, arrays: Sequence[str], parameters: Sequence[str]) -> dict[str, Any]:
+def _value(array: str, single: bool) -> str:
+    """An element of an array at an address, as float64 unless `single`."""
+    return f"{array}_at[i]" if single else f"float64({array}_at[i])"
+
+
+def _loop(
+    name: str, arrays: Sequence[str], parameters: Sequence[str], single: bool
+) -> dict[str, Any]:
     """A loop over elements at addresses: how it is defined, and what it does with each."""
-    given = [f"float64({a}_at[i])" for a in arrays] + [f"_each({p}, i)" for p in parameters]
+    given = [_value(a, single) for a in arrays] + [f"_each({p}, i)" for p in parameters]
     return {
         "loop_define": emit.define(f"{name}_loop", ["like", "n", "out", *arrays, *parameters], ""),
         "loop_lines": emit.call("out_at[i] = ", name, given, 92),
@@ -105,16 +126,21 @@ def _loop(name: str, arrays: Sequence[str], parameters: Sequence[str]) -> dict[s
 
 
 def _several_loop(
-    name: str, kernels: Sequence[str], arrays: Sequence[str], parameters: Sequence[str]
+    name: str,
+    kernels: Sequence[str],
+    arrays: Sequence[str],
+    parameters: Sequence[str],
+    single: bool,
 ) -> dict[str, Any]:
     """A loop that writes what several kernels make of the same elements."""
     outs = [f"out{i}" for i in range(len(kernels))]
     given = ", ".join([*(f"{a}_i" for a in arrays), *(f"_each({p}, i)" for p in parameters)])
-    lines = [f"{a}_i = float64({a}_at[i])" for a in arrays]
+    lines = [f"{a}_i = {_value(a, single)}" for a in arrays]
     for out, kernel in zip(outs, kernels, strict=True):
         lines += emit.call(f"{out}_at[i] = ", kernel, given.split(", "), 92)
     return {
         "name": name,
+        "rounded": 1 if single else None,
         "loop_define": emit.define(f"{name}_loop", ["like", "n", *outs, *arrays, *parameters], ""),
         "pointers": [*arrays, *outs],
         "loop_lines": lines,
@@ -178,10 +204,10 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         """A function that returns what several others do."""
         whole = public(suffix, "", extra, doc)
         called = [f"{act.name}{'' if m == '_forward' else m}" for m in members]
-        known = {k["name"] for k in kernels}
+        known = {k["name"]: k["rounded"] for k in kernels}
         short = [f"{m}_narrow" if f"{m}_narrow" in known else m for m in members]
         loops = {suffix: members} | ({f"{suffix}_narrow": short} if short != members else {})
-        given = [*inputs, *extra], parameters
+        given = [*inputs, *extra], parameters, all(known[m] is not None for m in members)
         single = _tuple([f"{m}_loop" for m in members])
         together = [f"{suffix}_loop", single, whole["arrays"], whole["parameters"]]
         return {
@@ -198,11 +224,11 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
 
     def product(name: str, *terms: tuple[str, str]) -> None:
         """A kernel that sums products of a cotangent or tangent with a derivative."""
-        known = {k["name"] for k in kernels}
+        known = {k["name"]: k["rounded"] for k in kernels}
         several = {name: terms}
         for variant in backend.variants:
             short = [(by, f"{of}_{variant}") for by, of in terms]
-            if known.intersection(of for _, of in short):
+            if known.keys() & {of for _, of in short}:
                 several[f"{name}_{variant}"] = tuple(
                     new if new[1] in known else old for new, old in zip(short, terms, strict=True)
                 )
@@ -210,17 +236,18 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             called = [f"{by} * {of}({', '.join([*inputs, *parameters])})" for by, of in terms]
             arrays, lines = [*inputs, *(by for by, _ in terms)], [f"return {' + '.join(called)}"]
             of = terms[0][1] if len(terms) == 1 else ""
-            kernels.append(_kernel(name, arrays, parameters, backend, lines, of))
+            rounded = 1 if of and known[of] == 0 else None
+            kernels.append(_kernel(name, arrays, parameters, backend, lines, of, rounded))
 
     form = outputs.output_form(compiled) if backend.compiles else outputs.NONE
     if form.program is not None and form.dtypes:  # for the backward passes that save the output
         name, called = f"_{autograd.FROM_OUTPUT}", ", ".join(["y", *parameters])
-        lines, used = emit.function_lines(form.program, backend)
+        slope, used = _program_kernel(name, form.program, backend)
         ops |= used
-        given = form.program.inputs, form.program.parameters
-        kernels.append(_kernel(name, *given, backend, lines))
-        lines = [f"return dy * {name}({called})"]
-        kernels.append(_kernel(f"_{autograd.VJP_OF_OUTPUT}", ["y", "dy"], given[1], backend, lines))
+        given, lines = form.program.parameters, [f"return dy * {name}({called})"]
+        rounded = 1 if slope["rounded"] == 0 else None
+        whole = f"_{autograd.VJP_OF_OUTPUT}"
+        kernels += [slope, _kernel(whole, ["y", "dy"], given, backend, lines, rounded=rounded)]
 
     functions = [public("", "_forward")]
     pairs: list[dict[str, Any]] = []
@@ -308,6 +335,11 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "inputs": inputs,
         "gated": act.is_gated,
         "narrowed": _narrowed([*kernels, *(loop for f in pairs for loop in f["loops"])]),
+        "singles": [
+            k["name"]
+            for k in (*kernels, *(loop for f in pairs for loop in f["loops"]))
+            if parameters and k["rounded"] is not None
+        ],
         "leans": bool(leaning),
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
         "parameter_names": parameters,

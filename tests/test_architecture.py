@@ -38,7 +38,7 @@ stabilise rows
 backends
 emit compiled
 intervals
-forms modules row_kernels domain launches gpus sass row_cases
+forms modules row_kernels domain launches gpus sass row_cases singles
 roots row_halves
 pieces
 shape

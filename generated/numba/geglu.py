@@ -789,7 +789,7 @@ def _derivative_y_narrow_loop(like, n, out, x, y):
 
 @_inline
 def _second_derivative_xx(x, y):
-    w = x if math.isnan(x) else 0.0
+    w = x if math.isnan(x) else float32(0.0)
     return y if math.isnan(y) else w
 
 
@@ -799,7 +799,7 @@ def _second_derivative_xx_loop(like, n, out, x, y):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative_xx(float64(x_at[i]), float64(y_at[i]))
+        out_at[i] = _second_derivative_xx(x_at[i], y_at[i])
 
 
 @_inline

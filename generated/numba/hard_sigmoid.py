@@ -200,7 +200,7 @@ def _derivative_loop(like, n, out, x):
 
 @_inline
 def _second_derivative(x):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -208,7 +208,7 @@ def _second_derivative_loop(like, n, out, x):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative(float64(x_at[i]))
+        out_at[i] = _second_derivative(x_at[i])
 
 
 @_inline

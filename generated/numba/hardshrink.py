@@ -207,7 +207,7 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, lambd):
-    w = x if (lambd < x) | (lambd < -x) else 0.0
+    w = x if (lambd < x) | (lambd < -x) else float32(0.0)
     return x if math.isnan(x) else w
 
 
@@ -216,12 +216,12 @@ def _forward_loop(like, n, out, x, lambd):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _forward(float64(x_at[i]), _each(lambd, i))
+        out_at[i] = _forward(x_at[i], _each(lambd, i))
 
 
 @_inline
 def _derivative(x, lambd):
-    w = 1.0 if (lambd < x) | (lambd < -x) else 0.0
+    w = float32(1.0) if (lambd < x) | (lambd < -x) else float32(0.0)
     return x if math.isnan(x) else w
 
 
@@ -230,12 +230,12 @@ def _derivative_loop(like, n, out, x, lambd):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative(float64(x_at[i]), _each(lambd, i))
+        out_at[i] = _derivative(x_at[i], _each(lambd, i))
 
 
 @_inline
 def _second_derivative(x, lambd):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -243,12 +243,12 @@ def _second_derivative_loop(like, n, out, x, lambd):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative(float64(x_at[i]), _each(lambd, i))
+        out_at[i] = _second_derivative(x_at[i], _each(lambd, i))
 
 
 @_inline
 def _grad_lambd(x, lambd):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -256,7 +256,7 @@ def _grad_lambd_loop(like, n, out, x, lambd):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _grad_lambd(float64(x_at[i]), _each(lambd, i))
+        out_at[i] = _grad_lambd(x_at[i], _each(lambd, i))
 
 
 @_inline
@@ -270,7 +270,7 @@ def _vjp_loop(like, n, out, x, dy, lambd):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp(float64(x_at[i]), float64(dy_at[i]), _each(lambd, i))
+        out_at[i] = _vjp(x_at[i], dy_at[i], _each(lambd, i))
 
 
 @_inline
@@ -284,7 +284,7 @@ def _jvp_loop(like, n, out, x, dx, lambd):
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]), _each(lambd, i))
+        out_at[i] = _jvp(x_at[i], dx_at[i], _each(lambd, i))
 
 
 @_inline
@@ -298,7 +298,7 @@ def _vjp_lambd_loop(like, n, out, x, dy, lambd):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_lambd(float64(x_at[i]), float64(dy_at[i]), _each(lambd, i))
+        out_at[i] = _vjp_lambd(x_at[i], dy_at[i], _each(lambd, i))
 
 
 @_loop
@@ -307,13 +307,28 @@ def _value_and_derivative_loop(like, n, out0, out1, x, lambd):
     out0_at = _pointer(out0, like)
     out1_at = _pointer(out1, like)
     for i in range(n):
-        x_i = float64(x_at[i])
+        x_i = x_at[i]
         out0_at[i] = _forward(x_i, _each(lambd, i))
         out1_at[i] = _derivative(x_i, _each(lambd, i))
 
 
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW: dict[Any, Any] = {}
+
+
+#: Loops that in float32 take parameters that are float32 numbers as such.
+_SINGLE = frozenset(
+    (
+        _forward_loop,
+        _derivative_loop,
+        _second_derivative_loop,
+        _grad_lambd_loop,
+        _vjp_loop,
+        _jvp_loop,
+        _vjp_lambd_loop,
+        _value_and_derivative_loop,
+    )
+)
 
 
 @functools.cache
@@ -323,6 +338,8 @@ def _fastest(
     """The loop for a dtype and parameters, and what it takes after the arrays."""
     if kind != np.float32:
         return loop, numbers
+    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+        return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 
 

@@ -250,12 +250,12 @@ def _forward_loop(like, n, out, x, min_val, max_val):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _forward(float64(x_at[i]), _each(min_val, i), _each(max_val, i))
+        out_at[i] = _forward(x_at[i], _each(min_val, i), _each(max_val, i))
 
 
 @_inline
 def _derivative(x, min_val, max_val):
-    w = 0.0 if (min_val > x) | (max_val < x) else 1.0
+    w = float32(0.0) if (min_val > x) | (max_val < x) else float32(1.0)
     return x if math.isnan(x) else w
 
 
@@ -264,12 +264,12 @@ def _derivative_loop(like, n, out, x, min_val, max_val):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative(float64(x_at[i]), _each(min_val, i), _each(max_val, i))
+        out_at[i] = _derivative(x_at[i], _each(min_val, i), _each(max_val, i))
 
 
 @_inline
 def _second_derivative(x, min_val, max_val):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -277,13 +277,13 @@ def _second_derivative_loop(like, n, out, x, min_val, max_val):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative(float64(x_at[i]), _each(min_val, i), _each(max_val, i))
+        out_at[i] = _second_derivative(x_at[i], _each(min_val, i), _each(max_val, i))
 
 
 @_inline
 def _grad_min_val(x, min_val, max_val):
-    w = 1.0 if min_val > x else 0.0
-    w2 = 0.0 if max_val < x else w
+    w = float32(1.0) if min_val > x else float32(0.0)
+    w2 = float32(0.0) if max_val < x else w
     return x if math.isnan(x) else w2
 
 
@@ -292,12 +292,12 @@ def _grad_min_val_loop(like, n, out, x, min_val, max_val):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _grad_min_val(float64(x_at[i]), _each(min_val, i), _each(max_val, i))
+        out_at[i] = _grad_min_val(x_at[i], _each(min_val, i), _each(max_val, i))
 
 
 @_inline
 def _grad_max_val(x, min_val, max_val):
-    w = 1.0 if max_val < x else 0.0
+    w = float32(1.0) if max_val < x else float32(0.0)
     return x if math.isnan(x) else w
 
 
@@ -306,7 +306,7 @@ def _grad_max_val_loop(like, n, out, x, min_val, max_val):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _grad_max_val(float64(x_at[i]), _each(min_val, i), _each(max_val, i))
+        out_at[i] = _grad_max_val(x_at[i], _each(min_val, i), _each(max_val, i))
 
 
 @_inline
@@ -320,7 +320,7 @@ def _vjp_loop(like, n, out, x, dy, min_val, max_val):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp(float64(x_at[i]), float64(dy_at[i]), _each(min_val, i), _each(max_val, i))
+        out_at[i] = _vjp(x_at[i], dy_at[i], _each(min_val, i), _each(max_val, i))
 
 
 @_inline
@@ -334,7 +334,7 @@ def _jvp_loop(like, n, out, x, dx, min_val, max_val):
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]), _each(min_val, i), _each(max_val, i))
+        out_at[i] = _jvp(x_at[i], dx_at[i], _each(min_val, i), _each(max_val, i))
 
 
 @_inline
@@ -348,9 +348,7 @@ def _vjp_min_val_loop(like, n, out, x, dy, min_val, max_val):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_min_val(
-            float64(x_at[i]), float64(dy_at[i]), _each(min_val, i), _each(max_val, i)
-        )
+        out_at[i] = _vjp_min_val(x_at[i], dy_at[i], _each(min_val, i), _each(max_val, i))
 
 
 @_inline
@@ -364,9 +362,7 @@ def _vjp_max_val_loop(like, n, out, x, dy, min_val, max_val):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_max_val(
-            float64(x_at[i]), float64(dy_at[i]), _each(min_val, i), _each(max_val, i)
-        )
+        out_at[i] = _vjp_max_val(x_at[i], dy_at[i], _each(min_val, i), _each(max_val, i))
 
 
 @_loop
@@ -375,13 +371,30 @@ def _value_and_derivative_loop(like, n, out0, out1, x, min_val, max_val):
     out0_at = _pointer(out0, like)
     out1_at = _pointer(out1, like)
     for i in range(n):
-        x_i = float64(x_at[i])
+        x_i = x_at[i]
         out0_at[i] = _forward(x_i, _each(min_val, i), _each(max_val, i))
         out1_at[i] = _derivative(x_i, _each(min_val, i), _each(max_val, i))
 
 
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW: dict[Any, Any] = {}
+
+
+#: Loops that in float32 take parameters that are float32 numbers as such.
+_SINGLE = frozenset(
+    (
+        _forward_loop,
+        _derivative_loop,
+        _second_derivative_loop,
+        _grad_min_val_loop,
+        _grad_max_val_loop,
+        _vjp_loop,
+        _jvp_loop,
+        _vjp_min_val_loop,
+        _vjp_max_val_loop,
+        _value_and_derivative_loop,
+    )
+)
 
 
 @functools.cache
@@ -391,6 +404,8 @@ def _fastest(
     """The loop for a dtype and parameters, and what it takes after the arrays."""
     if kind != np.float32:
         return loop, numbers
+    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+        return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 
 

@@ -207,8 +207,8 @@ def _each_of(value, i):
 
 @_inline
 def _forward(x, value):
-    w = value if x == 0.0 else 1.0
-    w2 = 0.0 if x < 0.0 else w
+    w = value if x == float32(0.0) else float32(1.0)
+    w2 = float32(0.0) if x < float32(0.0) else w
     return x if math.isnan(x) else w2
 
 
@@ -217,12 +217,12 @@ def _forward_loop(like, n, out, x, value):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _forward(float64(x_at[i]), _each(value, i))
+        out_at[i] = _forward(x_at[i], _each(value, i))
 
 
 @_inline
 def _derivative(x, value):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -230,12 +230,12 @@ def _derivative_loop(like, n, out, x, value):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative(float64(x_at[i]), _each(value, i))
+        out_at[i] = _derivative(x_at[i], _each(value, i))
 
 
 @_inline
 def _second_derivative(x, value):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -243,13 +243,13 @@ def _second_derivative_loop(like, n, out, x, value):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative(float64(x_at[i]), _each(value, i))
+        out_at[i] = _second_derivative(x_at[i], _each(value, i))
 
 
 @_inline
 def _grad_value(x, value):
-    w = 1.0 if x == 0.0 else 0.0
-    w2 = 0.0 if x < 0.0 else w
+    w = float32(1.0) if x == float32(0.0) else float32(0.0)
+    w2 = float32(0.0) if x < float32(0.0) else w
     return x if math.isnan(x) else w2
 
 
@@ -258,7 +258,7 @@ def _grad_value_loop(like, n, out, x, value):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _grad_value(float64(x_at[i]), _each(value, i))
+        out_at[i] = _grad_value(x_at[i], _each(value, i))
 
 
 @_inline
@@ -272,7 +272,7 @@ def _vjp_loop(like, n, out, x, dy, value):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp(float64(x_at[i]), float64(dy_at[i]), _each(value, i))
+        out_at[i] = _vjp(x_at[i], dy_at[i], _each(value, i))
 
 
 @_inline
@@ -286,7 +286,7 @@ def _jvp_loop(like, n, out, x, dx, value):
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]), _each(value, i))
+        out_at[i] = _jvp(x_at[i], dx_at[i], _each(value, i))
 
 
 @_inline
@@ -300,7 +300,7 @@ def _vjp_value_loop(like, n, out, x, dy, value):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_value(float64(x_at[i]), float64(dy_at[i]), _each(value, i))
+        out_at[i] = _vjp_value(x_at[i], dy_at[i], _each(value, i))
 
 
 @_loop
@@ -309,13 +309,28 @@ def _value_and_derivative_loop(like, n, out0, out1, x, value):
     out0_at = _pointer(out0, like)
     out1_at = _pointer(out1, like)
     for i in range(n):
-        x_i = float64(x_at[i])
+        x_i = x_at[i]
         out0_at[i] = _forward(x_i, _each(value, i))
         out1_at[i] = _derivative(x_i, _each(value, i))
 
 
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW: dict[Any, Any] = {}
+
+
+#: Loops that in float32 take parameters that are float32 numbers as such.
+_SINGLE = frozenset(
+    (
+        _forward_loop,
+        _derivative_loop,
+        _second_derivative_loop,
+        _grad_value_loop,
+        _vjp_loop,
+        _jvp_loop,
+        _vjp_value_loop,
+        _value_and_derivative_loop,
+    )
+)
 
 
 @functools.cache
@@ -325,6 +340,8 @@ def _fastest(
     """The loop for a dtype and parameters, and what it takes after the arrays."""
     if kind != np.float32:
         return loop, numbers
+    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+        return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 
 

@@ -333,8 +333,8 @@ def _forward_loop(like, n, out, x, negative_slope, max_value, threshold):
 
 @_inline
 def _derivative(x, negative_slope, max_value, threshold):
-    w = 1.0 if threshold <= x else negative_slope
-    w2 = 0.0 if max_value <= x else w
+    w = float32(1.0) if threshold <= x else negative_slope
+    w2 = float32(0.0) if max_value <= x else w
     return x if math.isnan(x) else w2
 
 
@@ -344,13 +344,13 @@ def _derivative_loop(like, n, out, x, negative_slope, max_value, threshold):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _derivative(
-            float64(x_at[i]), _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
+            x_at[i], _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
         )
 
 
 @_inline
 def _second_derivative(x, negative_slope, max_value, threshold):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -359,14 +359,14 @@ def _second_derivative_loop(like, n, out, x, negative_slope, max_value, threshol
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _second_derivative(
-            float64(x_at[i]), _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
+            x_at[i], _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
         )
 
 
 @_inline
 def _grad_negative_slope(x, negative_slope, max_value, threshold):
     v = x - threshold
-    return 0.0 if (max_value <= x) | (threshold <= x) else v
+    return float32(0.0) if (max_value <= x) | (threshold <= x) else v
 
 
 @_loop
@@ -375,13 +375,13 @@ def _grad_negative_slope_loop(like, n, out, x, negative_slope, max_value, thresh
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _grad_negative_slope(
-            float64(x_at[i]), _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
+            x_at[i], _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
         )
 
 
 @_inline
 def _grad_max_value(x, negative_slope, max_value, threshold):
-    w = 1.0 if max_value <= x else 0.0
+    w = float32(1.0) if max_value <= x else float32(0.0)
     return x if math.isnan(x) else w
 
 
@@ -391,14 +391,14 @@ def _grad_max_value_loop(like, n, out, x, negative_slope, max_value, threshold):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _grad_max_value(
-            float64(x_at[i]), _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
+            x_at[i], _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
         )
 
 
 @_inline
 def _grad_threshold(x, negative_slope, max_value, threshold):
     v = -negative_slope
-    w = 0.0 if (max_value <= x) | (threshold <= x) else v
+    w = float32(0.0) if (max_value <= x) | (threshold <= x) else v
     return x if math.isnan(x) else w
 
 
@@ -408,7 +408,7 @@ def _grad_threshold_loop(like, n, out, x, negative_slope, max_value, threshold):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _grad_threshold(
-            float64(x_at[i]), _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
+            x_at[i], _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
         )
 
 
@@ -424,11 +424,7 @@ def _vjp_loop(like, n, out, x, dy, negative_slope, max_value, threshold):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp(
-            float64(x_at[i]),
-            float64(dy_at[i]),
-            _each(negative_slope, i),
-            _each(max_value, i),
-            _each(threshold, i),
+            x_at[i], dy_at[i], _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
         )
 
 
@@ -444,11 +440,7 @@ def _jvp_loop(like, n, out, x, dx, negative_slope, max_value, threshold):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _jvp(
-            float64(x_at[i]),
-            float64(dx_at[i]),
-            _each(negative_slope, i),
-            _each(max_value, i),
-            _each(threshold, i),
+            x_at[i], dx_at[i], _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
         )
 
 
@@ -484,11 +476,7 @@ def _vjp_max_value_loop(like, n, out, x, dy, negative_slope, max_value, threshol
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp_max_value(
-            float64(x_at[i]),
-            float64(dy_at[i]),
-            _each(negative_slope, i),
-            _each(max_value, i),
-            _each(threshold, i),
+            x_at[i], dy_at[i], _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
         )
 
 
@@ -504,11 +492,7 @@ def _vjp_threshold_loop(like, n, out, x, dy, negative_slope, max_value, threshol
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _vjp_threshold(
-            float64(x_at[i]),
-            float64(dy_at[i]),
-            _each(negative_slope, i),
-            _each(max_value, i),
-            _each(threshold, i),
+            x_at[i], dy_at[i], _each(negative_slope, i), _each(max_value, i), _each(threshold, i)
         )
 
 
@@ -531,6 +515,22 @@ def _value_and_derivative_loop(like, n, out0, out1, x, negative_slope, max_value
 _NARROW: dict[Any, Any] = {}
 
 
+#: Loops that in float32 take parameters that are float32 numbers as such.
+_SINGLE = frozenset(
+    (
+        _derivative_loop,
+        _second_derivative_loop,
+        _grad_negative_slope_loop,
+        _grad_max_value_loop,
+        _grad_threshold_loop,
+        _vjp_loop,
+        _jvp_loop,
+        _vjp_max_value_loop,
+        _vjp_threshold_loop,
+    )
+)
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
@@ -538,6 +538,8 @@ def _fastest(
     """The loop for a dtype and parameters, and what it takes after the arrays."""
     if kind != np.float32:
         return loop, numbers
+    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+        return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 
 

@@ -220,7 +220,7 @@ def _each_of(value, i):
 @_inline
 def _forward(x, a):
     v = x * a
-    return x if x >= 0.0 else v
+    return x if x >= float32(0.0) else v
 
 
 @_loop
@@ -228,7 +228,7 @@ def _forward_loop(like, n, out, x, a):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _forward(float64(x_at[i]), _each(a, i))
+        out_at[i] = _forward(x_at[i], _each(a, i))
 
 
 @_inline
@@ -247,7 +247,7 @@ def _forward_lean_loop(like, n, out, x, a):
 
 @_inline
 def _derivative(x, a):
-    w = 1.0 if x >= 0.0 else a
+    w = float32(1.0) if x >= float32(0.0) else a
     return x if math.isnan(x) else w
 
 
@@ -256,12 +256,12 @@ def _derivative_loop(like, n, out, x, a):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative(float64(x_at[i]), _each(a, i))
+        out_at[i] = _derivative(x_at[i], _each(a, i))
 
 
 @_inline
 def _second_derivative(x, a):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -269,12 +269,12 @@ def _second_derivative_loop(like, n, out, x, a):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative(float64(x_at[i]), _each(a, i))
+        out_at[i] = _second_derivative(x_at[i], _each(a, i))
 
 
 @_inline
 def _grad_a(x, a):
-    return 0.0 if x >= 0.0 else x
+    return float32(0.0) if x >= float32(0.0) else x
 
 
 @_loop
@@ -282,7 +282,7 @@ def _grad_a_loop(like, n, out, x, a):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _grad_a(float64(x_at[i]), _each(a, i))
+        out_at[i] = _grad_a(x_at[i], _each(a, i))
 
 
 @_inline
@@ -296,7 +296,7 @@ def _vjp_loop(like, n, out, x, dy, a):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp(float64(x_at[i]), float64(dy_at[i]), _each(a, i))
+        out_at[i] = _vjp(x_at[i], dy_at[i], _each(a, i))
 
 
 @_inline
@@ -310,7 +310,7 @@ def _jvp_loop(like, n, out, x, dx, a):
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]), _each(a, i))
+        out_at[i] = _jvp(x_at[i], dx_at[i], _each(a, i))
 
 
 @_inline
@@ -324,7 +324,7 @@ def _vjp_a_loop(like, n, out, x, dy, a):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_a(float64(x_at[i]), float64(dy_at[i]), _each(a, i))
+        out_at[i] = _vjp_a(x_at[i], dy_at[i], _each(a, i))
 
 
 @_loop
@@ -333,13 +333,28 @@ def _value_and_derivative_loop(like, n, out0, out1, x, a):
     out0_at = _pointer(out0, like)
     out1_at = _pointer(out1, like)
     for i in range(n):
-        x_i = float64(x_at[i])
+        x_i = x_at[i]
         out0_at[i] = _forward(x_i, _each(a, i))
         out1_at[i] = _derivative(x_i, _each(a, i))
 
 
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW: dict[Any, Any] = {}
+
+
+#: Loops that in float32 take parameters that are float32 numbers as such.
+_SINGLE = frozenset(
+    (
+        _forward_loop,
+        _derivative_loop,
+        _second_derivative_loop,
+        _grad_a_loop,
+        _vjp_loop,
+        _jvp_loop,
+        _vjp_a_loop,
+        _value_and_derivative_loop,
+    )
+)
 
 
 @functools.cache
@@ -349,6 +364,8 @@ def _fastest(
     """The loop for a dtype and parameters, and what it takes after the arrays."""
     if kind != np.float32:
         return loop, numbers
+    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+        return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 
 

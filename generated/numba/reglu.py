@@ -244,12 +244,12 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x, y):
-    mask = y > 0.0
-    w = -math.inf if mask else 0.0
-    v = (1.0 if abs(x) == math.inf else x) * _maximum(y, 0.0)
-    w2 = math.inf if mask else 0.0
-    w3 = w if x == -math.inf else v
-    w4 = w2 if x == math.inf else w3
+    v = (float32(1.0) if abs(x) == float32(math.inf) else x) * _maximum(y, float32(0.0))
+    mask = y > float32(0.0)
+    w = float32(-math.inf) if mask else float32(0.0)
+    w2 = float32(math.inf) if mask else float32(0.0)
+    w3 = w if x == float32(-math.inf) else v
+    w4 = w2 if x == float32(math.inf) else w3
     return y if math.isnan(y) else w4
 
 
@@ -259,12 +259,12 @@ def _forward_loop(like, n, out, x, y):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _forward(float64(x_at[i]), float64(y_at[i]))
+        out_at[i] = _forward(x_at[i], y_at[i])
 
 
 @_inline
 def _derivative_x(x, y):
-    yc = _maximum(y, 0.0)
+    yc = _maximum(y, float32(0.0))
     return x if math.isnan(x) else yc
 
 
@@ -274,18 +274,19 @@ def _derivative_x_loop(like, n, out, x, y):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative_x(float64(x_at[i]), float64(y_at[i]))
+        out_at[i] = _derivative_x(x_at[i], y_at[i])
 
 
 @_inline
 def _derivative_y(x, y):
-    mask = y > 0.0
-    w = -math.inf if mask else 0.0
-    v = (1.0 if abs(x) == math.inf else x) * (1.0 if mask else 0.0)
-    w2 = math.inf if mask else 0.0
-    w3 = w if x == -math.inf else v
-    w4 = w2 if x == math.inf else w3
-    return y if math.isnan(y) else w4
+    mask = y > float32(0.0)
+    w = float32(1.0) if abs(x) == float32(math.inf) else x
+    w2 = float32(-math.inf) if mask else float32(0.0)
+    v = w * (float32(1.0) if mask else float32(0.0))
+    w3 = float32(math.inf) if mask else float32(0.0)
+    w4 = w2 if x == float32(-math.inf) else v
+    w5 = w3 if x == float32(math.inf) else w4
+    return y if math.isnan(y) else w5
 
 
 @_loop
@@ -294,12 +295,12 @@ def _derivative_y_loop(like, n, out, x, y):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative_y(float64(x_at[i]), float64(y_at[i]))
+        out_at[i] = _derivative_y(x_at[i], y_at[i])
 
 
 @_inline
 def _second_derivative_xx(x, y):
-    w = x if math.isnan(x) else 0.0
+    w = x if math.isnan(x) else float32(0.0)
     return y if math.isnan(y) else w
 
 
@@ -309,12 +310,12 @@ def _second_derivative_xx_loop(like, n, out, x, y):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative_xx(float64(x_at[i]), float64(y_at[i]))
+        out_at[i] = _second_derivative_xx(x_at[i], y_at[i])
 
 
 @_inline
 def _second_derivative_xy(x, y):
-    w = 1.0 if y > 0.0 else 0.0
+    w = float32(1.0) if y > float32(0.0) else float32(0.0)
     w2 = x if math.isnan(x) else w
     return y if math.isnan(y) else w2
 
@@ -325,12 +326,12 @@ def _second_derivative_xy_loop(like, n, out, x, y):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative_xy(float64(x_at[i]), float64(y_at[i]))
+        out_at[i] = _second_derivative_xy(x_at[i], y_at[i])
 
 
 @_inline
 def _second_derivative_yy(x, y):
-    w = x if math.isnan(x) else 0.0
+    w = x if math.isnan(x) else float32(0.0)
     return y if math.isnan(y) else w
 
 
@@ -340,7 +341,7 @@ def _second_derivative_yy_loop(like, n, out, x, y):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative_yy(float64(x_at[i]), float64(y_at[i]))
+        out_at[i] = _second_derivative_yy(x_at[i], y_at[i])
 
 
 @_inline
@@ -355,7 +356,7 @@ def _vjp_x_loop(like, n, out, x, y, dout):
     dout_at = _pointer(dout, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_x(float64(x_at[i]), float64(y_at[i]), float64(dout_at[i]))
+        out_at[i] = _vjp_x(x_at[i], y_at[i], dout_at[i])
 
 
 @_inline
@@ -396,8 +397,8 @@ def _derivative_loop(like, n, out0, out1, x, y):
     out0_at = _pointer(out0, like)
     out1_at = _pointer(out1, like)
     for i in range(n):
-        x_i = float64(x_at[i])
-        y_i = float64(y_at[i])
+        x_i = x_at[i]
+        y_i = y_at[i]
         out0_at[i] = _derivative_x(x_i, y_i)
         out1_at[i] = _derivative_y(x_i, y_i)
 
@@ -410,8 +411,8 @@ def _second_derivative_loop(like, n, out0, out1, out2, x, y):
     out1_at = _pointer(out1, like)
     out2_at = _pointer(out2, like)
     for i in range(n):
-        x_i = float64(x_at[i])
-        y_i = float64(y_at[i])
+        x_i = x_at[i]
+        y_i = y_at[i]
         out0_at[i] = _second_derivative_xx(x_i, y_i)
         out1_at[i] = _second_derivative_xy(x_i, y_i)
         out2_at[i] = _second_derivative_yy(x_i, y_i)
@@ -440,8 +441,8 @@ def _value_and_derivative_loop(like, n, out0, out1, out2, x, y):
     out1_at = _pointer(out1, like)
     out2_at = _pointer(out2, like)
     for i in range(n):
-        x_i = float64(x_at[i])
-        y_i = float64(y_at[i])
+        x_i = x_at[i]
+        y_i = y_at[i]
         out0_at[i] = _forward(x_i, y_i)
         out1_at[i] = _derivative_x(x_i, y_i)
         out2_at[i] = _derivative_y(x_i, y_i)

@@ -175,7 +175,7 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    return _maximum(x, 0.0)
+    return _maximum(x, float32(0.0))
 
 
 @_loop
@@ -183,12 +183,12 @@ def _forward_loop(like, n, out, x):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _forward(float64(x_at[i]))
+        out_at[i] = _forward(x_at[i])
 
 
 @_inline
 def _derivative(x):
-    w = 1.0 if x > 0.0 else 0.0
+    w = float32(1.0) if x > float32(0.0) else float32(0.0)
     return x if math.isnan(x) else w
 
 
@@ -197,12 +197,12 @@ def _derivative_loop(like, n, out, x):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative(float64(x_at[i]))
+        out_at[i] = _derivative(x_at[i])
 
 
 @_inline
 def _second_derivative(x):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -210,12 +210,12 @@ def _second_derivative_loop(like, n, out, x):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative(float64(x_at[i]))
+        out_at[i] = _second_derivative(x_at[i])
 
 
 @_inline
 def _derivative_of_output(y):
-    w = 1.0 if y > 0.0 else 0.0
+    w = float32(1.0) if y > float32(0.0) else float32(0.0)
     return y if math.isnan(y) else w
 
 
@@ -224,7 +224,7 @@ def _derivative_of_output_loop(like, n, out, y):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative_of_output(float64(y_at[i]))
+        out_at[i] = _derivative_of_output(y_at[i])
 
 
 @_inline
@@ -238,7 +238,7 @@ def _vjp_of_output_loop(like, n, out, y, dy):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_of_output(float64(y_at[i]), float64(dy_at[i]))
+        out_at[i] = _vjp_of_output(y_at[i], dy_at[i])
 
 
 @_inline
@@ -252,7 +252,7 @@ def _vjp_loop(like, n, out, x, dy):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp(float64(x_at[i]), float64(dy_at[i]))
+        out_at[i] = _vjp(x_at[i], dy_at[i])
 
 
 @_inline
@@ -266,7 +266,7 @@ def _jvp_loop(like, n, out, x, dx):
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]))
+        out_at[i] = _jvp(x_at[i], dx_at[i])
 
 
 @_loop
@@ -275,7 +275,7 @@ def _value_and_derivative_loop(like, n, out0, out1, x):
     out0_at = _pointer(out0, like)
     out1_at = _pointer(out1, like)
     for i in range(n):
-        x_i = float64(x_at[i])
+        x_i = x_at[i]
         out0_at[i] = _forward(x_i)
         out1_at[i] = _derivative(x_i)
 

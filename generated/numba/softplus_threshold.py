@@ -610,7 +610,7 @@ def _grad_beta_narrow_loop(like, n, out, x, beta, threshold):
 
 @_inline
 def _grad_threshold(x, beta, threshold):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -618,7 +618,7 @@ def _grad_threshold_loop(like, n, out, x, beta, threshold):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _grad_threshold(float64(x_at[i]), _each(beta, i), _each(threshold, i))
+        out_at[i] = _grad_threshold(x_at[i], _each(beta, i), _each(threshold, i))
 
 
 @_inline
@@ -724,9 +724,7 @@ def _vjp_threshold_loop(like, n, out, x, dy, beta, threshold):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_threshold(
-            float64(x_at[i]), float64(dy_at[i]), _each(beta, i), _each(threshold, i)
-        )
+        out_at[i] = _vjp_threshold(x_at[i], dy_at[i], _each(beta, i), _each(threshold, i))
 
 
 @_loop
@@ -1484,6 +1482,15 @@ _NARROW = {
 }
 
 
+#: Loops that in float32 take parameters that are float32 numbers as such.
+_SINGLE = frozenset(
+    (
+        _grad_threshold_loop,
+        _vjp_threshold_loop,
+    )
+)
+
+
 @functools.cache
 def _fastest(
     loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...]
@@ -1496,6 +1503,8 @@ def _fastest(
         here, of = globals(), _TABLED[name]
         table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
         return here[f"{name}_tabled"], (table,)
+    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+        return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 
 

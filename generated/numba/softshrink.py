@@ -209,7 +209,7 @@ def _each_of(value, i):
 def _forward(x, lambd):
     v = lambd + x
     v2 = x - lambd
-    w = v if lambd < -x else 0.0
+    w = v if lambd < -x else float32(0.0)
     w2 = v2 if lambd < x else w
     return x if math.isnan(x) else w2
 
@@ -219,12 +219,12 @@ def _forward_loop(like, n, out, x, lambd):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _forward(float64(x_at[i]), _each(lambd, i))
+        out_at[i] = _forward(x_at[i], _each(lambd, i))
 
 
 @_inline
 def _derivative(x, lambd):
-    w = 1.0 if (lambd < x) | (lambd < -x) else 0.0
+    w = float32(1.0) if (lambd < x) | (lambd < -x) else float32(0.0)
     return x if math.isnan(x) else w
 
 
@@ -233,12 +233,12 @@ def _derivative_loop(like, n, out, x, lambd):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative(float64(x_at[i]), _each(lambd, i))
+        out_at[i] = _derivative(x_at[i], _each(lambd, i))
 
 
 @_inline
 def _second_derivative(x, lambd):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -246,13 +246,13 @@ def _second_derivative_loop(like, n, out, x, lambd):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative(float64(x_at[i]), _each(lambd, i))
+        out_at[i] = _second_derivative(x_at[i], _each(lambd, i))
 
 
 @_inline
 def _grad_lambd(x, lambd):
-    w = 1.0 if lambd < -x else 0.0
-    w2 = -1.0 if lambd < x else w
+    w = float32(1.0) if lambd < -x else float32(0.0)
+    w2 = float32(-1.0) if lambd < x else w
     return x if math.isnan(x) else w2
 
 
@@ -261,13 +261,13 @@ def _grad_lambd_loop(like, n, out, x, lambd):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _grad_lambd(float64(x_at[i]), _each(lambd, i))
+        out_at[i] = _grad_lambd(x_at[i], _each(lambd, i))
 
 
 @_inline
 def _derivative_of_output(y, lambd):
-    w = 0.0 if y >= 0.0 else 1.0
-    w2 = 1.0 if y > 0.0 else w
+    w = float32(0.0) if y >= float32(0.0) else float32(1.0)
+    w2 = float32(1.0) if y > float32(0.0) else w
     return y if math.isnan(y) else w2
 
 
@@ -276,7 +276,7 @@ def _derivative_of_output_loop(like, n, out, y, lambd):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative_of_output(float64(y_at[i]), _each(lambd, i))
+        out_at[i] = _derivative_of_output(y_at[i], _each(lambd, i))
 
 
 @_inline
@@ -290,7 +290,7 @@ def _vjp_of_output_loop(like, n, out, y, dy, lambd):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_of_output(float64(y_at[i]), float64(dy_at[i]), _each(lambd, i))
+        out_at[i] = _vjp_of_output(y_at[i], dy_at[i], _each(lambd, i))
 
 
 @_inline
@@ -304,7 +304,7 @@ def _vjp_loop(like, n, out, x, dy, lambd):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp(float64(x_at[i]), float64(dy_at[i]), _each(lambd, i))
+        out_at[i] = _vjp(x_at[i], dy_at[i], _each(lambd, i))
 
 
 @_inline
@@ -318,7 +318,7 @@ def _jvp_loop(like, n, out, x, dx, lambd):
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]), _each(lambd, i))
+        out_at[i] = _jvp(x_at[i], dx_at[i], _each(lambd, i))
 
 
 @_inline
@@ -332,7 +332,7 @@ def _vjp_lambd_loop(like, n, out, x, dy, lambd):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_lambd(float64(x_at[i]), float64(dy_at[i]), _each(lambd, i))
+        out_at[i] = _vjp_lambd(x_at[i], dy_at[i], _each(lambd, i))
 
 
 @_loop
@@ -341,13 +341,30 @@ def _value_and_derivative_loop(like, n, out0, out1, x, lambd):
     out0_at = _pointer(out0, like)
     out1_at = _pointer(out1, like)
     for i in range(n):
-        x_i = float64(x_at[i])
+        x_i = x_at[i]
         out0_at[i] = _forward(x_i, _each(lambd, i))
         out1_at[i] = _derivative(x_i, _each(lambd, i))
 
 
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW: dict[Any, Any] = {}
+
+
+#: Loops that in float32 take parameters that are float32 numbers as such.
+_SINGLE = frozenset(
+    (
+        _forward_loop,
+        _derivative_loop,
+        _second_derivative_loop,
+        _grad_lambd_loop,
+        _derivative_of_output_loop,
+        _vjp_of_output_loop,
+        _vjp_loop,
+        _jvp_loop,
+        _vjp_lambd_loop,
+        _value_and_derivative_loop,
+    )
+)
 
 
 @functools.cache
@@ -357,6 +374,8 @@ def _fastest(
     """The loop for a dtype and parameters, and what it takes after the arrays."""
     if kind != np.float32:
         return loop, numbers
+    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+        return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 
 

@@ -250,12 +250,12 @@ def _forward_loop(like, n, out, x, threshold, value):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _forward(float64(x_at[i]), _each(threshold, i), _each(value, i))
+        out_at[i] = _forward(x_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
 def _derivative(x, threshold, value):
-    w = 1.0 if threshold < x else 0.0
+    w = float32(1.0) if threshold < x else float32(0.0)
     return x if math.isnan(x) else w
 
 
@@ -264,12 +264,12 @@ def _derivative_loop(like, n, out, x, threshold, value):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative(float64(x_at[i]), _each(threshold, i), _each(value, i))
+        out_at[i] = _derivative(x_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
 def _second_derivative(x, threshold, value):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -277,12 +277,12 @@ def _second_derivative_loop(like, n, out, x, threshold, value):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _second_derivative(float64(x_at[i]), _each(threshold, i), _each(value, i))
+        out_at[i] = _second_derivative(x_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
 def _grad_threshold(x, threshold, value):
-    return x if math.isnan(x) else 0.0
+    return x if math.isnan(x) else float32(0.0)
 
 
 @_loop
@@ -290,12 +290,12 @@ def _grad_threshold_loop(like, n, out, x, threshold, value):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _grad_threshold(float64(x_at[i]), _each(threshold, i), _each(value, i))
+        out_at[i] = _grad_threshold(x_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
 def _grad_value(x, threshold, value):
-    w = 0.0 if threshold < x else 1.0
+    w = float32(0.0) if threshold < x else float32(1.0)
     return x if math.isnan(x) else w
 
 
@@ -304,12 +304,12 @@ def _grad_value_loop(like, n, out, x, threshold, value):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _grad_value(float64(x_at[i]), _each(threshold, i), _each(value, i))
+        out_at[i] = _grad_value(x_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
 def _derivative_of_output(y, threshold, value):
-    w = 1.0 if value < y else 0.0
+    w = float32(1.0) if value < y else float32(0.0)
     return y if math.isnan(y) else w
 
 
@@ -318,7 +318,7 @@ def _derivative_of_output_loop(like, n, out, y, threshold, value):
     y_at = _pointer(y, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _derivative_of_output(float64(y_at[i]), _each(threshold, i), _each(value, i))
+        out_at[i] = _derivative_of_output(y_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
@@ -332,9 +332,7 @@ def _vjp_of_output_loop(like, n, out, y, dy, threshold, value):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_of_output(
-            float64(y_at[i]), float64(dy_at[i]), _each(threshold, i), _each(value, i)
-        )
+        out_at[i] = _vjp_of_output(y_at[i], dy_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
@@ -348,7 +346,7 @@ def _vjp_loop(like, n, out, x, dy, threshold, value):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp(float64(x_at[i]), float64(dy_at[i]), _each(threshold, i), _each(value, i))
+        out_at[i] = _vjp(x_at[i], dy_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
@@ -362,7 +360,7 @@ def _jvp_loop(like, n, out, x, dx, threshold, value):
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _jvp(float64(x_at[i]), float64(dx_at[i]), _each(threshold, i), _each(value, i))
+        out_at[i] = _jvp(x_at[i], dx_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
@@ -376,9 +374,7 @@ def _vjp_threshold_loop(like, n, out, x, dy, threshold, value):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_threshold(
-            float64(x_at[i]), float64(dy_at[i]), _each(threshold, i), _each(value, i)
-        )
+        out_at[i] = _vjp_threshold(x_at[i], dy_at[i], _each(threshold, i), _each(value, i))
 
 
 @_inline
@@ -392,9 +388,7 @@ def _vjp_value_loop(like, n, out, x, dy, threshold, value):
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
     for i in range(n):
-        out_at[i] = _vjp_value(
-            float64(x_at[i]), float64(dy_at[i]), _each(threshold, i), _each(value, i)
-        )
+        out_at[i] = _vjp_value(x_at[i], dy_at[i], _each(threshold, i), _each(value, i))
 
 
 @_loop
@@ -403,13 +397,32 @@ def _value_and_derivative_loop(like, n, out0, out1, x, threshold, value):
     out0_at = _pointer(out0, like)
     out1_at = _pointer(out1, like)
     for i in range(n):
-        x_i = float64(x_at[i])
+        x_i = x_at[i]
         out0_at[i] = _forward(x_i, _each(threshold, i), _each(value, i))
         out1_at[i] = _derivative(x_i, _each(threshold, i), _each(value, i))
 
 
 #: The loops of what is rounded to float32, where they are cheaper.
 _NARROW: dict[Any, Any] = {}
+
+
+#: Loops that in float32 take parameters that are float32 numbers as such.
+_SINGLE = frozenset(
+    (
+        _forward_loop,
+        _derivative_loop,
+        _second_derivative_loop,
+        _grad_threshold_loop,
+        _grad_value_loop,
+        _derivative_of_output_loop,
+        _vjp_of_output_loop,
+        _vjp_loop,
+        _jvp_loop,
+        _vjp_threshold_loop,
+        _vjp_value_loop,
+        _value_and_derivative_loop,
+    )
+)
 
 
 @functools.cache
@@ -419,6 +432,8 @@ def _fastest(
     """The loop for a dtype and parameters, and what it takes after the arrays."""
     if kind != np.float32:
         return loop, numbers
+    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+        return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 
 
