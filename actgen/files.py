@@ -340,6 +340,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
             for k in (*kernels, *(loop for f in pairs for loop in f["loops"]))
             if parameters and k["rounded"] is not None
         ],
+        "widens": bool(parameters) or any(k["rounded"] is None for k in kernels),
         "leans": bool(leaning),
         "uses_math": _uses(kernels, "math.") or any("math." in t for t in typed),
         "parameter_names": parameters,
@@ -413,6 +414,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "reduces": act.reduces,
         "reduces_blocks": True,
         "reduces_rows": True,
+        "widens": True,
         "parameter_names": [],
         "sums": [],
         "module": modules.class_name(act),

@@ -164,6 +164,18 @@ def with_operations(program: Program, names: Mapping[str, str]) -> Program:
     return replace(program, body=body)
 
 
+def without_divisors(program: Program) -> Program:
+    """The same program, multiplied by the reciprocals of numbers that it divides by."""
+
+    def product(instr: Instr) -> Instr:
+        first, *rest = instr.args
+        if instr.op != "div" or isinstance(rest[0], str):
+            return instr
+        return replace(instr, op="mul", args=(first, 1 / rest[0]))
+
+    return replace(program, body=tuple(map(product, program.body)))
+
+
 def rename(program: Program, names: Mapping[str, str]) -> Program:
     """The same program with some names changed."""
 

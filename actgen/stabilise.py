@@ -27,7 +27,7 @@ from .atoms import COSTS, halves
 from .limits import SECONDS, TimeLimit, time_limit
 from .lower import lower
 from .patches import ENOUGH, RADII, ROUGH, centres, patched
-from .program import Program
+from .program import Program, without_divisors
 from .spec import Activation
 from .treatments import NARROW as NARROW_BORDERS
 from .treatments import signs, treatments
@@ -377,13 +377,17 @@ class _Search:
         return self.cheaper(chosen, holds)
 
     def cheaper(self, chosen: Program, holds: Callable[[Program], bool]) -> Program | None:
-        """The cheapest tried that holds, if it costs that much less than the chosen."""
-        for program in sorted(self.tried, key=narrow_cost):
-            if narrow_cost(program) >= CHEAPER * narrow_cost(chosen):
-                break
-            if holds(program):
-                return program
-        return None
+        """The cheapest tried that holds, if it costs that much less than the chosen.
+
+        With products where divisors are numbers, if that holds: they cost less anywhere.
+        """
+        most = CHEAPER * narrow_cost(chosen)
+        less = itertools.takewhile(
+            lambda program: narrow_cost(program) < most, sorted(self.tried, key=narrow_cost)
+        )
+        found = next(filter(holds, less), None)
+        product = without_divisors(found or chosen)
+        return product if product != (found or chosen) and holds(product) else found
 
     def half(self, chosen: Program) -> Program | None:
         """The cheapest that is right where float32 is rounded to 16 bits, if that much cheaper.

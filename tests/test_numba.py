@@ -212,6 +212,25 @@ def right() -> bool:
     return same(silu.silu(LARGE), reference("silu").forward(LARGE))
 
 
+@pytest.mark.parametrize("name", ["hardtanh", "softshrink", "leaky_relu", "reglu", "threshold"])
+def test_float32_itself_is_as_right_as_float64(name: str) -> None:
+    """Where each value is rounded once; with parameters that float32 holds and ones it does not."""
+    act, kernel = actgen.load(name), actgen.compile(name, "numba")
+    bits = rng.integers(0, 1 << 32, (len(act.inputs) + 1, 1 << 16), dtype=np.uint32)
+    given = bits.view(np.float32)
+    given[:, ::2] = rng.standard_normal((len(given), 1 << 15)) * 2
+    parameters = [p.name for p in act.parameters]
+    for scale in (1.0, 0.3):
+        numbers = {n: scale * (k + 0.25) for k, n in enumerate(parameters)}
+        for function in (kernel.forward, kernel.vjp):
+            arrays = given if function == kernel.vjp else given[:-1]
+            with np.errstate(all="ignore"):
+                found = np.asarray(function(*arrays, **numbers))
+                exact = np.asarray(function(*arrays.astype(np.float64), **numbers))
+                assert found.dtype == np.float32
+                assert np.array_equal(found, exact.astype(np.float32), True)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_slices_in_threads(count: int) -> None:
     silu.set_num_threads(count)

@@ -22,6 +22,7 @@ from actgen import (
     minimax,
     model,
     patches,
+    singles,
     tails,
     variants,
 )
@@ -322,3 +323,23 @@ def test_nan_beside_any_number(name: str) -> None:
             given = {v: np.full(6, np.nan) if v == lost else beside for v in f.program.inputs}
             y = model.evaluate(f.program, given, FORMATS["float64"])[0]
             assert np.isnan(y).all(), (f.name, lost)
+
+
+a = symbol("a")
+
+
+@pytest.mark.parametrize(
+    ("formula", "count"),
+    [
+        (sympy.Max(0, x), 0),
+        (Piecewise((x, x > 2), (-a, True)), 0),
+        (sympy.Min(x - a, 6), 1),
+        (x / 3, 1),
+        (x + Rational(1, 3), None),  # no float32 number
+        (a * (x - 1), None),
+        (sympy.exp(x), None),
+    ],
+)
+def test_how_often_a_value_is_rounded(formula: sympy.Expr, count: int | None) -> None:
+    program = lower(formula, [x], [a])
+    assert singles.roundings(program) == count

@@ -185,6 +185,21 @@ def _forward_loop(like, n, out, x):
 
 
 @_inline
+def _forward_narrow(x):
+    v = x * 0.2 + 0.5
+    w = 1.0 if x > 2.5 else v
+    return 0.0 if x < -2.5 else w
+
+
+@_loop
+def _forward_narrow_loop(like, n, out, x):
+    x_at = _pointer(x, like)
+    out_at = _pointer(out, like)
+    for i in range(n):
+        out_at[i] = _forward_narrow(float64(x_at[i]))
+
+
+@_inline
 def _derivative(x):
     w = 0.0 if (x > 2.5) | (x < -2.5) else 0.2
     return x if math.isnan(x) else w
@@ -250,8 +265,22 @@ def _value_and_derivative_loop(like, n, out0, out1, x):
         out1_at[i] = _derivative(x_i)
 
 
+@_loop
+def _value_and_derivative_narrow_loop(like, n, out0, out1, x):
+    x_at = _pointer(x, like)
+    out0_at = _pointer(out0, like)
+    out1_at = _pointer(out1, like)
+    for i in range(n):
+        x_i = float64(x_at[i])
+        out0_at[i] = _forward_narrow(x_i)
+        out1_at[i] = _derivative(x_i)
+
+
 #: The loops of what is rounded to float32, where they are cheaper.
-_NARROW: dict[Any, Any] = {}
+_NARROW = {
+    _forward_loop: _forward_narrow_loop,
+    _value_and_derivative_loop: _value_and_derivative_narrow_loop,
+}
 
 
 @functools.cache

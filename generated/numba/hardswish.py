@@ -193,7 +193,7 @@ def _at(array: Array) -> int:
 
 @_inline
 def _forward(x):
-    v = x * (x + 3.0) / 6.0
+    v = x * (x + 3.0) * 0.16666666666666666
     w = x if x >= 3.0 else v
     return 0.0 if x <= -3.0 else w
 
@@ -241,7 +241,7 @@ def _derivative_loop(like, n, out, x):
 
 @_inline
 def _derivative_narrow(x):
-    v = x / 3.0 + 0.5
+    v = x * 0.3333333333333333 + 0.5
     w = 1.0 if x >= 3.0 else v
     return 0.0 if x <= -3.0 else w
 

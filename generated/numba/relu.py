@@ -32,7 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import float32, float64, njit, types
+from numba import float32, njit, types
 from numba.extending import intrinsic
 from numpy.typing import ArrayLike, NDArray
 

@@ -384,7 +384,7 @@ def _fastest(
     """The loop for a dtype and parameters, and what it takes after the arrays."""
     if kind != np.float32:
         return loop, numbers
-    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+    if loop in _SINGLE and all(float(np.float32(p)) == p for p in numbers):
         return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 

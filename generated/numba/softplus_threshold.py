@@ -1503,7 +1503,7 @@ def _fastest(
         here, of = globals(), _TABLED[name]
         table = _at_table(here[f"{of}_loop"], numbers, here[f"{of}_table"])
         return here[f"{name}_tabled"], (table,)
-    if loop in _SINGLE and all(np.float32(p) == p for p in numbers):
+    if loop in _SINGLE and all(float(np.float32(p)) == p for p in numbers):
         return loop, tuple(map(np.float32, numbers))
     return _NARROW.get(loop, loop), numbers
 

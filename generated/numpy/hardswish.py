@@ -65,7 +65,7 @@ def hardswish_jvp(x: ArrayLike, dx: ArrayLike, *, out: Array | None = None) -> A
 
 
 def _forward(x: Array) -> Array:
-    return _where(x <= -3.0, 0.0, _where(x >= 3.0, x, x * (x + 3.0) / 6.0))
+    return _where(x <= -3.0, 0.0, _where(x >= 3.0, x, x * (x + 3.0) * 0.16666666666666666))
 
 
 def _forward_lean(x: Array) -> Array:
@@ -82,7 +82,7 @@ def _derivative(x: Array) -> Array:
 
 
 def _derivative_narrow(x: Array) -> Array:
-    return _where(x <= -3.0, 0.0, _where(x >= 3.0, 1.0, x / 3.0 + 0.5))
+    return _where(x <= -3.0, 0.0, _where(x >= 3.0, 1.0, x * 0.3333333333333333 + 0.5))
 
 
 def _second_derivative(x: Array) -> Array:
