@@ -452,8 +452,7 @@ def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, A
                     f"{name}_loop", ["like", "rows", "out", *program.inputs, "n"], ""
                 ),
                 "lines": loops(backend.loops, found, single, one, plain),
-                "adds": not plain and any(r[0] == "row_sum" for s in found for r in s.reduced),
-                **scratch(found),
+                **scratch(found, plain),
                 # A row that is held is short: plain sums are good enough for 16 bits.
                 **(
                     _held(program, backend, single, one, program is f.half)

@@ -255,31 +255,39 @@ def _blocks(found: Sequence[Stage], single: Sequence[str], one: bool, plain: boo
         kept += [name for name, _ in stage.kept]
         body += [f"    {name}_kept[k] = {value}" for name, value in stage.kept]
         held = [name for name in kept if any(f"{name}_kept[" in line for line in body)]
-        if not stage.reduced:
-            store = f"out_at[row] = {stage.stored}"
-            last = [f"    out_at[base + k] = {stage.stored}"]
-            loop = [line.format("base + k") for line in body]
-            parts = [f"{name}_kept = kept[{kept.index(name)}]" for name in held]
-            lines += [store] if one else [*parts, "for k in range(n):", *loop, *last]
+        if one and not stage.reduced:
+            lines.append(f"out_at[row] = {stage.stored}")
             continue
-        terms: list[str] = []
-        joined: tuple[list[str], ...] = ([], [], [])
-        for i, (kind, name, term) in enumerate(stage.reduced):
-            terms.append(f"    terms[{i}, k] = {term}")
-            for into, line in zip(joined, _REDUCTIONS[kind, plain], strict=True):
-                into += [line.format(name, i)] if line else []
-        start, join, end = joined
-        lines += [
-            *start,
-            "for first in range(0, n, _TERMS):",
-            "    count = min(_TERMS, n - first)",
-            # A slice, as indices that might count from the end are slow.
-            *(f"    {a}_kept = kept[{kept.index(a)}, first : first + count]" for a in held),
-            "    for k in range(count):",
-            *(f"    {line.format('base + first + k')}" for line in (*body, *terms)),
-            *(f"    {line}" for line in join),
-            *end,
+        # Sums with their rounding errors are of blocks of terms, the rest of numbers one by one.
+        blocks = [name for kind, name, _ in stage.reduced if (kind, plain) in _BLOCKS]
+        start: list[str] = []
+        join: list[str] = []
+        end: list[str] = []
+        for kind, name, term in stage.reduced:
+            if name in blocks:
+                i = blocks.index(name)
+                body.append(f"    terms[{i}, k] = {term}")
+                first, then, last = [line.format(name, i) for line in _BLOCKS[kind, plain]]
+                join.append(then)
+            else:
+                first, then, last = [line.format(name, term) for line in _EACH[kind]]
+                body.append(f"    {then}")
+            start.append(first)
+            end += [last] if last else []
+        if not stage.reduced:
+            body.append(f"    out_at[base + k] = {stage.stored}")
+        # A slice, as indices that might count from the end are slow.
+        part = ", first : first + count" if blocks else ""
+        loop = [
+            *(f"{name}_kept = kept[{kept.index(name)}{part}]" for name in held),
+            f"for k in range({'count' if blocks else 'n'}):",
+            *(line.format("base + first + k" if blocks else "base + k") for line in body),
+            *join,
         ]
+        if blocks:
+            inner = ["count = min(_TERMS, n - first)", *loop]
+            loop = ["for first in range(0, n, _TERMS):", *(f"    {line}" for line in inner)]
+        lines += [*start, *loop, *end]
     return lines
 
 
@@ -299,21 +307,23 @@ def held(found: Sequence[Stage]) -> dict[str, int]:
     return {name: place for place, name in enumerate([*made, *several])}
 
 
-def scratch(found: Sequence[Stage]) -> dict[str, int]:
-    """How many results a row keeps for later stages, and how many terms are reduced at once."""
-    return {
-        "kept": sum(len(s.kept) for s in found),
-        "terms": max((len(s.reduced) for s in found), default=0),
-    }
+def scratch(found: Sequence[Stage], plain: bool) -> dict[str, int]:
+    """How many results a row keeps for later stages, and how many terms are reduced in blocks."""
+    blocks = [sum((kind, plain) in _BLOCKS for kind, _, _ in s.reduced) for s in found]
+    return {"kept": sum(len(s.kept) for s in found), "terms": max(blocks, default=0)}
 
 
-#: (reduction, whether it is plain) → what it starts with, how a block of terms joins it, its end.
-_REDUCTIONS: dict[tuple[str, bool], tuple[str, str, str]] = {
-    **dict.fromkeys(
-        (("row_max", False), ("row_max", True)),
-        ("{0} = -math.inf", "{0} = _greater({0}, _top(terms[{1}], count))", ""),
+#: A reduction of numbers one by one → what it starts with, how a number joins it, its end.
+_EACH = {
+    "row_max": (
+        "{0}_bits, {0}_size = _LEAST, _NO_SIZE",
+        "{0}_bits, {0}_size = _higher({0}_bits, {0}_size, {1})",
+        "{0} = _top({0}_bits, {0}_size)",
     ),
-    ("row_sum", True): ("{0} = 0.0", "{0} += _plain_sum(terms[{1}], count)", ""),
+    "row_sum": ("{0} = 0.0", "{0} = _added({0}, {1})", ""),
+}
+#: The same of blocks of terms: (reduction, whether it is plain) → of a name and a block's number.
+_BLOCKS = {
     ("row_sum", False): (
         "_clear(lanes[{1}])",
         "_sum(terms[{1}], count, lanes[{1}])",

@@ -205,20 +205,24 @@ def _at(array: Array) -> int:
 _TERMS, _LANES = 256, 32
 
 
-@_inline
-def _top(terms, count):
-    """The greatest; NaN where one is. Of integers in the same order, which vectors have."""
-    most = np.int64(0x7FFFFFFFFFFFFFFF)
-    top, size, bits = -most, np.int64(0), terms.view(np.int64)
-    for k in range(count):
-        size = max(size, bits[k] & most)
-        top = max(top, bits[k] ^ ((bits[k] >> 63) & most))
-    return _float(top ^ ((top >> 63) & most)) if size <= _bits(math.inf) else math.nan
+_MOST = np.int64(0x7FFFFFFFFFFFFFFF)
+_LEAST, _NO_SIZE = -_MOST, np.int64(0)
 
 
 @_inline
-def _greater(a, b):
-    return a if (a > b) | (a != a) else b
+def _higher(top, size, x):
+    """With one number more: the greatest as an integer in the same order, the greatest size's bits.
+
+    Of integers, which vectors have the greatest of.
+    """
+    bits = _bits(x)
+    return max(top, bits ^ ((bits >> 63) & _MOST)), max(size, bits & _MOST)
+
+
+@_inline
+def _top(top, size):
+    """The greatest of all; NaN where one is."""
+    return _float(top ^ ((top >> 63) & _MOST)) if size <= _bits(math.inf) else math.nan
 
 
 @_inline
@@ -229,12 +233,10 @@ def _plus(total, low, term):
     return result, low + ((total - (result - part)) + (term - part))
 
 
-@njit(error_model="numpy", fastmath={"nsz", "reassoc"})
-def _plain_sum(terms, count):
-    total = 0.0
-    for k in range(count):
-        total += terms[k]
-    return total
+@njit(error_model="numpy", forceinline=True, fastmath={"nsz", "reassoc"})
+def _added(total, term):
+    """In any order, in vectors."""
+    return total + term
 
 
 @_inline
@@ -270,16 +272,13 @@ def _total(lanes):
 def _forward_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty((1, _TERMS))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         out_at[row] = top1
 
 
@@ -291,13 +290,11 @@ def _derivative_loop(like, rows, out, x, n):
     lanes = np.empty((1, 2, _LANES))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         t6 = math.isnan(top1)
         _clear(lanes[0])
         for first in range(0, n, _TERMS):
@@ -335,13 +332,11 @@ def _vjp_loop(like, rows, out, x, dy, n):
     for row in range(rows):
         base = row * n
         dy_row = float64(dy_at[row])
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         t6 = math.isnan(top1)
         _clear(lanes[0])
         for first in range(0, n, _TERMS):
@@ -367,13 +362,11 @@ def _jvp_loop(like, rows, out, x, dx, n):
     lanes = np.empty((1, 2, _LANES))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         t6 = math.isnan(top1)
         _clear(lanes[0])
         for first in range(0, n, _TERMS):

@@ -206,24 +206,23 @@ def _exp(x):
     return y * _power_of_2(half) * _power_of_2(whole - half)
 
 
+_MOVED = _MAGIC + 1023.0  # leaves the exponent's bits as well
+
+
 @_fused
 def _exp_near(x):
-    """Within 2**-32 of it, where it is a normal float; 0 below."""
-    c = 709.8 if x > 709.8 else x
-    c = -745.2 if c < -745.2 else c
-    moved = c * 1.4426950408889634 + _MAGIC
-    k = moved - _MAGIC
-    r = c - k * 0.6931471805599453
-    p = 2.48015873015873e-05 * r + 0.0001984126984126984
-    p = p * r + 0.001388888888888889
-    p = p * r + 0.008333333333333333
-    p = p * r + 0.041666666666666664
-    p = p * r + 0.16666666666666666
-    p = p * r + 0.5
-    p = p * r + 1.0
-    p = p * r + 1.0
-    whole = _bits(moved) - _bits(_MAGIC)
-    return p * _power_of_2(whole if whole > np.int64(-1023) else np.int64(-1023))
+    """Within 2**-34 of it, where it is a normal float; 0 below."""
+    moved = x * 1.4426950408889634 + _MOVED
+    r = x - (moved - _MOVED) * 0.6931471805599453
+    p = 0.00019767672378848245 * r + 0.0013945898012844916
+    p = p * r + 0.008333568898814902
+    p = p * r + 0.04166627254814141
+    p = p * r + 0.1666666516378712
+    p = p * r + 0.5000000077147211
+    p = p * r + 1.0000000002085985
+    y = (p * r + 1.0) * _float(_bits(moved) << np.int64(52))
+    y = 0.0 if x < -708.0 else y
+    return math.inf if x > 709.0 else y
 
 
 @_inline
@@ -270,20 +269,24 @@ def _at(array: Array) -> int:
 _TERMS, _LANES = 256, 32
 
 
-@_inline
-def _top(terms, count):
-    """The greatest; NaN where one is. Of integers in the same order, which vectors have."""
-    most = np.int64(0x7FFFFFFFFFFFFFFF)
-    top, size, bits = -most, np.int64(0), terms.view(np.int64)
-    for k in range(count):
-        size = max(size, bits[k] & most)
-        top = max(top, bits[k] ^ ((bits[k] >> 63) & most))
-    return _float(top ^ ((top >> 63) & most)) if size <= _bits(math.inf) else math.nan
+_MOST = np.int64(0x7FFFFFFFFFFFFFFF)
+_LEAST, _NO_SIZE = -_MOST, np.int64(0)
 
 
 @_inline
-def _greater(a, b):
-    return a if (a > b) | (a != a) else b
+def _higher(top, size, x):
+    """With one number more: the greatest as an integer in the same order, the greatest size's bits.
+
+    Of integers, which vectors have the greatest of.
+    """
+    bits = _bits(x)
+    return max(top, bits ^ ((bits >> 63) & _MOST)), max(size, bits & _MOST)
+
+
+@_inline
+def _top(top, size):
+    """The greatest of all; NaN where one is."""
+    return _float(top ^ ((top >> 63) & _MOST)) if size <= _bits(math.inf) else math.nan
 
 
 @_inline
@@ -294,12 +297,10 @@ def _plus(total, low, term):
     return result, low + ((total - (result - part)) + (term - part))
 
 
-@njit(error_model="numpy", fastmath={"nsz", "reassoc"})
-def _plain_sum(terms, count):
-    total = 0.0
-    for k in range(count):
-        total += terms[k]
-    return total
+@njit(error_model="numpy", forceinline=True, fastmath={"nsz", "reassoc"})
+def _added(total, term):
+    """In any order, in vectors."""
+    return total + term
 
 
 @_inline
@@ -340,13 +341,11 @@ def _forward_loop(like, rows, out, x, n):
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         t4 = -top1
         _clear(lanes[0])
         for first in range(0, n, _TERMS):
@@ -373,28 +372,22 @@ def _forward_loop(like, rows, out, x, n):
 def _forward_narrow_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty((1, _TERMS))
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         sum1 = 0.0
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            t4_kept = kept[0, first : first + count]
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                v = x_k - top1
-                v2 = _exp_near(0.0 if x_k == top1 else v)
-                t4_kept[k] = v2
-                terms[0, k] = v2
-            sum1 += _plain_sum(terms[0], count)
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            v = x_k - top1
+            v2 = _exp_near(0.0 if x_k == top1 else v)
+            t4_kept[k] = v2
+            sum1 = _added(sum1, v2)
         inverse_t5 = 1.0 / sum1
         t4_kept = kept[0]
         for k in range(n):
@@ -411,13 +404,11 @@ def _derivative_loop(like, rows, out, x, n):
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         t4 = -top1
         _clear(lanes[0])
         _clear(lanes[1])
@@ -456,33 +447,26 @@ def _derivative_loop(like, rows, out, x, n):
 def _derivative_narrow_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty((2, _TERMS))
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         sum1 = 0.0
         sum2 = 0.0
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            t4_kept = kept[0, first : first + count]
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                mask = x_k == top1
-                v = x_k - top1
-                v2 = _exp_near(0.0 if mask else v)
-                w = 1.0 if mask else 0.0
-                t4_kept[k] = v2
-                terms[0, k] = (1.0 - w) * v2
-                terms[1, k] = w
-            sum1 += _plain_sum(terms[0], count)
-            sum2 += _plain_sum(terms[1], count)
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            mask = x_k == top1
+            v = x_k - top1
+            v2 = _exp_near(0.0 if mask else v)
+            w = 1.0 if mask else 0.0
+            t4_kept[k] = v2
+            sum1 = _added(sum1, (1.0 - w) * v2)
+            sum2 = _added(sum2, w)
         t10 = sum2 - 1.0
         t11 = sum1 + t10
         t12 = t11 + 1.0
@@ -505,13 +489,11 @@ def _second_derivative_loop(like, rows, out, x, n):
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         t4 = -top1
         _clear(lanes[0])
         _clear(lanes[1])
@@ -550,33 +532,26 @@ def _second_derivative_loop(like, rows, out, x, n):
 def _second_derivative_narrow_loop(like, rows, out, x, n):
     x_at = _pointer(x, like)
     out_at = _pointer(out, like)
-    terms = np.empty((2, _TERMS))
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         sum1 = 0.0
         sum2 = 0.0
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            t4_kept = kept[0, first : first + count]
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                mask = x_k == top1
-                v = x_k - top1
-                v2 = _exp_near(0.0 if mask else v)
-                w = 1.0 if mask else 0.0
-                t4_kept[k] = v2
-                terms[0, k] = (1.0 - w) * v2
-                terms[1, k] = w
-            sum1 += _plain_sum(terms[0], count)
-            sum2 += _plain_sum(terms[1], count)
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            mask = x_k == top1
+            v = x_k - top1
+            v2 = _exp_near(0.0 if mask else v)
+            w = 1.0 if mask else 0.0
+            t4_kept[k] = v2
+            sum1 = _added(sum1, (1.0 - w) * v2)
+            sum2 = _added(sum2, w)
         t10 = sum2 - 1.0
         t11 = sum1 + t10
         t12 = t11 + 1.0
@@ -600,13 +575,11 @@ def _vjp_loop(like, rows, out, x, dy, n):
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         t4 = -top1
         _clear(lanes[0])
         _clear(lanes[1])
@@ -662,37 +635,29 @@ def _vjp_narrow_loop(like, rows, out, x, dy, n):
     x_at = _pointer(x, like)
     dy_at = _pointer(dy, like)
     out_at = _pointer(out, like)
-    terms = np.empty((3, _TERMS))
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         sum1 = 0.0
         sum2 = 0.0
         sum3 = 0.0
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            t4_kept = kept[0, first : first + count]
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                dy_k = float64(dy_at[base + first + k])
-                mask = x_k == top1
-                v = x_k - top1
-                v2 = _exp_near(0.0 if mask else v)
-                w = 1.0 if mask else 0.0
-                t4_kept[k] = v2
-                terms[0, k] = (1.0 - w) * v2
-                terms[1, k] = w
-                terms[2, k] = dy_k * w
-            sum1 += _plain_sum(terms[0], count)
-            sum2 += _plain_sum(terms[1], count)
-            sum3 += _plain_sum(terms[2], count)
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            dy_k = float64(dy_at[base + k])
+            mask = x_k == top1
+            v = x_k - top1
+            v2 = _exp_near(0.0 if mask else v)
+            w = 1.0 if mask else 0.0
+            t4_kept[k] = v2
+            sum1 = _added(sum1, (1.0 - w) * v2)
+            sum2 = _added(sum2, w)
+            sum3 = _added(sum3, dy_k * w)
         t10 = sum2 - 1.0
         t11 = sum1 + t10
         t12 = t11 < 1.0
@@ -701,14 +666,11 @@ def _vjp_narrow_loop(like, rows, out, x, dy, n):
         t20 = t11 + 1.0
         inverse_t20 = 1.0 / t20
         sum4 = 0.0
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            t4_kept = kept[0, first : first + count]
-            for k in range(count):
-                dy_k = float64(dy_at[base + first + k])
-                t4 = t4_kept[k]
-                terms[0, k] = (dy_k - t16) * t4
-            sum4 += _plain_sum(terms[0], count)
+        t4_kept = kept[0]
+        for k in range(n):
+            dy_k = float64(dy_at[base + k])
+            t4 = t4_kept[k]
+            sum4 = _added(sum4, (dy_k - t16) * t4)
         t4_kept = kept[0]
         for k in range(n):
             dy_k = float64(dy_at[base + k])
@@ -726,13 +688,11 @@ def _jvp_loop(like, rows, out, x, dx, n):
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         t4 = -top1
         _clear(lanes[0])
         _clear(lanes[1])
@@ -788,37 +748,29 @@ def _jvp_narrow_loop(like, rows, out, x, dx, n):
     x_at = _pointer(x, like)
     dx_at = _pointer(dx, like)
     out_at = _pointer(out, like)
-    terms = np.empty((3, _TERMS))
     kept = np.empty((1, n))
     for row in range(rows):
         base = row * n
-        top1 = -math.inf
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                terms[0, k] = x_k
-            top1 = _greater(top1, _top(terms[0], count))
+        top1_bits, top1_size = _LEAST, _NO_SIZE
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            top1_bits, top1_size = _higher(top1_bits, top1_size, x_k)
+        top1 = _top(top1_bits, top1_size)
         sum1 = 0.0
         sum2 = 0.0
         sum3 = 0.0
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            t4_kept = kept[0, first : first + count]
-            for k in range(count):
-                x_k = float64(x_at[base + first + k])
-                dx_k = float64(dx_at[base + first + k])
-                mask = x_k == top1
-                v = x_k - top1
-                v2 = _exp_near(0.0 if mask else v)
-                w = 1.0 if mask else 0.0
-                t4_kept[k] = v2
-                terms[0, k] = (1.0 - w) * v2
-                terms[1, k] = w
-                terms[2, k] = dx_k * w
-            sum1 += _plain_sum(terms[0], count)
-            sum2 += _plain_sum(terms[1], count)
-            sum3 += _plain_sum(terms[2], count)
+        t4_kept = kept[0]
+        for k in range(n):
+            x_k = float64(x_at[base + k])
+            dx_k = float64(dx_at[base + k])
+            mask = x_k == top1
+            v = x_k - top1
+            v2 = _exp_near(0.0 if mask else v)
+            w = 1.0 if mask else 0.0
+            t4_kept[k] = v2
+            sum1 = _added(sum1, (1.0 - w) * v2)
+            sum2 = _added(sum2, w)
+            sum3 = _added(sum3, dx_k * w)
         t10 = sum2 - 1.0
         t11 = sum1 + t10
         t12 = t11 < 1.0
@@ -827,14 +779,11 @@ def _jvp_narrow_loop(like, rows, out, x, dx, n):
         t20 = t11 + 1.0
         inverse_t20 = 1.0 / t20
         sum4 = 0.0
-        for first in range(0, n, _TERMS):
-            count = min(_TERMS, n - first)
-            t4_kept = kept[0, first : first + count]
-            for k in range(count):
-                dx_k = float64(dx_at[base + first + k])
-                t4 = t4_kept[k]
-                terms[0, k] = (dx_k - t16) * t4
-            sum4 += _plain_sum(terms[0], count)
+        t4_kept = kept[0]
+        for k in range(n):
+            dx_k = float64(dx_at[base + k])
+            t4 = t4_kept[k]
+            sum4 = _added(sum4, (dx_k - t16) * t4)
         t4_kept = kept[0]
         for k in range(n):
             dx_k = float64(dx_at[base + k])
