@@ -26,8 +26,9 @@ class _Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As given, where it names a command or asks for help."""
-        if args and args[0] in ("--cuda", "--static"):
-            args = [args[0].removeprefix("--"), *args[1:]]
+        for flag in ("--cuda", "--static"):
+            if flag in args:
+                args = [flag.removeprefix("--"), *(a for a in args if a != flag)]
         if not args or (args[0] not in self.commands and args[0] != "--help"):
             args = ["speed", *args]
         return super().parse_args(ctx, args)

@@ -72,6 +72,6 @@ def test_what_is_short_is_said() -> None:
 
 @pytest.mark.skipif(devices.device_present(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so() -> None:
-    for word in ("cuda", "--cuda"):
-        done = CliRunner().invoke(app, [word])
+    for words in (["cuda"], ["--cuda"], ["silu", "--cuda"]):
+        done = CliRunner().invoke(app, words)
         assert done.exit_code == 2 and "no CUDA device" in done.output
