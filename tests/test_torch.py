@@ -6,6 +6,7 @@ import importlib
 import math
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
@@ -163,6 +164,27 @@ def test_loops_take_one_dtype() -> None:
     leaf = importlib.import_module("actgen.generated.torch.silu")._leaf
     assert leaf("vjp", (x, x.double())) is None
     assert leaf("forward", (x.to(torch.float8_e5m2),)) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["silu", "gelu_tanh", "elu", "softmax"])
+def test_16_bit_tensors_are_read_as_they_are(name: str, dtype: torch.dtype) -> None:
+    """And not through float32: each is rounded once, as in the Numba file."""
+    beside = importlib.import_module(f"actgen.generated.numba.{name}")
+    x = torch.arange(1 << 16).to(torch.int16).view(dtype).reshape(64, 1024)
+    if name == "softmax":
+        x = x.nan_to_num().clamp(-9, 9)
+    dy = torch.randn(x.shape).to(dtype)
+    kind = np.float16 if dtype == torch.float16 else ml_dtypes.bfloat16
+    a, b = (t.view(torch.int16).numpy().view(kind) for t in (x, dy))
+    tracked = x.clone().requires_grad_()
+    y = shipped(name)(tracked)
+    y.backward(dy)
+    with np.errstate(all="ignore"):
+        expected = getattr(beside, name)(a), getattr(beside, f"{name}_vjp")(a, b)
+    for found, true in zip((y.detach(), tracked.grad), expected, strict=True):
+        bits = found.view(torch.int16).numpy()
+        assert ((bits == true.view(np.int16)) | np.isnan(true)).all()
 
 
 def test_loops_of_rows_take_rows_of_one_length() -> None:

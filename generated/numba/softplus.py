@@ -1728,17 +1728,12 @@ def _map(
                         steps = [kind.itemsize] * len(places) + [0] * len(rest)
                         _run(fast, steps, like, y.size, *places, *rest)
                     return y if out is not None or shape else y[()]
-                if len(arrays) == 1 and kind.itemsize == 2 and first.size >= _BLOCK:
-                    table = _table(loop, kind, numbers, 1)
-                    _run(_lookup, (2, 2, 0), _HALF, y.size, *places, _at(table))
-                    return y
-                if len(arrays) > 1 and kind.itemsize == 2 and kind.isnative:
-                    nearly = _nearly(loop, kind, numbers, len(arrays), y.size)
-                    surely = loop, kind, numbers
-                    through = functools.partial(_through, nearly, *surely)
-                    apart = y if places[0] not in places[1:] else np.empty_like(y)
-                    _run(through, [2] * len(places), _HALF, y.size, _at(apart), *places[1:])
-                    if apart is not y:
+                if kind.itemsize == 2 and kind.isnative and (len(arrays) > 1 or y.size >= _BLOCK):
+                    over = len(arrays) > 1 and places[0] in places[1:]
+                    apart = np.empty_like(y) if over else y
+                    given = loop, kind, numbers
+                    _in_16_bits(*given, y.size, _at(apart), *places[1:])
+                    if over:
                         y[...] = apart
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype)
@@ -1821,6 +1816,25 @@ def _table(
     """The results at all 65,536 values of a 16-bit dtype."""
     every = np.arange(1 << 16, dtype=np.uint16).view(dtype)
     return _broadcast(loop, (every,) * count, parameters, None, dtype)
+
+
+def _in_16_bits(
+    loop: Any,
+    kind: np.dtype[Any],
+    numbers: tuple[float, ...],
+    n: int,
+    out: int,
+    *arrays: int,
+) -> None:
+    """A loop over n 16-bit numbers at addresses; where those are several, none is `out`."""
+    steps = [2] * (1 + len(arrays))
+    if len(arrays) == 1:
+        table = _table(loop, kind, numbers, 1)
+        _run(_lookup, [*steps, 0], _HALF, n, out, *arrays, _at(table))
+    else:
+        nearly = _nearly(loop, kind, numbers, len(arrays), n)
+        through = functools.partial(_through, nearly, loop, kind, numbers)
+        _run(through, steps, _HALF, n, out, *arrays)
 
 
 def _through(

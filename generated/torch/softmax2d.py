@@ -305,7 +305,7 @@ _WIDE = {
 
 @functools.cache
 def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
-    """(kernel, dtype) → its loop, a number of the dtype, and the file that it is from."""
+    """(kernel, dtype) → its loop, a number of the dtype, and its file."""
     if not __package__:
         return {}
     try:
@@ -384,7 +384,7 @@ def _fits(name: str, rows: Sequence[Tensor]) -> bool:
 def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
     """A kernel's values in one loop; None where there is none for these tensors.
 
-    On a GPU in the dtype of the tensors, else in at least float32.
+    Each rounded once, to the dtype of the tensors.
     """
     x = rows[0]
     if not x.numel() or not _fits(name, rows):
@@ -394,16 +394,19 @@ def _leaf(name: str, rows: Sequence[Tensor]) -> Tensor | None:
     found = _loops().get((name, _WIDE.get(x.dtype)))
     if found is None or not all(_is_read(row, x) for row in rows):
         return None
-    rows = [_wide(row).contiguous() for row in rows]
+    rows = [row.contiguous() for row in rows]
     x = rows[0]
     y = torch.empty_like(x)
     loop, number, beside = found
     n, count = x.shape[-1], x.numel()
-    places = [a.data_ptr() for a in (y, *rows)]
+    places, widths = [a.data_ptr() for a in (y, *rows)], [a.shape[-1] for a in (y, *rows)]
+    if x.element_size() == 2:
+        halves = beside._HALVES["f" if x.dtype == torch.float16 else "V"]
+        loop, number = functools.partial(beside._through, *halves, loop, widths), beside._HALF
     if count < 1 << 16:
         loop(number, count // n, *places, n)
     else:
-        steps = [a.shape[-1] * x.element_size() for a in (y, *rows)]
+        steps = [width * x.element_size() for width in widths]
         beside._run(loop, [*steps, 0], number, count // n, *places, n)
     return y
 

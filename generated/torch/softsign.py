@@ -17,7 +17,9 @@ Contract: float16, bfloat16: 0.51 ulp (1 next to a zero); float32, float64: 4 mi
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -226,7 +228,7 @@ _WIDE = {
 
 @functools.cache
 def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
-    """(kernel, dtype) → its loop, a number of the dtype, and the file that it is from."""
+    """(kernel, dtype) → its loop, a number of the dtype or NumPy's name of it, and its file."""
     if not __package__:
         return {}
     try:
@@ -236,6 +238,9 @@ def _loops() -> dict[tuple[str, torch.dtype], tuple[Any, ...]]:
     names = [*_KERNELS, *_PRODUCTS.values()]
     loops = {name: getattr(beside, f"_{name}_loop", None) for name in names}
     numbers = dict(zip((torch.float32, torch.float64), beside._NATIVE.values()))
+    numbers[torch.float16] = beside.np.dtype("float16")
+    with contextlib.suppress(ImportError):  # else bfloat16 is computed in float32
+        numbers[torch.bfloat16] = beside.np.dtype(importlib.import_module("ml_dtypes").bfloat16)
     return {
         (name, dtype): (loop, number, beside)
         for name, loop in loops.items()
@@ -293,19 +298,28 @@ def _given(tensors: Sequence[Any]) -> bool:
     return x.dtype in _WIDE and all(_is_read(t, x) and t.is_contiguous() for t in tensors)
 
 
+#: From so many 16-bit numbers on they are looked up.
+_MANY = 1 << 13
+
+
 def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
     """A kernel's values in one loop; None where there is none for these tensors and parameters.
 
-    On a GPU in the dtype of the tensors, else in at least float32.
+    On a GPU and where there are many in the dtype of the tensors, else in at least float32.
     """
     if args[0].is_cuda:
         return _device_leaf(name, args)
     x = args[0]
-    found = _loops().get((name, _WIDE.get(x.dtype)))
-    if found is None or not all(_is_read(a, x) for a in args if isinstance(a, Tensor)):
+    if not all(_is_read(a, x) for a in args if isinstance(a, Tensor)):
         return None
-    args = [_wide(a) for a in args]
-    x = args[0]
+    halves = x.element_size() == 2
+    found = None if halves and x.numel() < _MANY else _loops().get((name, x.dtype))
+    if found is None and halves:
+        args = [_wide(a) for a in args]
+        x = args[0]
+        halves, found = False, _loops().get((name, x.dtype))
+    if found is None:
+        return None
     ordered = x.is_contiguous()
     if not ordered and not x.is_contiguous(memory_format=torch.channels_last):
         return None
@@ -323,8 +337,11 @@ def _leaf(name: str, args: Sequence[Any]) -> Tensor | None:
         return None
     y = torch.empty_like(x)
     loop, number, beside = found
-    loop, rest = beside._fastest(loop, number.dtype, tuple(numbers))
     n, out = x.numel(), y.data_ptr()
+    if halves:
+        beside._in_16_bits(loop, number, tuple(numbers), n, out, *places)
+        return y
+    loop, rest = beside._fastest(loop, number.dtype, tuple(numbers))
     if n < 1 << 16:
         loop(number, n, out, *places, *rest)
     else:
