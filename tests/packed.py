@@ -23,7 +23,7 @@ PACKED = {
     "neon": r"\bf?(?!mov)\w+\s+v\d+\.(?:2d|4s|16b)",
 }[CPU]
 os.environ["NUMBA_CPU_NAME"] = "haswell" if CPU == "neon" else CPU
-os.environ["NUMBA_CPU_FEATURES"] = "+avx512f" if CPU == "skylake-avx512" else ""
+os.environ["NUMBA_CPU_FEATURES"] = "+avx512f,+f16c" if CPU == "skylake-avx512" else ""
 os.environ["NUMBA_CACHE_DIR"] = os.devnull + "/none"
 
 import llvmlite.binding as llvm  # noqa: E402

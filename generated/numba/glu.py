@@ -303,6 +303,14 @@ def _pointer(typingctx, address, like):
     return types.CPointer(like)(address, like), generate
 
 
+def _has(feature: str) -> bool:
+    """Whether the CPU that is compiled for has a feature, as LLVM names it."""
+    features = config.CPU_FEATURES
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    return f"+{feature}" in features.split(",")
+
+
 #: The dtypes that loops read and write themselves.
 _NATIVE = {np.dtype(np.float32): np.float32(0.0), np.dtype(np.float64): np.float64(0.0)}
 
@@ -817,14 +825,6 @@ def _fence(typingctx):
     return types.void(), generate
 
 
-def _has_permutations() -> bool:
-    """Whether the CPU that is compiled for reads 32 numbers of float32 in one instruction."""
-    features = config.CPU_FEATURES
-    if features is None:
-        features = binding.get_host_cpu_features().flatten()
-    return "+avx512f" in features.split(",")
-
-
 class _Lanes:
     """Sixteen lanes of numbers in LLVM's language."""
 
@@ -1001,7 +1001,7 @@ def _looks_up(table: _Table) -> Any:
                 return b.fptrunc(y, single), unheld
 
             none = ir.Constant(ir.IntType(_LANES), 0)
-            if table.cell and _has_permutations():
+            if table.cell and _has("avx512f"):
                 near, holds = _from_cells(v, x, by, at, table)
                 rest = bits(b.not_(holds))
                 before = b.block
@@ -1366,6 +1366,32 @@ def _bfloat16_rounded(bits):
     return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
 
 
+@_inline
+def _float16_rounded(bits):
+    """From those of a float32 number."""
+    number = _float16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
+    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
+
+
+if _has("f16c") or _has("neon"):  # in one instruction
+    _H, _S, _I2, _I4 = ir.HalfType(), ir.FloatType(), ir.IntType(16), ir.IntType(32)
+
+    @intrinsic
+    def _float16_wide(typingctx, bits):
+        def generate(context, b, signature, values):
+            half = values[0] if values[0].type == _I2 else b.trunc(values[0], _I2)
+            return b.bitcast(b.fpext(b.bitcast(half, _H), _S), _I4)
+
+        return types.uint32(bits), generate
+
+    @intrinsic
+    def _float16_rounded(typingctx, bits):
+        def generate(context, b, signature, values):
+            return b.zext(b.bitcast(b.fptrunc(b.bitcast(values[0], _S), _H), _I2), _I4)
+
+        return types.uint32(types.uint32), generate
+
+
 @_loop
 def _from_bfloat16(like, n, out, x):
     x_at = _pointer(x, like)
@@ -1380,13 +1406,6 @@ def _to_bfloat16(like, n, out, x):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _bfloat16_rounded(x_at[i])
-
-
-@_inline
-def _float16_rounded(bits):
-    """From those of a float32 number."""
-    number = _float16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
-    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
 
 
 @_loop
@@ -1429,9 +1448,11 @@ def _bfloat16_doubt(size):
 @_inline
 def _float16_doubt(size):
     # Those next to a number half-way between two, which goes to either side.
-    below = np.uint32(size - np.uint32(2)) if size > np.uint32(1) else np.uint32(0)
-    above = np.uint32(size + np.uint32(2)) if size < np.uint32(0x7F7FFFFF) else size
-    return _float16_bits(below) != _float16_bits(above)
+    x = np.uint32(size).view(np.float32)
+    near = np.float32(np.float32(x + np.float32(0.5)) - np.float32(0.5))
+    away = abs(abs(np.float32(x - near)) - np.float32(2.0**-25))
+    among = np.uint32((size + np.uint32(0x1002)) & np.uint32(0x1FFF)) < np.uint32(5)
+    return away <= np.float32(2.0**-36) if size < np.uint32(0x38800000) else among
 
 
 @_loop

@@ -32,7 +32,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from llvmlite import binding, ir
 from numba import float32, njit, types
+from numba.core import config
 from numba.extending import intrinsic
 from numpy.typing import ArrayLike, NDArray
 
@@ -157,6 +159,14 @@ def _pointer(typingctx, address, like):
         return builder.inttoptr(values[0], context.get_value_type(signature.return_type))
 
     return types.CPointer(like)(address, like), generate
+
+
+def _has(feature: str) -> bool:
+    """Whether the CPU that is compiled for has a feature, as LLVM names it."""
+    features = config.CPU_FEATURES
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    return f"+{feature}" in features.split(",")
 
 
 #: The dtypes that loops read and write themselves.
@@ -359,6 +369,32 @@ def _bfloat16_rounded(bits):
     return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
 
 
+@_inline
+def _float16_rounded(bits):
+    """From those of a float32 number."""
+    number = _float16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
+    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
+
+
+if _has("f16c") or _has("neon"):  # in one instruction
+    _H, _S, _I2, _I4 = ir.HalfType(), ir.FloatType(), ir.IntType(16), ir.IntType(32)
+
+    @intrinsic
+    def _float16_wide(typingctx, bits):
+        def generate(context, b, signature, values):
+            half = values[0] if values[0].type == _I2 else b.trunc(values[0], _I2)
+            return b.bitcast(b.fpext(b.bitcast(half, _H), _S), _I4)
+
+        return types.uint32(bits), generate
+
+    @intrinsic
+    def _float16_rounded(typingctx, bits):
+        def generate(context, b, signature, values):
+            return b.zext(b.bitcast(b.fptrunc(b.bitcast(values[0], _S), _H), _I2), _I4)
+
+        return types.uint32(types.uint32), generate
+
+
 @_loop
 def _from_bfloat16(like, n, out, x):
     x_at = _pointer(x, like)
@@ -373,13 +409,6 @@ def _to_bfloat16(like, n, out, x):
     out_at = _pointer(out, like)
     for i in range(n):
         out_at[i] = _bfloat16_rounded(x_at[i])
-
-
-@_inline
-def _float16_rounded(bits):
-    """From those of a float32 number."""
-    number = _float16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
-    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
 
 
 @_loop
@@ -422,9 +451,11 @@ def _bfloat16_doubt(size):
 @_inline
 def _float16_doubt(size):
     # Those next to a number half-way between two, which goes to either side.
-    below = np.uint32(size - np.uint32(2)) if size > np.uint32(1) else np.uint32(0)
-    above = np.uint32(size + np.uint32(2)) if size < np.uint32(0x7F7FFFFF) else size
-    return _float16_bits(below) != _float16_bits(above)
+    x = np.uint32(size).view(np.float32)
+    near = np.float32(np.float32(x + np.float32(0.5)) - np.float32(0.5))
+    away = abs(abs(np.float32(x - near)) - np.float32(2.0**-25))
+    among = np.uint32((size + np.uint32(0x1002)) & np.uint32(0x1FFF)) < np.uint32(5)
+    return away <= np.float32(2.0**-36) if size < np.uint32(0x38800000) else among
 
 
 @_loop
