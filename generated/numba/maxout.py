@@ -212,6 +212,16 @@ def _at(array: Array) -> int:
         return int(array.__array_interface__["data"][0])
 
 
+def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:
+    for a in arrays:
+        if not isinstance(a, np.ndarray):
+            return False
+        flags = a.flags
+        if not (flags.c_contiguous and flags.aligned and a.dtype == kind and a.shape == shape):
+            return False
+    return True
+
+
 _TERMS, _LANES = 256, 32
 
 
@@ -549,6 +559,18 @@ def _map(
 
     `reduces`: a row gives one value. `reduced_input`: the last array has one value a row.
     """
+    first = arrays[0]
+    if isinstance(first, np.ndarray) and first.size and not reduced_input:
+        shape, kind = first.shape, first.dtype
+        last = shape and axis in (-1, len(shape) - 1)
+        if last and kind in _NATIVE and _are_plain(arrays, shape, kind):
+            n, size = shape[-1], kind.itemsize
+            y = np.empty(shape[:-1] if reduces else shape, kind)
+            short = _NARROW.get(loop, loop) if size == 4 else loop
+            steps = [size if reduces else n * size, *[n * size] * len(arrays), 0]
+            places = _at(y), *map(_at, arrays)
+            _run(short, steps, _NATIVE[kind], first.size // n, *places, n)
+            return y
     given = [np.asarray(a) for a in arrays]
     for a in given:
         if not np.can_cast(a.dtype, np.float64, "same_kind"):

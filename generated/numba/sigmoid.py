@@ -292,6 +292,16 @@ def _at(array: Array) -> int:
         return int(array.__array_interface__["data"][0])
 
 
+def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:
+    for a in arrays:
+        if not isinstance(a, np.ndarray):
+            return False
+        flags = a.flags
+        if not (flags.c_contiguous and flags.aligned and a.dtype == kind and a.shape == shape):
+            return False
+    return True
+
+
 @_inline
 def _forward(x):
     e = _exp(_minimum(_maximum(x, -2000.0), 43.0) * 0.5)
@@ -1235,7 +1245,7 @@ _HALF = np.uint16(0)
 
 # Where a number of 16 bits rounded from float32 is in doubt: one beside would be another.
 
-_PIECE = 64  # elements: those with a doubt among them are looked at one by one
+_PIECE = 64  # elements: they are gone through again where a doubt is among them
 
 
 @_inline
@@ -1264,6 +1274,8 @@ def _doubts_bfloat16(n, x, places, found, offset):
     """The places of float32 numbers in doubt, moved by an offset, follow those already found."""
     x_at = _pointer(x, float32(0.0))
     places_at = _pointer(places, np.int64(0))
+    flags = np.empty(_PIECE, np.uint32)
+    flags_at = _pointer(flags.ctypes.data, np.uint32(0))
     for first in range(0, n, _PIECE):
         end = min(first + _PIECE, n)
         doubts = np.uint32(0)
@@ -1271,8 +1283,10 @@ def _doubts_bfloat16(n, x, places, found, offset):
             doubts = np.uint32(doubts | np.uint32(_bfloat16_doubt(_size(x_at[i]))))
         if doubts:
             for i in range(first, end):
+                flags_at[i - first] = np.uint32(_bfloat16_doubt(_size(x_at[i])))
+            for i in range(first, end):
                 places_at[found] = offset + i
-                found += np.int64(_bfloat16_doubt(_size(x_at[i])))
+                found += np.int64(flags_at[i - first])
     return found
 
 
@@ -1281,6 +1295,8 @@ def _doubts_float16(n, x, places, found, offset):
     """The places of float32 numbers in doubt, moved by an offset, follow those already found."""
     x_at = _pointer(x, float32(0.0))
     places_at = _pointer(places, np.int64(0))
+    flags = np.empty(_PIECE, np.uint32)
+    flags_at = _pointer(flags.ctypes.data, np.uint32(0))
     for first in range(0, n, _PIECE):
         end = min(first + _PIECE, n)
         doubts = np.uint32(0)
@@ -1288,8 +1304,10 @@ def _doubts_float16(n, x, places, found, offset):
             doubts = np.uint32(doubts | np.uint32(_float16_doubt(_size(x_at[i]))))
         if doubts:
             for i in range(first, end):
+                flags_at[i - first] = np.uint32(_float16_doubt(_size(x_at[i])))
+            for i in range(first, end):
                 places_at[found] = offset + i
-                found += np.int64(_float16_doubt(_size(x_at[i])))
+                found += np.int64(flags_at[i - first])
     return found
 
 
@@ -1323,6 +1341,8 @@ def _times_1_bfloat16(like, n, out, places, x, a, table, rounds):
     table_at = _pointer(table, float32(0.0))
     kept = np.empty(_PIECE, np.float32)
     y_at = _pointer(kept.ctypes.data, float32(0.0))
+    flags = np.empty(_PIECE, np.uint32)
+    flags_at = _pointer(flags.ctypes.data, np.uint32(0))
     found = np.int64(0)
     for first in range(0, n, _PIECE):
         end = min(first + _PIECE, n)
@@ -1335,8 +1355,11 @@ def _times_1_bfloat16(like, n, out, places, x, a, table, rounds):
             doubts = np.uint32(doubts | doubt)
         if doubts:
             for i in range(first, end):
+                _, doubt = _bfloat16_times_1(y_at[i - first], a_at[i], rounds)
+                flags_at[i - first] = doubt
+            for i in range(first, end):
                 places_at[found] = i
-                found += np.int64(_bfloat16_times_1(y_at[i - first], a_at[i], rounds)[1])
+                found += np.int64(flags_at[i - first])
     return found
 
 
@@ -1363,6 +1386,8 @@ def _times_1_float16(like, n, out, places, x, a, table, rounds):
     table_at = _pointer(table, float32(0.0))
     kept = np.empty(_PIECE, np.float32)
     y_at = _pointer(kept.ctypes.data, float32(0.0))
+    flags = np.empty(_PIECE, np.uint32)
+    flags_at = _pointer(flags.ctypes.data, np.uint32(0))
     found = np.int64(0)
     for first in range(0, n, _PIECE):
         end = min(first + _PIECE, n)
@@ -1375,8 +1400,11 @@ def _times_1_float16(like, n, out, places, x, a, table, rounds):
             doubts = np.uint32(doubts | doubt)
         if doubts:
             for i in range(first, end):
+                _, doubt = _float16_times_1(y_at[i - first], a_at[i], rounds)
+                flags_at[i - first] = doubt
+            for i in range(first, end):
                 places_at[found] = i
-                found += np.int64(_float16_times_1(y_at[i - first], a_at[i], rounds)[1])
+                found += np.int64(flags_at[i - first])
     return found
 
 
@@ -1478,16 +1506,6 @@ def _together(
     steps = [kind.itemsize] * len(places) + [0] * len(rest)
     _run(fast, steps, _NATIVE[kind], first.size, *places, *rest)
     return tuple(results)
-
-
-def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:
-    for a in arrays:
-        if not isinstance(a, np.ndarray):
-            return False
-        flags = a.flags
-        if not (flags.c_contiguous and flags.aligned and a.dtype == kind and a.shape == shape):
-            return False
-    return True
 
 
 def _apart(out: Array, places: Sequence[int]) -> bool:
