@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cache, calculus, emit, model
+from . import cache, calculus, emit, model, singles
 from .accuracy import FORMATS
 from .backends import Backend
 from .compiled import Compiled, Function
@@ -340,11 +340,13 @@ def strategies(compiled: Compiled) -> Iterator[str]:
         "float32, in float64 where that might round wrongly"
     )
     yield "float64: the program"
-    if act.parameters:
+    if act.parameters and any(plan.layout for plan in plans(compiled).values()):
         defaults = ", ".join(f"{p.name} = {model.constant(p.value):g}" for p in act.parameters)
         yield f"float32 where not {defaults}: {program}"
     for name, plan in plans(compiled).items():
         how, costs = _told(plan)
+        if singles.roundings(compiled.functions[name].program) is not None:
+            how, costs = "the program in float32", "each value is rounded once at most"
         yield f"{name}, float32: {how or program}: {costs}"
 
 
