@@ -74,7 +74,7 @@ def ptx_problems(act: Activation) -> list[str]:
     from numba import cuda
 
     found = []
-    for label, storage, kernel, signature, vectors in _kernels(act, compile(act, "cuda").module):
+    for label, storage, kernel, signature, vectors in kernels(act, compile(act, "cuda").module):
         # Every kernel in float32 for every architecture; the other dtypes differ in their loads.
         for architecture in ARCHITECTURES if storage == "float32" else ((9, 0),):
             where = f"{act.name}{label} {storage} sm_{architecture[0]}{architecture[1]}"
@@ -100,7 +100,7 @@ def ptx_problems(act: Activation) -> list[str]:
     return found
 
 
-def _kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple[Any, ...], bool]]:
+def kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple[Any, ...], bool]]:
     """(label, dtype, Python function, Numba types of its arguments, whether it reads vectors)."""
     from numba import types
 
@@ -130,13 +130,6 @@ def _kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tupl
             kernel = module._sum_kernel(f"_vjp_{p.name}", storage).py_func
             integers = len(act.inputs) + 1 + placed + 4
             yield f"_vjp_{p.name}", storage, kernel, (types.int64,) * integers, False
-
-
-def vector_kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, Any]]:
-    """(label, dtype, Python function, types of its arguments) of the kernels that read vectors."""
-    for label, storage, kernel, signature, vectors in _kernels(act, module):
-        if vectors:
-            yield label, storage, kernel, signature
 
 
 def pretend_device() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from . import sass
 from .accuracy import FORMATS
 from .compiler import compile
-from .cuda_check import pretend_device, vector_kernels
+from .cuda_check import kernels, pretend_device
 from .gpus import GPUS, Gpu
 from .project import cores, write_atomic
 from .registry import load
@@ -47,7 +47,17 @@ def rows(
 
     BackendUnavailable where numba-cuda or NVIDIA's tools are not installed.
     """
-    names = [name for name in names if not load(name).is_row]
+    yield from _compiled([name for name in names if not load(name).is_row], dtypes, gpu)
+
+
+def row_functions(
+    names: Sequence[str], dtypes: Sequence[str] = DTYPES, gpu: Gpu = GPUS["H200"]
+) -> Iterator[Row]:
+    """The same of the kernels of row functions, whose loops are not counted: they are several."""
+    yield from _compiled([name for name in names if load(name).is_row], dtypes, gpu)
+
+
+def _compiled(names: Sequence[str], dtypes: Sequence[str], gpu: Gpu) -> Iterator[Row]:
     given = [(name, tuple(dtypes), gpu) for name in names]
     if len(given) < 2:
         for one in given:
@@ -63,8 +73,8 @@ def _rows(given: tuple[str, Sequence[str], Gpu]) -> list[Row]:
     pretend_device()
     cuda: Any = importlib.import_module("numba.cuda")
     act, found = load(name), []
-    for label, dtype, kernel, signature in vector_kernels(act, compile(act, "cuda").module):
-        if dtype not in dtypes or not label.startswith(FUNCTIONS):
+    for label, dtype, kernel, signature, vectors in kernels(act, compile(act, "cuda").module):
+        if dtype not in dtypes or not label.startswith(FUNCTIONS) or vectors == act.is_row:
             continue
         ptx, _ = cuda.compile(
             kernel, signature, device=False, cc=gpu.capability, output="ptx", abi="numba"

@@ -93,6 +93,15 @@ def test_kernels_take_no_more_than_before() -> None:
         assert f.registers <= max(64, was.registers + 8), (row, was)
 
 
+@pytest.mark.skipif(not sass.installed(), reason="NVIDIA's tools are not installed")
+def test_kernels_of_rows_stay_in_registers() -> None:
+    found = list(cuda_static.row_functions(names(), ["bfloat16"]))
+    assert {r.activation for r in found} == set(ROWS)
+    for row in found:
+        f = row.figures
+        assert not f.doubles and not f.stack and f.registers <= 64, row
+
+
 LISTING = """
 //--------------------- .text.slow --------------------------
         /*0000*/                   DADD R2, R2, R4 ;
