@@ -17,7 +17,7 @@ $(VENV)/ready: pyproject.toml requirements-dev.txt
 	touch $@
 
 test: lint types
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
