@@ -109,6 +109,13 @@ class Complex:
         return acb(interpret(self.program, {self.x: at}, ops, self._constant)[0])
 
 
+def _first(error: BaseException) -> BaseException:
+    """What an integrand raised, of which python-flint makes a chain of SystemErrors."""
+    while isinstance(error, SystemError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def _normal(at: acb, mean: arb, variance: arb) -> acb:
     return (-((at - mean) ** 2) / (2 * variance)).exp() / (2 * arb.pi() * variance).sqrt()
 
@@ -161,9 +168,12 @@ class Integrals:
                 value = f(at, analytic) ** power * _normal(at, mean, variance)
                 return value if weight is None else value * weight(at)
 
-            part = acb.integral(
-                integrand, acb(a), acb(b), rel_tol=arb(2) ** -60, abs_tol=arb(2) ** -66
-            )
+            try:
+                part = acb.integral(
+                    integrand, acb(a), acb(b), rel_tol=arb(2) ** -60, abs_tol=arb(2) ** -66
+                )
+            except SystemError as error:
+                raise _first(error) from None
             total += part.real
         if not total.is_finite():
             raise ArithmeticError("the integral did not converge")

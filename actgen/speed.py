@@ -123,6 +123,7 @@ def measured(cases: Sequence[Case], threads: int, others: Sequence[str]) -> Iter
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
+        "JAX_ENABLE_X64": "1",
         "MALLOC_MMAP_MAX_": "0",
         "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
     }
@@ -303,7 +304,6 @@ def _jax(act: Activation, case: Case, arrays: Sequence[Any]) -> Callable[[], Any
         return None
     import jax
 
-    jax.config.update("jax_enable_x64", True)
     f = LIBRARIES["jax"].function(act, FORMATS[case.dtype])
     x, dy = (jax.numpy.asarray(a) for a in arrays)
     if case.function == "forward":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -9,12 +10,15 @@ import random
 import flint
 import pytest
 import sympy
-from flint import arb
+from flint import acb, arb
 
 import actgen
+from actgen import moments
 from actgen.ends import Saturation
 from actgen.facts import Fact
 from actgen.inverse import F
+from actgen.limits import TimeLimit
+from actgen.moments import Integrals
 from actgen.oracle import Oracle, Undecided
 from actgen.pieces import Curve, Number
 from actgen.registry import names
@@ -296,6 +300,21 @@ def test_moments() -> None:
     assert float(fact("tanh", "moments").value.gain.mid()) == pytest.approx(1.5925374197228312)
     gelu = fact("gelu", "moments").value
     assert gelu.mean.overlaps(1 / (2 * arb.pi().sqrt()))
+
+
+def test_a_limit_met_within_an_integrand_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """python-flint turns what an integrand raises into a SystemError, and calls it again."""
+    integrals = Integrals(Curve(actgen.load("silu")))
+    calls = itertools.count()
+
+    def late(*_: object) -> acb:
+        if next(calls) == 3:
+            raise TimeLimit
+        return acb(1)
+
+    monkeypatch.setattr(moments.Complex, "__call__", late)
+    assert moments.moments(integrals.curve, integrals) is None
+    assert next(calls) > 3
 
 
 def test_selu_keeps_mean_and_variance() -> None:

@@ -43,7 +43,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -266,6 +266,7 @@ def _has(feature: str) -> bool:
 _NATIVE = {np.dtype(np.float32): np.float32(0.0), np.dtype(np.float64): np.float64(0.0)}
 
 
+_BITS = np.dtype(np.uint16)
 _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
 
 
@@ -274,6 +275,13 @@ def _at(array: Array) -> int:
         return _addressof(_from_buffer(array))
     except (TypeError, ValueError):  # read-only, empty, or of a dtype that is not NumPy's own
         return int(array.__array_interface__["data"][0])
+
+
+def _places(arrays: Iterable[Array], kind: np.dtype[Any]) -> list[int]:
+    """Where arrays of a dtype begin."""
+    if kind.kind == "V":  # bfloat16 is not NumPy's own: it gives no buffer
+        arrays = [a.view(_BITS) for a in arrays]
+    return [_at(a) for a in arrays]
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:
@@ -825,11 +833,18 @@ _NARROW = {
 
 
 @_inline
-def _bfloat16_bits(size):
-    """Of the nearest bfloat16, from those of a positive float32."""
-    odd = size >> np.uint32(16) & np.uint32(1)
-    number = (size + np.uint32(0x7FFF) + odd) >> np.uint32(16)
-    return np.uint32(0x7FC0) if size > np.uint32(0x7F800000) else np.uint32(number)
+def _bfloat16_near(bits):
+    """Of the nearest bfloat16, from those of a float32 that is a number."""
+    odd = bits >> np.uint32(16) & np.uint32(1)
+    return np.uint32((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16))
+
+
+@_inline
+def _bfloat16_rounded(bits):
+    """From those of a float32 number."""
+    none = np.uint32((bits >> np.uint32(16) & np.uint32(0x8000)) | np.uint32(0x7FC0))
+    size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+    return none if size > np.uint32(0x7F800000) else _bfloat16_near(bits)
 
 
 @_inline
@@ -860,13 +875,6 @@ def _float16_wide(bits):
 
 
 @_inline
-def _bfloat16_rounded(bits):
-    """From those of a float32 number."""
-    number = _bfloat16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
-    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
-
-
-@_inline
 def _float16_rounded(bits):
     """From those of a float32 number."""
     number = _float16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
@@ -890,6 +898,9 @@ if _has("f16c") or _has("neon"):  # in one instruction
             return b.zext(b.bitcast(b.fptrunc(b.bitcast(values[0], _S), _H), _I2), _I4)
 
         return types.uint32(types.uint32), generate
+
+
+_float16_near = _float16_rounded
 
 
 @_loop
@@ -955,6 +966,16 @@ def _through(
         narrow(like, count * widths[0], out + 2 * first * widths[0], y)
 
 
+def _over_rows(
+    loop: Any, kind: np.dtype[Any], widths: Sequence[int], rows: int, places: Sequence[int], n: int
+) -> None:
+    """A loop over rows of a dtype at addresses, the result's first."""
+    short, like = _NARROW.get(loop, loop) if kind.itemsize <= 4 else loop, _NATIVE.get(kind, _HALF)
+    if kind.itemsize == 2:
+        short = functools.partial(_through, *_HALVES[kind.kind], short, widths)
+    _run(short, [*[w * kind.itemsize for w in widths], 0], like, rows, *places, n)
+
+
 def _map(
     loop: Any,
     arrays: tuple[ArrayLike, ...],
@@ -970,13 +991,11 @@ def _map(
     if isinstance(first, np.ndarray) and first.size and not reduced_input:
         shape, kind = first.shape, first.dtype
         last = shape and axis in (-1, len(shape) - 1)
-        if last and kind in _NATIVE and _are_plain(arrays, shape, kind):
-            n, size = shape[-1], kind.itemsize
-            y = np.empty(shape[:-1] if reduces else shape, kind)
-            short = _NARROW.get(loop, loop) if size == 4 else loop
-            steps = [size if reduces else n * size, *[n * size] * len(arrays), 0]
-            places = _at(y), *map(_at, arrays)
-            _run(short, steps, _NATIVE[kind], first.size // n, *places, n)
+        half = kind.itemsize == 2 and kind.isnative
+        if last and (half or kind in _NATIVE) and _are_plain(arrays, shape, kind):
+            y, n = np.empty(shape[:-1] if reduces else shape, kind), shape[-1]
+            widths = [1 if reduces else n, *[n] * len(arrays)]
+            _over_rows(loop, kind, widths, first.size // n, _places((y, *arrays), kind), n)
             return y
     given = [np.asarray(a) for a in arrays]
     for a in given:
@@ -998,17 +1017,12 @@ def _map(
     if result.size:
         flat = [a.reshape(-1, a.shape[-1]) for a in rows]
         into = result.reshape(-1, result.shape[-1])
-        short = _NARROW.get(loop, loop) if dtype.itemsize <= 4 else loop
         half = dtype.itemsize == 2 and dtype.isnative
         work = dtype if half or dtype in _NATIVE else np.dtype(np.float64)
         flat = [np.require(a, work, "CA") for a in flat]
         y = into if work == dtype else np.empty(into.shape)
         widths = [a.shape[1] for a in (y, *flat)]
-        if half:
-            short = functools.partial(_through, *_HALVES[dtype.kind], short, widths)
-        steps = [width * work.itemsize for width in widths]
-        like = _HALF if half else _NATIVE[work]
-        _run(short, [*steps, 0], like, len(y), *map(_at, (y, *flat)), n)
+        _over_rows(loop, work, widths, len(y), _places((y, *flat), work), n)
         if y is not into:
             into[...] = y
     return result[..., 0] if reduces else np.moveaxis(result, -1, axis)

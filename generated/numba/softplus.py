@@ -30,7 +30,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -318,6 +318,7 @@ def _has(feature: str) -> bool:
 _NATIVE = {np.dtype(np.float32): np.float32(0.0), np.dtype(np.float64): np.float64(0.0)}
 
 
+_BITS = np.dtype(np.uint16)
 _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
 
 
@@ -326,6 +327,13 @@ def _at(array: Array) -> int:
         return _addressof(_from_buffer(array))
     except (TypeError, ValueError):  # read-only, empty, or of a dtype that is not NumPy's own
         return int(array.__array_interface__["data"][0])
+
+
+def _places(arrays: Iterable[Array], kind: np.dtype[Any]) -> list[int]:
+    """Where arrays of a dtype begin."""
+    if kind.kind == "V":  # bfloat16 is not NumPy's own: it gives no buffer
+        arrays = [a.view(_BITS) for a in arrays]
+    return [_at(a) for a in arrays]
 
 
 def _are_plain(arrays: tuple[Any, ...], shape: tuple[int, ...], kind: np.dtype[Any]) -> bool:
@@ -1446,11 +1454,18 @@ def _dtype(arrays: tuple[ArrayLike, ...], parameters: tuple[ArrayLike, ...]) -> 
 
 
 @_inline
-def _bfloat16_bits(size):
-    """Of the nearest bfloat16, from those of a positive float32."""
-    odd = size >> np.uint32(16) & np.uint32(1)
-    number = (size + np.uint32(0x7FFF) + odd) >> np.uint32(16)
-    return np.uint32(0x7FC0) if size > np.uint32(0x7F800000) else np.uint32(number)
+def _bfloat16_near(bits):
+    """Of the nearest bfloat16, from those of a float32 that is a number."""
+    odd = bits >> np.uint32(16) & np.uint32(1)
+    return np.uint32((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16))
+
+
+@_inline
+def _bfloat16_rounded(bits):
+    """From those of a float32 number."""
+    none = np.uint32((bits >> np.uint32(16) & np.uint32(0x8000)) | np.uint32(0x7FC0))
+    size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+    return none if size > np.uint32(0x7F800000) else _bfloat16_near(bits)
 
 
 @_inline
@@ -1481,13 +1496,6 @@ def _float16_wide(bits):
 
 
 @_inline
-def _bfloat16_rounded(bits):
-    """From those of a float32 number."""
-    number = _bfloat16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
-    return np.uint32(number | (bits >> np.uint32(16) & np.uint32(0x8000)))
-
-
-@_inline
 def _float16_rounded(bits):
     """From those of a float32 number."""
     number = _float16_bits(np.uint32(bits & np.uint32(0x7FFFFFFF)))
@@ -1511,6 +1519,9 @@ if _has("f16c") or _has("neon"):  # in one instruction
             return b.zext(b.bitcast(b.fptrunc(b.bitcast(values[0], _S), _H), _I2), _I4)
 
         return types.uint32(types.uint32), generate
+
+
+_float16_near = _float16_rounded
 
 
 @_loop
@@ -1622,6 +1633,42 @@ def _doubts_float16(n, x, places, found, offset):
 _DOUBTS = {"V": _doubts_bfloat16, "f": _doubts_float16}
 
 
+# Numbers picked from a table by 16 bits: eight in one vector, as loads alone are what it takes.
+
+
+@intrinsic
+def _pick_8(typingctx, out, x, table, like):
+    """Eight numbers of the type of `like`; all are addresses."""
+
+    def generate(context, b, signature, values):
+        out, x, table, _ = values
+        kind, bits, index = context.get_value_type(signature.args[3]), ir.IntType(16), ir.IntType(32)
+        at, among = b.inttoptr(x, bits.as_pointer()), b.inttoptr(table, kind.as_pointer())
+        several = ir.VectorType(kind, 8)
+        picked = ir.Constant(several, ir.Undefined)
+        for i in map(index, range(8)):
+            number = b.zext(b.load(b.gep(at, [i])), ir.IntType(64))
+            picked = b.insert_element(picked, b.load(b.gep(among, [number])), i)
+        # Only as aligned as one number is.
+        b.store(picked, b.inttoptr(out, several.as_pointer()), align=like.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(out, x, table, like), generate
+
+
+@_inline
+def _pick(like, size, n, out, x, table):
+    """n numbers; `size`: their bytes."""
+    x_at = _pointer(x, np.uint16(0))
+    table_at = _pointer(table, like)
+    out_at = _pointer(out, like)
+    whole = n & -8
+    for i in range(0, whole, 8):
+        _pick_8(out + i * size, x + i * 2, table, like)
+    for i in range(whole, n):
+        out_at[i] = table_at[x_at[i]]
+
+
 # 16-bit numbers times a function of one, which is looked up among its 65,536 results.
 
 
@@ -1631,7 +1678,7 @@ def _bfloat16_times_1(y, a, rounds):
     by = np.uint32(_bfloat16_wide(a)).view(np.float32)
     y = np.float32(by * y)
     size = _size(y)
-    number = _bfloat16_rounded(np.float32(y).view(np.uint32))
+    number = _bfloat16_near(np.float32(y).view(np.uint32))
     inexact = np.uint32(rounds) | np.uint32(size < np.uint32(0x00800000))
     doubt = np.uint32(_bfloat16_doubt(size)) & inexact
     doubt |= np.uint32(size >= np.uint32(0x7F800000))
@@ -1641,11 +1688,9 @@ def _bfloat16_times_1(y, a, rounds):
 @_loop
 def _times_1_bfloat16(like, n, out, places, x, a, table, rounds):
     """`rounds`: 1 where a product may be rounded in float32, 0 where it is too small alone."""
-    x_at = _pointer(x, like)
     a_at = _pointer(a, like)
     out_at = _pointer(out, like)
     places_at = _pointer(places, np.int64(0))
-    table_at = _pointer(table, float32(0.0))
     kept = np.empty(_PIECE, np.float32)
     y_at = _pointer(kept.ctypes.data, float32(0.0))
     flags = np.empty(_PIECE, np.uint32)
@@ -1653,8 +1698,7 @@ def _times_1_bfloat16(like, n, out, places, x, a, table, rounds):
     found = np.int64(0)
     for first in range(0, n, _PIECE):
         end = min(first + _PIECE, n)
-        for i in range(first, end):
-            y_at[i - first] = table_at[x_at[i]]
+        _pick(float32(0.0), 4, end - first, kept.ctypes.data, x + 2 * first, table)
         doubts = np.uint32(0)
         for i in range(first, end):
             number, doubt = _bfloat16_times_1(y_at[i - first], a_at[i], rounds)
@@ -1676,7 +1720,7 @@ def _float16_times_1(y, a, rounds):
     by = np.uint32(_float16_wide(a)).view(np.float32)
     y = np.float32(by * y)
     size = _size(y)
-    number = _float16_rounded(np.float32(y).view(np.uint32))
+    number = _float16_near(np.float32(y).view(np.uint32))
     inexact = np.uint32(rounds) | np.uint32(size < np.uint32(0x00800000))
     doubt = np.uint32(_float16_doubt(size)) & inexact
     doubt |= np.uint32(size >= np.uint32(0x7F800000))
@@ -1686,11 +1730,9 @@ def _float16_times_1(y, a, rounds):
 @_loop
 def _times_1_float16(like, n, out, places, x, a, table, rounds):
     """`rounds`: 1 where a product may be rounded in float32, 0 where it is too small alone."""
-    x_at = _pointer(x, like)
     a_at = _pointer(a, like)
     out_at = _pointer(out, like)
     places_at = _pointer(places, np.int64(0))
-    table_at = _pointer(table, float32(0.0))
     kept = np.empty(_PIECE, np.float32)
     y_at = _pointer(kept.ctypes.data, float32(0.0))
     flags = np.empty(_PIECE, np.uint32)
@@ -1698,8 +1740,7 @@ def _times_1_float16(like, n, out, places, x, a, table, rounds):
     found = np.int64(0)
     for first in range(0, n, _PIECE):
         end = min(first + _PIECE, n)
-        for i in range(first, end):
-            y_at[i - first] = table_at[x_at[i]]
+        _pick(float32(0.0), 4, end - first, kept.ctypes.data, x + 2 * first, table)
         doubts = np.uint32(0)
         for i in range(first, end):
             number, doubt = _float16_times_1(y_at[i - first], a_at[i], rounds)
@@ -1766,7 +1807,7 @@ def _map(
         shape, kind = first.shape, first.dtype
         if _are_plain(arrays if out is None else (*arrays, out), shape, kind):
             y = np.empty(shape, kind) if out is None else out
-            places = [_at(y), *[_at(a) for a in arrays]]
+            places = _places((y, *arrays), kind)
             if out is None or _apart(out, places):
                 like = _NATIVE.get(kind)
                 if like is not None:
@@ -1778,12 +1819,13 @@ def _map(
                         _run(fast, steps, like, y.size, *places, *rest)
                     return y if out is not None or shape else y[()]
                 if kind.itemsize == 2 and kind.isnative and (len(arrays) > 1 or y.size >= _BLOCK):
-                    over = len(arrays) > 1 and places[0] in places[1:]
-                    apart = np.empty_like(y) if over else y
-                    given = loop, kind, numbers
-                    _in_16_bits(*given, y.size, _at(apart), *places[1:])
-                    if over:
-                        y[...] = apart
+                    kept = y
+                    if len(arrays) > 1 and places[0] in places[1:]:
+                        kept = np.empty_like(y)
+                        places[0] = _places((kept,), kind)[0]
+                    _in_16_bits(loop, kind, numbers, y.size, *places)
+                    if kept is not y:
+                        y[...] = kept
                     return y if out is not None or shape else y[()]
     return _broadcast(loop, arrays, parameters, out, dtype)
 
@@ -1825,24 +1867,7 @@ def _apart(out: Array, places: Sequence[int]) -> bool:
 
 @_loop
 def _lookup(like, n, out, x, table):
-    x_at = _pointer(x, like)
-    table_at = _pointer(table, like)
-    out_at = _pointer(out, like)
-    # Four at once, where they are a word both here and there.
-    head = min((-out & 7) >> 1, n)
-    words = 0 if (out - x) & 7 else (n - head) >> 2
-    words_of_x = _pointer(x + 2 * head, np.uint64(0))
-    words_of_out = _pointer(out + 2 * head, np.uint64(0))
-    for i in range(head):
-        out_at[i] = table_at[x_at[i]]
-    for i in range(words):
-        word = words_of_x[i]
-        found = np.uint64(table_at[word & np.uint64(0xFFFF)])
-        for shift in (np.uint64(16), np.uint64(32), np.uint64(48)):
-            found |= np.uint64(table_at[(word >> shift) & np.uint64(0xFFFF)]) << shift
-        words_of_out[i] = found
-    for i in range(head + 4 * words, n):
-        out_at[i] = table_at[x_at[i]]
+    _pick(like, 2, n, out, x, table)
 
 
 @functools.lru_cache(16)
@@ -1852,9 +1877,10 @@ def _table(
     parameters: tuple[float, ...],
     count: int,
 ) -> Array:
-    """The results at all 65,536 values of a 16-bit dtype."""
+    """The bits of the results at all 65,536 values of a 16-bit dtype."""
     every = np.arange(1 << 16, dtype=np.uint16).view(dtype)
-    return _broadcast(loop, (every,) * count, parameters, None, dtype)
+    found = _broadcast(loop, (every,) * count, parameters, None, dtype)
+    return found.view(_BITS)
 
 
 def _in_16_bits(
@@ -1890,12 +1916,14 @@ def _through(
     places = np.empty(n + 1, np.int64)
     places = places[: nearly(like, n, out, _at(places), *arrays)]
     if places.size:
-        given = np.empty((len(arrays), places.size), np.uint16)
+        given, found = np.empty((len(arrays), places.size), np.uint16), _at(places)
         for row, array in zip(given, arrays):
-            _gather(like, places.size, _at(row), array, _at(places))
-        of = tuple([row.view(kind) for row in given])
-        exact = _broadcast(loop, of, numbers, None, kind)
-        _scatter(like, places.size, out, _at(exact), _at(places))
+            _gather(like, places.size, _at(row), array, found)
+        with np.errstate(all="ignore"):
+            wide = given.view(kind).astype(np.float64)
+            at = [_at(row) for row in wide]
+            exact = _exact(loop, at, numbers, places.shape, kind).astype(kind)
+        _scatter(like, places.size, out, _at(exact.view(_BITS)), found)
 
 
 def _nearly(loop: Any, kind: np.dtype[Any], numbers: tuple[float, ...], count: int, n: int) -> Any:
@@ -1960,6 +1988,19 @@ def _scatter(like, n, out, x, places):
 _PART = 1 << 15
 
 
+def _exact(
+    loop: Any,
+    arrays: Sequence[int],
+    parameters: Sequence[float],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> Array:
+    """A loop over float64 numbers at addresses, which a cast to the dtype rounds rightly."""
+    y = np.empty(shape)
+    loop(0.0, y.size, _at(y), *arrays, *parameters)
+    return _narrow(y, dtype)
+
+
 def _broadcast(
     loop: Any,
     arrays: tuple[ArrayLike, ...],
@@ -1991,13 +2032,11 @@ def _broadcast(
     )
     with blocks, np.errstate(all="ignore"):
         for *block, result in blocks:
-            y = np.empty(result.shape)
             places = [_at(a) for a in block]
             moving = iter(places[len(arrays) :])
             fixed = [next(moving) if v.ndim else float(v) for v in values]
             inputs = places[: len(arrays)]
-            loop(_NATIVE[y.dtype], y.size, _at(y), *inputs, *fixed)
-            result[...] = _narrow(y, result.dtype)
+            result[...] = _exact(loop, inputs, fixed, result.shape, result.dtype)
         done = blocks.operands[-1]
     return done if out is not None or done.ndim else done[()]
 
