@@ -533,7 +533,8 @@ def _pick_8(typingctx, out, x, table, like):
 
     def generate(context, b, signature, values):
         out, x, table, _ = values
-        kind, bits, index = context.get_value_type(signature.args[3]), ir.IntType(16), ir.IntType(32)
+        bits, index = ir.IntType(16), ir.IntType(32)
+        kind = context.get_value_type(signature.args[3])
         at, among = b.inttoptr(x, bits.as_pointer()), b.inttoptr(table, kind.as_pointer())
         several = ir.VectorType(kind, 8)
         picked = ir.Constant(several, ir.Undefined)
