@@ -16,11 +16,12 @@ import subprocess
 import sys
 import types as pytypes
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from . import model
 from .accuracy import FORMATS
@@ -36,6 +37,25 @@ SIZES = (1, 4, 13, 45)
 #: What reads or writes 16 bytes in PTX.
 VECTOR = r"\b{}\.global\S*\.(?:v4\.\w?32|v2\.\w?64)"
 SPECIAL = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e30, -1e30, 1e-40, -1e-40)
+
+
+def _odd(a: Any) -> Any:
+    return a.reshape(-1)[:138].reshape(6, 23)
+
+
+View: TypeAlias = Callable[[Any], Any]
+#: Views of what is read and of what is written, of an array of shape (2, 3, 24).
+VIEWS: tuple[tuple[str, View, View], ...] = (
+    ("halves of packed rows", lambda a: a[..., 12:], lambda a: a[..., :12]),
+    ("not of whole vectors", lambda a: a[..., 1:23], lambda a: a[..., 1:23]),
+    ("read only in part", lambda a: a[..., 8:], lambda a: a.reshape(-1)[:96].reshape(2, 3, 16)),
+    ("rows of an odd size", lambda a: _odd(a)[:, :16], lambda a: _odd(a)[:, :16]),
+    ("every other row", lambda a: a.reshape(6, 24)[::2], lambda a: a.reshape(6, 24)[3:]),
+    ("every other element", lambda a: a[..., ::2], lambda a: a[..., 1::2]),
+    ("transposed", lambda a: a.reshape(6, 24).T, lambda a: a.reshape(6, 24).T),
+    ("one transposed", lambda a: a.reshape(6, 24).T, lambda a: a.reshape(24, 6)),
+    ("one row, repeated", lambda a: as_strided(a, (3, 24), (0, 4)), lambda a: a[0]),
+)
 
 
 #: The file, and the environment's word for it, by which a compiled activation reaches the checks.
@@ -121,15 +141,22 @@ def kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple
             numbers = [number] * len(act.parameters)
             kernel = module._kernel(name, storage).py_func
             yield name, storage, kernel, (*arrays, *numbers, *[types.int64] * 3), True
+            if name == "_forward" and storage == "bfloat16":
+                kernel, each = module._strided_kernel(name, storage).py_func, len(arrays) + 1
+                steps = [types.UniTuple(types.int64, each)] * 2
+                places = [types.int64] * each
+                signature = (*places, *numbers, *steps, *[types.int64] * 3)
+                yield f"strided {name}", storage, kernel, signature, True
         placed = 3 * len(act.parameters)
         if act.parameters:
             each = module._each_kernel("_forward", storage).py_func
             integers = len(act.inputs) + placed + 2
             yield "_forward, arrays", storage, each, (types.int64,) * integers, False
         for p in act.parameters:
-            kernel = module._sum_kernel(f"_vjp_{p.name}", storage).py_func
-            integers = len(act.inputs) + 1 + placed + 4
-            yield f"_vjp_{p.name}", storage, kernel, (types.int64,) * integers, False
+            some, all_of = module._sum_kernels(f"_vjp_{p.name}", storage)
+            integers = len(act.inputs) + 1 + placed + 5
+            yield f"_vjp_{p.name}", storage, some.py_func, (types.int64,) * integers, False
+            yield f"_vjp_{p.name}, sum", storage, all_of.py_func, (types.int64,) * 4, False
 
 
 def pretend_device() -> None:
@@ -186,6 +213,8 @@ def run_problems(act: Activation, simulate: bool) -> list[str]:
         if simulate and not act.is_row:
             for offsets in ((1, 1), (3, 3), (1, 2)):
                 found += _run_beside(module, act, offsets)
+            for label, *views in VIEWS:
+                found += _run_strided(module, act, label, *views)
         for p in act.parameters:
             found += _sums(module, act, p.name)
     return found
@@ -211,6 +240,22 @@ def _run_beside(module: Any, act: Activation, offsets: tuple[int, int]) -> list[
     found = _compare(f"{act.name} forward at {offsets}", out.copy_to_host(), expected, "float64")
     if int((np.asarray(whole.copy_to_host()) == 7.0).sum()) < 8:
         found.append(f"{act.name} forward at {offsets}: writes beside the result")
+    return found
+
+
+def _run_strided(module: Any, act: Activation, label: str, given: View, into: View) -> list[str]:
+    """f of views of larger arrays, into one."""
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+
+    f, shape = getattr(module, act.name), (2, 3, 24)
+    arrays = [a.reshape(shape) for a in _inputs(math.prod(shape), len(act.inputs), np.float32)]
+    expected = f(*(np.ascontiguousarray(given(a)) for a in arrays))
+    whole = np.full(shape, 7.0, np.float32)
+    out = into(whole)
+    f(*(FakeCUDAArray(given(a)) for a in arrays), out=FakeCUDAArray(out))
+    found = _compare(f"{act.name} forward, {label}", out, expected, "float64")
+    if int((whole == 7.0).sum()) < whole.size - out.size:
+        found.append(f"{act.name} forward, {label}: writes beside the result")
     return found
 
 
@@ -270,7 +315,7 @@ def _run_rows(function: Any, act: Activation, f: Function, dtype: str) -> list[s
 def _sums(module: Any, act: Activation, name: str) -> list[str]:
     """A parameter's cotangent, for one value and for one a channel, against a plain sum."""
     rng = np.random.default_rng(5)
-    x = rng.normal(0, 2, (2, 3, 5)).astype(np.float32)
+    x = rng.normal(0, 2, (8, 3, 10)).astype(np.float32)
     dy = rng.normal(0, 1, x.shape).astype(np.float32)
     p = act.parameter(name)
     if not p.value.is_finite or act.is_gated:

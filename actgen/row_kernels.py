@@ -300,11 +300,21 @@ def _inputs(found: Sequence[Stage]) -> set[str]:
 def held(found: Sequence[Stage]) -> dict[str, int]:
     """What a block's shared memory holds of a row: name → place.
 
-    Results that later stages load, and inputs that more than one stage does.
+    Results that later stages load, and inputs that more than one stage does. A place is taken again
+    once no later stage loads what was there.
     """
-    made = [name for stage in found for name, _ in stage.kept]
-    several = [a for a in sorted(_inputs(found)) if sum(a in s.loads for s in found) > 1]
-    return {name: place for place, name in enumerate([*made, *several])}
+    last = {a: i for i, stage in enumerate(found) for a in stage.loads}
+    several = {a for a in _inputs(found) if sum(a in s.loads for s in found) > 1}
+    places: dict[str, int] = {}
+    until: list[int] = []  # the stage that loads from each place last
+    for i, stage in enumerate(found):
+        # A stage loads all it needs before it keeps a result, but keeps an input as it loads it.
+        new = [(a, i) for a in stage.loads if a in several and a not in places]
+        for name, free in [*new, *((name, i + 1) for name, _ in stage.kept)]:
+            place = next((p for p, end in enumerate(until) if end < free), len(until))
+            until[place:] = [last[name], *until[place + 1 :]]
+            places[name] = place
+    return places
 
 
 def scratch(found: Sequence[Stage], plain: bool) -> dict[str, int]:

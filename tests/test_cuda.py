@@ -310,7 +310,24 @@ for name, kernel, args, expected in (
     found = module._device_leaf(kernel, args)
     assert torch.allclose(found, expected(module), rtol=1e-5, atol=1e-6), (name, kernel)
 silu, relu, swish = map(pair, ("silu", "relu", "swish"))
-assert silu._device_leaf("forward", (x.T,)) is None  # not contiguous
+grid = torch.randn(3, 4, 5, 6)
+for laid in (x.T, x[:, 1:7], x[:, ::2], x[0].expand(4, 9), grid.transpose(1, 3), grid[:, 1:, ::2]):
+    for given in ((laid, laid.contiguous()), (laid.contiguous(), laid)):
+        found = silu._device_leaf("vjp", given)
+        assert torch.allclose(found, silu.silu_vjp(*given), rtol=1e-5, atol=1e-6), laid.stride()
+packed, cotangents = torch.randn(2, 5, 12)
+out = torch.zeros(5, 12)
+swiglu = pair("swiglu")._device(x)
+halves = packed[:, :6], packed[:, 6:]
+for name, into in (("x", out[:, :6]), ("y", out[:, 6:])):
+    getattr(swiglu, f"swiglu_vjp_{name}")(*halves, cotangents[:, 6:], out=into)
+expected = packed.requires_grad_()
+a, b = expected.chunk(2, -1)
+(a * torch.nn.functional.silu(b) * cotangents[:, 6:]).sum().backward()
+assert torch.allclose(out, expected.grad, rtol=1e-5, atol=1e-6)
+three = torch.zeros(3, 3, 9, 6)[:, :, ::3]  # no two loops: copied there and back
+silu._device(x).silu(grid[:, 1:, :3], out=three)
+assert torch.allclose(three, torch.nn.functional.silu(grid[:, 1:, :3]), rtol=1e-5, atol=1e-6)
 assert silu._device_leaf("vjp", (x, dy.double())) is None
 assert silu._device_leaf("vjp", (x, dy[:, :3].contiguous())) is None
 assert relu._device_leaf("forward", (x,)) is None  # torch's own is one kernel

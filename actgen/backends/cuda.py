@@ -20,8 +20,12 @@ def default(value: float) -> str:
 
 
 _USAGE = (
-    "Every function takes contiguous arrays that live on the device (torch tensors, CuPy or Numba "
-    "arrays) or NumPy arrays, which are copied there and back"
+    "Every function takes arrays that live on the device (torch tensors, CuPy or Numba arrays) or "
+    "NumPy arrays, which are copied there and back"
+)
+_STRIDED = (
+    "Views of two strides, such as the halves of a packed array, are read and written in place; "
+    "others that are not contiguous are copied."
 )
 _WIDTH = "float64 is computed in float64, everything else in float32."
 _LAST = ("*", "out: Any = None", "stream: Any = 0")
@@ -101,7 +105,7 @@ BACKEND = Backend(
         last=_LAST,
         row_last=("axis: int = {axis}", *_LAST),
     ),
-    usage=f"{_USAGE}. {_WIDTH}",
+    usage=f"{_USAGE}. {_STRIDED} {_WIDTH}",
     row_usage=f"{_USAGE}; a row lies along `axis`. {_WIDTH}",
     default=default,
     loops="threads",

@@ -387,9 +387,9 @@ def _device(x: Tensor) -> Any:
 
 
 def _given(tensors: Sequence[Any]) -> bool:
-    """Whether a kernel reads the tensors as they are: contiguous, of one dtype and device."""
+    """Whether a kernel reads the tensors: of one dtype and device."""
     x = tensors[0]
-    return x.dtype in _WIDE and all(_is_read(t, x) and t.is_contiguous() for t in tensors)
+    return x.dtype in _WIDE and all(_is_read(t, x) for t in tensors)
 
 
 #: From so many 16-bit numbers on they are looked up.
