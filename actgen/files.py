@@ -429,7 +429,10 @@ def _held(
 ) -> dict[str, Any]:
     """The statements of a row that is held, and how many numbers for each of its entries."""
     found, _ = stages(program, backend, single, keeps=True)
-    return {"held": loops("held", found, single, one, plain), "slots": len(set(held(found).values()))}
+    return {
+        "held": loops("held", found, single, one, plain),
+        "slots": len(set(held(found).values())),
+    }
 
 
 def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:

@@ -387,11 +387,11 @@ def _strided_kernel(name: str, storage: str) -> Any:
     return kernels[_ARRAYS[name]]
 
 
-def _launch_strided(
+def _is_strided(
     name: str, storage: str, arrays: list[Any], numbers: list[Any], stream: Any
 ) -> bool:
-    """Whether two loops were enough for arrays on the device, of which the last is the result."""
-    if any(isinstance(a, np.ndarray) for a in arrays):
+    """Whether it was for two loops, and is done; the last of the arrays is the result."""
+    if all(map(_is_contiguous, arrays)) or any(isinstance(a, np.ndarray) for a in arrays):
         return False
     found = _loops(tuple(arrays[0].shape), [_steps(a) for a in arrays])
     if found is None:
@@ -417,18 +417,16 @@ def _launch(
     storage, shape = _agreed(arrays)
     out = _like(arrays[0]) if out is None else _checked_out(out, arrays[0], shape)
     n, asked, stream = math.prod(shape), stream, _stream(arrays[0], stream)
-    real, lanes = _access(storage)[:2]
-    are_numbers = True
-    if n and are_numbers and not all(map(_is_contiguous, (*arrays, out))):
-        if _launch_strided(name, storage, [*arrays, out], [*map(real, parameters)], stream):
-            return out
+    lanes = _access(storage).lanes
+    if n and _is_strided(name, storage, [*arrays, out], [], stream):
+        return out
     dense = _dense(out, asked)
     held, flat = [_on_device(a, storage, asked) for a in arrays], _on_device(dense, storage)
     if n:
         places = [*map(_place, held)]
         grid = _blocks(-(-n // (_THREADS * lanes))), _THREADS, stream
         head = _head([*places, _place(flat)], storage, n)
-        _kernel(name, storage)[grid](*places, *map(real, parameters), n, head, _place(flat))
+        _kernel(name, storage)[grid](*places, n, head, _place(flat))
     return _finish(out, dense, flat)
 
 
