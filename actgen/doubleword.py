@@ -8,6 +8,7 @@ exp(h + l) = exp(h)·(1 + l) to first order. In exact arithmetic every low part 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ Emit: TypeAlias = "Callable[..., Arg]"
 HEAD_BITS = 24
 
 
+@functools.lru_cache(maxsize=1 << 12)
 def split_constant(number: Expr) -> tuple[Expr, Expr | None]:
     """A number as one of HEAD_BITS bits and, where it is none, the rest."""
     if not number:

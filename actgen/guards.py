@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import sympy
 from sympy import Eq, Expr, Piecewise, Symbol, oo
 from sympy.core.relational import Relational
@@ -121,10 +124,16 @@ def substitute(expr: Expr, x: Symbol, value: Expr) -> Expr:
         if node not in done:
             args = [replaced(arg) for arg in node.args]
             same = all(a is b for a, b in zip(args, node.args, strict=True))
-            done[node] = node if same else node.func(*args)
+            done[node] = node if same else _made(node.func, *args)
         return done[node]
 
     return replaced(expr)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _made(function: Callable[..., Expr], *args: Expr) -> Expr:
+    """function(*args): SymPy looks for the sign of both sides whenever a comparison is made."""
+    return function(*args)
 
 
 def at_infinity(expr: Expr, x: Symbol, limits: dict[int, Expr]) -> Expr:

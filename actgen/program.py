@@ -112,14 +112,16 @@ def bind(
 ) -> Callable[[Mapping[str, Any]], list[Any]]:
     """The program under an arithmetic, as a function of its inputs and parameters."""
     names = [*program.inputs, *program.parameters]
-    slots: dict[Arg, int] = {name: i for i, name in enumerate(names)}
+    slots: dict[str | int, int] = {name: i for i, name in enumerate(names)}
     known: list[Any] = [None] * len(names)
 
     def slot(arg: Arg) -> int:
-        if arg not in slots:  # a number: names are defined before they are used
-            slots[arg] = len(known)
+        if isinstance(arg, str):
+            return slots[arg]
+        if id(arg) not in slots:  # to hash a number takes long
+            slots[id(arg)] = len(known)
             known.append(constant(arg))
-        return slots[arg]
+        return slots[id(arg)]
 
     steps = []
     for instr in program.body:

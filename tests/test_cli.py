@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,11 @@ def run(*arguments: str, root: Path | None = None) -> subprocess.CompletedProces
         env=environment,
         check=False,
     )
+
+
+def test_version() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert run("--version").stdout == f"actgen {declared}\n"
 
 
 def test_list_and_show() -> None:
