@@ -8,6 +8,7 @@ import itertools
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -257,6 +258,35 @@ def test_many_python_threads() -> None:
             assert all(pool.map(lambda _: right(), range(8)))
     finally:
         silu.set_num_threads(0)
+
+
+def test_parts_are_shared_out() -> None:
+    """Each once, and to several threads at a time; what one of them raises reaches the caller."""
+    silu.set_num_threads(3)
+    both, met, n = threading.Barrier(2), [], 1 << 21
+
+    def loop(like: None, count: int, place: int, fixed: int) -> None:
+        assert like is None and fixed == 7
+        if len(met) < 2:
+            met.append(threading.get_ident())
+            both.wait(60)
+        spans.append((place // 4, place // 4 + count))
+
+    def fails(like: None, count: int, place: int) -> None:
+        if place:
+            raise ArithmeticError(place)
+
+    try:
+        for _ in range(200):
+            spans: list[tuple[int, int]] = []
+            silu._run(loop, [4, 0], None, n, 0, 7)
+            ends = sorted(spans)
+            assert [a for a, _ in ends] == [0, *(b for _, b in ends[:-1])] and ends[-1][1] == n
+            with pytest.raises(ArithmeticError):
+                silu._run(fails, [4], None, n, 0)
+    finally:
+        silu.set_num_threads(0)
+    assert len(set(met)) == 2
 
 
 CHILD = """

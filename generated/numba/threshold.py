@@ -28,11 +28,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import math
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -142,55 +144,6 @@ def threshold_vjp_value(
 ) -> Array:
     """The cotangent of value, summed to its shape."""
     return _total(_vjp_value_loop, (x, dy), (threshold, value), 1)
-
-
-# Threads: slices of large arrays; a pool a process, so that a child after a fork has its own.
-
-_SLICE = 1 << 20  # bytes: a thread costs more than it saves on less
-_threads = 0
-
-
-def set_num_threads(count: int) -> None:
-    """At most so many threads an array from now on; 0: as before it was first called."""
-    global _threads
-    if count < 0:
-        raise ValueError(f"threshold: expected a number of threads, got {count}")
-    _threads = count
-
-
-def _count() -> int:
-    if _threads:
-        return _threads
-    if "torch" in sys.modules:
-        return int(sys.modules["torch"].get_num_threads())
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) else os.cpu_count() or 1
-
-
-@functools.cache
-def _pool(process: int, count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count)
-
-
-def _run(loop: Any, steps: Sequence[int], like: Any, n: int, *arguments: Any) -> None:
-    """A loop over n things, slices of them in threads where they are large.
-
-    `steps`: how far, for each argument, the next thing's is away from one's: bytes, results first.
-    """
-    parts = min(n * steps[0] // _SLICE, n)
-    if parts < 2 or (parts := min(parts, _count())) < 2:
-        loop(like, n, *arguments)
-        return
-    ends = [n * i // parts for i in range(parts + 1)]
-    slices = [
-        (like, b - a, *(at + a * step if step else at for at, step in zip(arguments, steps)))
-        for a, b in zip(ends, ends[1:])
-    ]
-    pool = _pool(os.getpid(), parts - 1)
-    waiting = [pool.submit(loop, *part) for part in slices[1:]]
-    loop(*slices[0])
-    for part in waiting:
-        part.result()
 
 
 # Kernels: float64 in, float64 out, of one element; and loops over n elements at addresses.
@@ -823,6 +776,166 @@ def _results(
     bits = (8 if kind.kind == "V" else 11) * factors  # what the factors may fill
     short = near.view(np.uint32) & np.uint32((1 << min(bits, 23)) - 1) == 0
     return near, int(np.any(((near != y) | ~short) & ~np.isnan(x)))
+
+
+# Threads: whoever is free takes the next part of a large array, as one that sleeps wakes late.
+# Helpers belong to a process, so that a child after a fork has its own.
+
+_SLICE = 1 << 20  # bytes: a thread costs more than it saves on less
+_LOOKS = 1 << 16  # at a number, some 40 µs of them, before a thread sleeps
+_threads = 0
+
+
+def set_num_threads(count: int) -> None:
+    """At most so many threads an array from now on; 0: as before it was first called."""
+    global _threads
+    if count < 0:
+        raise ValueError(f"threshold: expected a number of threads, got {count}")
+    _threads = count
+
+
+def _count() -> int:
+    if _threads:
+        return _threads
+    if "torch" in sys.modules:
+        return int(sys.modules["torch"].get_num_threads())
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdigit() and int(given) else os.cpu_count() or 1
+
+
+@intrinsic
+def _look(typingctx, place):
+    """A number that other threads change."""
+
+    def generate(context, builder, signature, values):
+        at = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
+        return builder.load_atomic(at, "acquire", 8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def _add_one(typingctx, place):
+    """Add one to a number that other threads change; what it was."""
+
+    def generate(context, builder, signature, values):
+        at = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", at, ir.Constant(ir.IntType(64), 1), "acq_rel")
+
+    return types.int64(types.int64), generate
+
+
+@_loop
+def _wait(place, least, looks):
+    """Look at a number until it is no less; whether it became so."""
+    k = 0
+    while _look(place) < least and k < looks:
+        k += 1
+    return _look(place) >= least
+
+
+@_loop
+def _finish(done, count, calls, call, looks):
+    """Count a part that is done; after the last, wait for the next call."""
+    if _add_one(done) + 1 == count:
+        _wait(calls, call + 1, looks)
+
+
+class _Work:
+    """Parts of a call that threads share, and what those that failed raised."""
+
+    def __init__(self, loop: Any, parts: Iterable[tuple[Any, ...]], count: int) -> None:
+        self.loop, self.parts, self.count = loop, iter(parts), count
+        self.problems: list[BaseException] = []
+        self.done = np.zeros(1, np.int64)
+        self.done_at = _at(self.done)
+
+    def share(self, calls: int, call: int, looks: int) -> None:
+        for part in self.parts:
+            try:
+                self.loop(*part)
+            except BaseException as problem:
+                self.problems.append(problem)
+            _finish(self.done_at, self.count, calls, call, looks)
+
+
+class _Team:
+    """The helpers of a process, which work for one of its threads at a time."""
+
+    def __init__(self) -> None:
+        self.busy = threading.Lock()
+        self.asleep: list[Any] = []  # a lock of each, released to wake it
+        self.calls = np.zeros(1, np.int64)
+        self.calls_at = _at(self.calls)
+        self.work: _Work | None = None
+
+    def run(self, work: _Work, threads: int) -> None:
+        if not self.busy.acquire(blocking=False):
+            work.share(self.calls_at, 0, 0)
+        else:
+            try:
+                self._call(work, threads - 1)
+                work.share(self.calls_at, 0, 0)
+                while not _wait(work.done_at, work.count, 8 * _LOOKS):
+                    time.sleep(1e-5)
+            finally:
+                self.work = None
+                self.busy.release()
+        if work.problems:
+            raise work.problems[0]
+
+    def _call(self, work: _Work, count: int) -> None:
+        for _ in range(len(self.asleep), count):
+            self.asleep.append(threading.Lock())
+            self.asleep[-1].acquire()
+            threading.Thread(target=self._help, args=self.asleep[-1:], daemon=True).start()
+        self.work = work
+        for lock in self.asleep[:count]:
+            if lock.locked():
+                lock.release()
+        self.calls[0] += 1
+
+    def _help(self, asleep: Any) -> None:
+        call = 0
+        while True:
+            _wait(self.calls_at, call + 1, _LOOKS)
+            asleep.acquire()
+            call, work = int(self.calls[0]), self.work
+            if work is not None:
+                work.share(self.calls_at, call, _LOOKS)
+
+
+@functools.cache
+def _team(process: int) -> _Team:
+    return _Team()
+
+
+@functools.lru_cache(64)
+def _parts(n: int, threads: int) -> list[tuple[int, int]]:
+    """Where parts of n things begin and end: small ones last, for whoever was there first."""
+    sizes = [n * 3 // (4 * threads)] * threads
+    sizes += [(n - sum(sizes)) // threads] * (threads - 1)
+    ends = [*itertools.accumulate(sizes, initial=0), n]
+    return [(a, b) for a, b in zip(ends, ends[1:]) if b > a]
+
+
+def _run(loop: Any, steps: Sequence[int], like: Any, n: int, *arguments: Any) -> None:
+    """A loop over n things, parts of them in threads where they are large.
+
+    `steps`: how far, for each argument, the next thing's is away from one's: bytes, results first.
+    """
+    threads = min(n * steps[0] // _SLICE, n)
+    if threads < 2 or (threads := min(threads, _count())) < 2:
+        loop(like, n, *arguments)
+        return
+
+    def part(ends: tuple[int, int]) -> tuple[Any, ...]:
+        first, last = ends
+        places = [at + first * step if step else at for at, step in zip(arguments, steps)]
+        return (like, last - first, *places)
+
+    parts = _parts(n, threads)
+    _team(os.getpid()).run(_Work(loop, map(part, parts), len(parts)), threads)
 
 
 _BLOCK = 1 << 13
