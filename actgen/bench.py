@@ -200,6 +200,7 @@ code counted without running it. An element of the loop over vectors takes so ma
 so many of the unit for exp2, log2, reciprocals and square roots; blocks that call a function, which
 are for rare inputs, are left out. `of a copy` is the predicted share of the speed of a copy: the
 time that memory takes over the longest of memory's, the issue's and the unit's (`actgen/gpus.py`).
+Rows are of those that are read once and keep a whole block busy; their reductions are counted.
 """
 
 

@@ -44,7 +44,8 @@ def _sources() -> str:
 def modules() -> list[Path]:
     """The compiler, and all that choosing a program imports."""
     here = Path(__file__).parent
-    found, pending = {here / "compiler.py"}, ["stabilise", "rows", "compiled", "ties", "outputs"]
+    found = {here / "compiler.py"}
+    pending = ["stabilise", "rows", "row_halves", "compiled", "ties", "outputs"]
     while pending:
         path = here / f"{pending.pop()}.py"
         if path.is_file() and path not in found:

@@ -7,6 +7,7 @@ Run as a program, because the simulator must be chosen before Numba is imported:
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -91,17 +92,15 @@ def in_subprocess(
 
 def ptx_problems(act: Activation) -> list[str]:
     """Compile every kernel; report float64 instructions outside float64 kernels, 32-bit loops."""
-    from numba import cuda
-
     found = []
     for label, storage, kernel, signature, vectors in kernels(act, compile(act, "cuda").module):
-        # Every kernel in float32 for every architecture; the other dtypes differ in their loads.
-        for architecture in ARCHITECTURES if storage == "float32" else ((9, 0),):
+        # In float32 for every architecture; the other dtypes differ in their loads, and the other
+        # kernels of a function in their loops.
+        every = storage == "float32" and "," not in label
+        for architecture in ARCHITECTURES if every else ((9, 0),):
             where = f"{act.name}{label} {storage} sm_{architecture[0]}{architecture[1]}"
             try:
-                ptx, _ = cuda.compile(
-                    kernel, signature, device=False, cc=architecture, output="ptx", abi="numba"
-                )
+                ptx = ptx_of(kernel, signature, architecture)
             except Exception as problem:  # every failure of the compiler is a finding
                 reason = (str(problem).splitlines() or [""])[0]
                 found.append(f"{where}: {type(problem).__name__}: {reason}")
@@ -120,8 +119,23 @@ def ptx_problems(act: Activation) -> list[str]:
     return found
 
 
+def ptx_of(kernel: Any, signature: Sequence[Any], capability: tuple[int, int]) -> str:
+    """The PTX of a kernel as Numba would compile it for a device."""
+    cuda: Any = importlib.import_module("numba.cuda")
+    found: str = cuda.compile(
+        kernel.py_func,
+        signature,
+        device=False,
+        cc=capability,
+        output="ptx",
+        abi="numba",
+        launch_bounds=kernel.targetoptions.get("launch_bounds"),
+    )[0]
+    return found
+
+
 def kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple[Any, ...], bool]]:
-    """(label, dtype, Python function, Numba types of its arguments, whether it reads vectors)."""
+    """(label, dtype, kernel, Numba types of its arguments, whether it reads vectors)."""
     from numba import types
 
     for storage in FORMATS:
@@ -131,32 +145,41 @@ def kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple
             for name in functions if storage == "float32" else ("forward", "vjp"):
                 integers = len(functions[name].program.inputs) + 4
                 own = module._own(f"_{name}", storage)
-                for label in (own, f"{own}_held")[: 1 + bool(module._SLOTS[own])]:
-                    kernel = module._kernel(label, storage).py_func
-                    yield label, storage, kernel, (types.int64,) * integers, False
+                lanes = module._LANES[storage][0]
+                # Vectors are of rows along the last axis.
+                whole = act.axis == -1 and not (act.reduces and name in ("forward", "jvp"))
+                for label, kernel, width, alone in (
+                    (f"_{name}", f"{own}_once", lanes, False),
+                    (f"_{name}, one by one", f"{own}_once", 1, False),
+                    (f"_{name}, long rows", own, lanes, False),
+                    (f"_{name}, a thread a row", own, 1, True),
+                ):
+                    compiled = module._kernel(kernel, storage, width, alone)
+                    wide = whole and label == f"_{name}"
+                    yield label, storage, compiled, (types.int64,) * integers, wide
             continue
         products = [n for n in module._ARRAYS if n.startswith("_vjp")]
         for name in module._ARRAYS if storage == "float32" else ("_forward", *products):
             arrays = [types.int64] * module._ARRAYS[name]
             numbers = [number] * len(act.parameters)
-            kernel = module._kernel(name, storage).py_func
+            kernel = module._kernel(name, storage)
             yield name, storage, kernel, (*arrays, *numbers, *[types.int64] * 3), True
             if name == "_forward" and storage == "bfloat16":
-                kernel, each = module._strided_kernel(name, storage).py_func, len(arrays) + 1
+                kernel, each = module._strided_kernel(name, storage), len(arrays) + 1
                 steps = [types.UniTuple(types.int64, each)] * 2
                 places = [types.int64] * each
                 signature = (*places, *numbers, *steps, *[types.int64] * 3)
                 yield f"strided {name}", storage, kernel, signature, True
         placed = 3 * len(act.parameters)
         if act.parameters:
-            each = module._each_kernel("_forward", storage).py_func
+            each = module._each_kernel("_forward", storage)
             integers = len(act.inputs) + placed + 2
             yield "_forward, arrays", storage, each, (types.int64,) * integers, False
         for p in act.parameters:
             some, all_of = module._sum_kernels(f"_vjp_{p.name}", storage)
             integers = len(act.inputs) + 1 + placed + 5
-            yield f"_vjp_{p.name}", storage, some.py_func, (types.int64,) * integers, False
-            yield f"_vjp_{p.name}, sum", storage, all_of.py_func, (types.int64,) * 4, False
+            yield f"_vjp_{p.name}", storage, some, (types.int64,) * integers, False
+            yield f"_vjp_{p.name}, sum", storage, all_of, (types.int64,) * 4, False
 
 
 def pretend_device() -> None:
@@ -192,7 +215,10 @@ def run_problems(act: Activation, simulate: bool) -> list[str]:
     kernel = compile(act, "cuda")
     module: Any = kernel.module
     if simulate:
-        module._THREADS, module.math = 4, _Float32Math
+        module._WARP, module._THREADS, module.math = 2, 4, _Float32Math
+        module._blocks = lambda count: min(count, 2)
+        if act.is_row:
+            module._MOST, module._MANY = dict.fromkeys(FORMATS, 4), 12
     compiled = compile_activation(act)
     found: list[str] = []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -205,11 +231,8 @@ def run_problems(act: Activation, simulate: bool) -> list[str]:
                     sizes = SIZES if (dtype, f.name) == ("float32", "forward") else SIZES[-1:]
                     for n in sizes[-1:] if act.is_row else sizes:
                         found += _run_one(kernel.module, act, f, dtype, n)
-        if act.is_row:
-            room, module._HELD = module._HELD, 0  # as for rows that do not fit
-            for f in compiled.functions.values():
-                found += _run_one(module, act, f, "float32", SIZES[-1])
-            module._HELD = room
+        if simulate and act.is_row:
+            found += _run_rows_beside(module, act)
         if simulate and not act.is_row:
             for offsets in ((1, 1), (3, 3), (1, 2)):
                 found += _run_beside(module, act, offsets)
@@ -243,6 +266,19 @@ def _run_beside(module: Any, act: Activation, offsets: tuple[int, int]) -> list[
     return found
 
 
+def _run_rows_beside(module: Any, act: Activation) -> list[str]:
+    """f of rows that begin one element after a whole vector."""
+    from numba import cuda
+
+    f, n = getattr(module, act.name), 8 * module._MOST["float32"]
+    x = _inputs(n + 1, 1, np.float32)[0]
+    x[: len(SPECIAL)] = 1.5
+    whole = cuda.to_device(x)
+    return _compare(
+        f"{act.name} forward beside", f(whole[1:], axis=0), f(x[1:].copy(), axis=0), "float64"
+    )
+
+
 def _run_strided(module: Any, act: Activation, label: str, given: View, into: View) -> list[str]:
     """f of views of larger arrays, into one."""
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
@@ -272,7 +308,9 @@ def _run_one(module: Any, act: Activation, f: Function, dtype: str, n: int) -> l
     fmt = FORMATS[dtype]
     function = getattr(module, act.name + ("" if f.name == "forward" else f"_{f.name}"))
     if act.is_row:
-        return _run_rows(function, act, f, dtype)
+        shapes = _shapes(module)
+        some = shapes if (dtype, f.name) == ("float32", "forward") else shapes[:FEW]
+        return [problem for s in some for problem in _run_rows(function, act, f, dtype, *s)]
     arrays = _inputs(n, len(act.inputs), fmt.dtype)
     expected = model.evaluate(
         device_program(f, fmt),
@@ -285,31 +323,41 @@ def _run_one(module: Any, act: Activation, f: Function, dtype: str, n: int) -> l
     return _compare(f"{act.name} {f.name} {dtype} n={n}", function(*arrays), expected, dtype)
 
 
-def _run_rows(function: Any, act: Activation, f: Function, dtype: str) -> list[str]:
-    """Rows of 11 along the axis, with another axis on each side of it."""
-    fmt = FORMATS[dtype]
-    x = _inputs(66, 1, fmt.dtype)[0]
-    x[: len(SPECIAL)] = 1.5
-    shape = (2, 11, 3)
-    arrays = [x.reshape(shape)]
-    single = act.reduces and f.name == "vjp"
-    if len(f.program.inputs) > 1:
-        other = _inputs(66, 1, fmt.dtype)[0][::-1]
-        other[-len(SPECIAL) :] = 0.5
-        arrays.append(
-            np.ascontiguousarray(other[:6].reshape(2, 3) if single else other.reshape(shape))
-        )
+#: The first of these shapes, for all functions and dtypes: one of each kind.
+FEW = 3
+
+
+def _shapes(module: Any) -> list[tuple[tuple[int, ...], int]]:
+    """Shapes and axes: rows read once, often, and by a thread each; vectors of all sizes."""
+    warp, most = module._WARP, module._MOST["float32"]
+    once = [((3, lanes * (warp + 1)), 1) for lanes in (16, 8, 4, 2)]
+    several = [((3, 16 * (most + 1)), 1), ((2, most + 7, 3), 1), ((3, most + 7), 1)]
+    alone = [((4, most + 7, 3), 1), ((3, warp), 1), ((3, 1), 1)]
+    full = [((3, 16 * most), 1), ((2, warp + 1, 3), 1)]
+    return [once[0], several[0], alone[0], *once[1:], *several[1:], *alone[1:], *full]
+
+
+def _run_rows(
+    function: Any, act: Activation, f: Function, dtype: str, shape: tuple[int, ...], axis: int
+) -> list[str]:
+    """A row function of arrays, along an axis."""
+    fmt, rng = FORMATS[dtype], np.random.default_rng(shape[axis])
+    single = shape[:axis] + shape[axis + 1 :]
+    shapes = [shape] * len(f.program.inputs)
+    if act.reduces and f.name == "vjp":
+        shapes[-1] = single
+    arrays = [rng.normal(0, 3, s).astype(fmt.dtype) for s in shapes]
+    if f.name == "forward":
+        arrays[0].flat[0], arrays[0].flat[-1] = math.nan, math.inf
     one = act.reduces and f.name in ("forward", "jvp")
-    expected = np.empty((2, 3) if one else shape, fmt.dtype)
-    for i in range(2):
-        for j in range(3):
-            rows = [a[i, j : j + 1] if a.ndim == 2 else a[i, :, j] for a in arrays]
-            value = model.evaluate_row(device_program(f, fmt), rows, fmt)
-            if one:
-                expected[i, j] = value[0]
-            else:
-                expected[i, :, j] = value
-    return _compare(f"{act.name} {f.name} {dtype} rows", function(*arrays, axis=1), expected, dtype)
+    expected = np.empty(single if one else shape, fmt.dtype)
+    for i in np.ndindex(single):
+        at = (*i[:axis], slice(None), *i[axis:])
+        rows = [a[at] if a.shape == shape else a[i][None] for a in arrays]
+        value = model.evaluate_row(device_program(f, fmt), rows, fmt)
+        expected[i if one else at] = value[0] if one else value
+    label = f"{act.name} {f.name} {dtype} rows of {shape[axis]}"
+    return _compare(label, function(*arrays, axis=axis), expected, dtype)
 
 
 def _sums(module: Any, act: Activation, name: str) -> list[str]:

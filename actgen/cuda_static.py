@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +13,7 @@ from typing import Any
 from . import sass
 from .accuracy import FORMATS
 from .compiler import compile
-from .cuda_check import kernels, pretend_device
+from .cuda_check import kernels, pretend_device, ptx_of
 from .gpus import GPUS, Gpu
 from .project import cores, write_atomic
 from .registry import load
@@ -43,22 +42,21 @@ class Row:
 def rows(
     names: Sequence[str], dtypes: Sequence[str] = DTYPES, gpu: Gpu = GPUS["H200"]
 ) -> Iterator[Row]:
-    """The kernels of activations that are elementwise, compiled for a GPU on all cores.
+    """The kernels that read vectors, compiled for a GPU on all cores; of rows, those read once.
 
     BackendUnavailable where numba-cuda or NVIDIA's tools are not installed.
     """
-    yield from _compiled([name for name in names if not load(name).is_row], dtypes, gpu)
+    yield from (row for row, _ in every(names, dtypes, gpu, uncounted=False))
 
 
-def row_functions(
-    names: Sequence[str], dtypes: Sequence[str] = DTYPES, gpu: Gpu = GPUS["H200"]
-) -> Iterator[Row]:
-    """The same of the kernels of row functions, whose loops are not counted: they are several."""
-    yield from _compiled([name for name in names if load(name).is_row], dtypes, gpu)
-
-
-def _compiled(names: Sequence[str], dtypes: Sequence[str], gpu: Gpu) -> Iterator[Row]:
-    given = [(name, tuple(dtypes), gpu) for name in names]
+def every(
+    names: Sequence[str],
+    dtypes: Sequence[str] = DTYPES,
+    gpu: Gpu = GPUS["H200"],
+    uncounted: bool = True,
+) -> Iterator[tuple[Row, bool]]:
+    """All kernels, and whether what their loop takes an element is counted."""
+    given = [(name, tuple(dtypes), gpu, uncounted) for name in names]
     if len(given) < 2:
         for one in given:
             yield from _rows(one)
@@ -68,21 +66,18 @@ def _compiled(names: Sequence[str], dtypes: Sequence[str], gpu: Gpu) -> Iterator
             yield from found
 
 
-def _rows(given: tuple[str, Sequence[str], Gpu]) -> list[Row]:
-    name, dtypes, gpu = given
+def _rows(given: tuple[str, Sequence[str], Gpu, bool]) -> list[tuple[Row, bool]]:
+    name, dtypes, gpu, uncounted = given
     pretend_device()
-    cuda: Any = importlib.import_module("numba.cuda")
     act, found = load(name), []
     for label, dtype, kernel, signature, vectors in kernels(act, compile(act, "cuda").module):
-        if dtype not in dtypes or not label.startswith(FUNCTIONS) or vectors == act.is_row:
+        if dtype not in dtypes or not label.startswith(FUNCTIONS) or not (vectors or uncounted):
             continue
-        ptx, _ = cuda.compile(
-            kernel, signature, device=False, cc=gpu.capability, output="ptx", abi="numba"
-        )
+        ptx = ptx_of(kernel, signature, gpu.capability)
         size = FORMATS[dtype].dtype(0).itemsize
         figures = sass.figures(sass.cubin(ptx, gpu.capability), 16 // size)
         arrays = len(act.inputs) + 1 + label.startswith("_vjp")
-        found.append(Row(name, label[1:], dtype, arrays * size, figures))
+        found.append((Row(name, label[1:], dtype, arrays * size, figures), vectors))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from . import autograd, chains, emit, launches, model, modules, outputs, singles, tabling
@@ -10,7 +10,7 @@ from .backends import Backend
 from .compiled import Compiled, Function
 from .headers import header, label_of
 from .program import Program
-from .row_kernels import held, loops, near, scratch, stages
+from .row_kernels import by_threads, dear, loops, near, scratch, stages
 from .spec import Activation
 
 _DOCS = {
@@ -408,6 +408,8 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "kernels": kernels,
         "tangent": tangent,
         "helpers": emit.helpers(ops, backend),
+        "shapes": _shapes(kernels),
+        "kernel_names": emit.exports([str(k["name"]) for k in kernels]),
         "exports": emit.exports([*names, *backend.exports]),
         "torch_exports": emit.exports([*names, modules.class_name(act)]),
         "axis": act.axis,
@@ -424,15 +426,27 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     }
 
 
-def _held(
-    program: Program, backend: Backend, single: Sequence[str], one: bool, plain: bool
-) -> dict[str, Any]:
-    """The statements of a row that is held, and how many numbers for each of its entries."""
-    found, _ = stages(program, backend, single, keeps=True)
-    return {
-        "held": loops("held", found, single, one, plain),
-        "slots": len(set(held(found).values())),
-    }
+def _shapes(kernels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of how many loads the entries of row kernels make how many results, and the texts of that."""
+    several = [e for k in kernels for e in k.get("entries", ())]
+    found = []
+    for loads, results in sorted({(e.loads, len(e.results)) for e in several}):
+        names, values = "abcdef"[:loads], "uvwxyz"[:results]
+        both = [f"first[{i}] + last[{i}]" for i in range(results)]
+        found.append(
+            {
+                "loads": loads,
+                "results": results,
+                "names": ", ".join(names),
+                "entry": ", ".join(f"{a}[0]" for a in names),
+                "made": ", ".join(values),
+                "tuples": ", ".join(f"({u},)" for u in values),
+                "first": ", ".join(f"{a}[:half]" for a in names),
+                "last": ", ".join(f"{a}[half:]" for a in names),
+                "both": ", ".join(both) if results > 1 else "first + last",
+            }
+        )
+    return found
 
 
 def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:
@@ -443,8 +457,10 @@ def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, A
         single = ("dy",) if compiled.activation.reduces and f.name == "vjp" else ()
         if plain:
             program = near(program, backend)
-        found, used = stages(program, backend, single, keeps=backend.compiles)
+        found, used = stages(program, backend, single, keeps=dear if backend.compiles else None)
         ops |= used
+        # A row that is read once is short: plain sums are good enough for 16 bits.
+        how = plain, program is f.half
         one = compiled.activation.reduces and f.name in ("forward", "jvp")
         kernels.append(
             {
@@ -454,14 +470,12 @@ def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, A
                 "loop_define": emit.define(
                     f"{name}_loop", ["like", "rows", "out", *program.inputs, "n"], ""
                 ),
-                "lines": loops(backend.loops, found, single, one, plain),
-                **scratch(found, plain),
-                # A row that is held is short: plain sums are good enough for 16 bits.
                 **(
-                    _held(program, backend, single, one, program is f.half)
+                    by_threads(name, program, backend, single, one, how)
                     if backend.loops == "threads"
-                    else {}
+                    else {"lines": loops(backend.loops, found, single, one, plain)}
                 ),
+                **scratch(found, plain),
             }
         )
     return kernels, ops

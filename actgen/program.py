@@ -6,11 +6,11 @@ name from names defined before it and exact numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from sympy import Expr
+from sympy import Expr, Integer
 
 from .errors import InternalError
 
@@ -176,6 +176,29 @@ def without_divisors(program: Program) -> Program:
         return replace(instr, op="mul", args=(first, 1 / rest[0]))
 
     return replace(program, body=tuple(map(product, program.body)))
+
+
+def varying(program: Program, shared: Collection[str] = ()) -> set[Arg]:
+    """What differs along a row; `shared` are inputs that do not."""
+    found: set[Arg] = set(program.inputs) - set(shared)
+    for i in program.body:
+        if i.op not in ROW_OPS and not found.isdisjoint(i.args):
+            found.add(i.dest)
+    return found
+
+
+def with_inverses(program: Program, op: str = "div") -> Program:
+    """The same program, with divisions by what a row shares as multiplications."""
+    along = varying(program)
+    body: list[Instr] = []
+    for i in program.body:
+        if i.op == op and i.args[1] not in along and i.dest in along:
+            inverse = Instr(f"inverse_{i.args[1]}", op, (Integer(1), i.args[1]))
+            body += [] if inverse in body else [inverse]
+            body.append(replace(i, op="mul", args=(i.args[0], inverse.dest)))
+        else:
+            body.append(i)
+    return replace(program, body=tuple(body))
 
 
 def rename(program: Program, names: Mapping[str, str]) -> Program:

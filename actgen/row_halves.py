@@ -14,9 +14,8 @@ from . import model
 from .accuracy import FORMATS, Format, quantum, to_format
 from .approximate import cheapest
 from .near import SIDES
-from .program import Program
+from .program import Program, with_inverses
 from .row_cases import rows
-from .row_kernels import with_inverses
 from .trial import NARROW
 
 Array = NDArray[Any]
@@ -57,7 +56,9 @@ class _Case:
 def half(short: Program, chosen: Program) -> Program | None:
     """The cheapest for 16 bits, with approximations; `short` is without what only float32 needs."""
     cases = list(_cases(chosen))
-    return cheapest([with_inverses(short), short], chosen, lambda p: _agrees(p, cases))
+    found = cheapest([with_inverses(short), short], chosen, lambda p: _agrees(p, cases))
+    # An approximate quotient is a product already: its inverse is computed once a row.
+    return found and with_inverses(found, "div_near")
 
 
 def _agrees(program: Program, cases: Sequence[_Case]) -> bool:

@@ -7,20 +7,31 @@ is computed once between the loops.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import sympy
+from typing import Any
 
 from . import emit
+from .approximate import GPU_COSTS
 from .atoms import COSTS
 from .backends import Backend
-from .program import ROW_OPS, Arg, Instr, Program, rename, with_operations
+from .program import ROW_OPS, Arg, Instr, Program, rename, varying, with_inverses, with_operations
 
 #: Statements stand five levels deep.
 WIDTH = 68
-#: An instruction as dear as that is computed once an element, where results can be kept.
-DEAR = 10
+_WORD, _ASSIGNED = re.compile(r"\w+"), re.compile(r"(\w+) = ")
+
+
+def dear(op: str) -> bool:
+    """Whether an operation costs more than to keep its result in memory."""
+    return COSTS.get(op.removesuffix("_near"), 1) >= 10
+
+
+def _costs_more_than_one(op: str) -> bool:
+    """Whether an operation costs more than to keep its result in a register."""
+    return GPU_COSTS.get(op, 1) > 1
 
 
 @dataclass(frozen=True)
@@ -54,13 +65,11 @@ class _Row:
         self.arrays = {f"{n}_k": n for n in program.inputs}
         self.constant_inputs = [names[n] for n in constant_inputs]
         self.program = rename(program, names)
-        self.varying = set(self.program.inputs) - set(self.constant_inputs)
+        self.varying = varying(self.program, self.constant_inputs)
         self.depth: dict[str, int] = {}
         for i in self.program.body:
             above = [self.depth.get(a, 0) for a in i.args if isinstance(a, str)]
             self.depth[i.dest] = max(above, default=0) + (i.op in ROW_OPS)
-            if i.op not in ROW_OPS and any(a in self.varying for a in i.args):
-                self.varying.add(i.dest)
 
     def slice(self, values: Sequence[Arg], known: Sequence[str]) -> tuple[Instr, ...]:
         """The elementwise instructions that values depend on, in order, but for what is known."""
@@ -74,12 +83,15 @@ class _Row:
 
 
 def stages(
-    program: Program, backend: Backend, constant_inputs: Sequence[str], keeps: bool
+    program: Program,
+    backend: Backend,
+    constant_inputs: Sequence[str],
+    keeps: Callable[[str], bool] | None,
 ) -> tuple[list[Stage], set[str]]:
     """The stages of a row program and the operations they use.
 
     `constant_inputs` have one value a row. A program whose output is the same all along the row
-    ends in a stage without loads. `keeps`: dear results are kept for later stages.
+    ends in a stage without loads. `keeps`: the operations whose results are kept for later stages.
     """
     row = _Row(program, constant_inputs)
     program = row.program
@@ -107,7 +119,7 @@ def stages(
                 known.append(i.dest)
         body = row.slice(wanted, kept)
         later = [i for v in values[number + 1 :] for i in row.slice(v, kept)]
-        new = _worth_keeping(body, later, values[number + 1 :]) if keeps else []
+        new = _worth_keeping(body, later, values[number + 1 :], keeps) if keeps else []
         inputs = tuple(n for n in (*program.inputs, *kept) if n in row.varying)
         piece = Program(inputs, tuple(known), body, (*wanted, *new))
         lines, results, used = emit.statements(piece, backend, WIDTH)
@@ -136,112 +148,147 @@ def near(program: Program, backend: Backend) -> Program:
     return with_operations(program, names)
 
 
-def with_inverses(program: Program) -> Program:
-    """The program with divisions by what the row shares as multiplications."""
-    varying = _Row(program, ()).varying
-    body: list[Instr] = []
-    for i in program.body:
-        if i.op == "div" and i.args[1] not in varying and i.dest in varying:
-            inverse = Instr(f"inverse_{i.args[1]}", "div", (sympy.Integer(1), i.args[1]))
-            body += [] if inverse in body else [inverse]
-            body.append(Instr(i.dest, "mul", (i.args[0], inverse.dest)))
-        else:
-            body.append(i)
-    return replace(program, body=tuple(body))
-
-
 def _worth_keeping(
-    body: Sequence[Instr], later: Sequence[Instr], outputs: Sequence[Sequence[Arg]]
+    body: Sequence[Instr],
+    later: Sequence[Instr],
+    outputs: Sequence[Sequence[Arg]],
+    keeps: Callable[[str], bool],
 ) -> list[str]:
     """What of a stage later ones need where it is dear: the last results, not those before."""
     shared = {i.dest for i in body} & {i.dest for i in later}
-    dear: set[Arg] = set()
+    kept: set[Arg] = set()
     for i in body:
-        cost = COSTS.get(i.op.removesuffix("_near"), 1)
-        if i.dest in shared and (cost >= DEAR or any(a in dear for a in i.args)):
-            dear.add(i.dest)
-    needed = {a for i in later if i.dest not in dear for a in i.args}
+        if i.dest in shared and (keeps(i.op) or any(a in kept for a in i.args)):
+            kept.add(i.dest)
+    needed = {a for i in later if i.dest not in kept for a in i.args}
     needed |= {v for several in outputs for v in several}
-    return [i.dest for i in body if i.dest in dear and i.dest in needed]
+    return [i.dest for i in body if i.dest in kept and i.dest in needed]
 
 
 def loops(
-    style: str, found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool
+    style: str,
+    found: Sequence[Stage],
+    single: Sequence[str],
+    one: bool,
+    plain: bool,
+    functions: Sequence[Entry | None] = (),
 ) -> list[str]:
     """The statements of one row of a kernel; `one`: the row gives one value.
 
-    `plain`: sums are without their rounding errors.
+    `plain`: sums are without their rounding errors. `functions`: those of entries, a stage each.
     """
-    return STYLES[style](found, single, one, plain)
+    return STYLES[style](found, single, one, plain, functions)
 
 
-def _threads(found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool) -> list[str]:
-    """For the threads of a block, which read the row as often as there are stages."""
-    return _by_threads(found, single, one, {})
+@dataclass(frozen=True)
+class Entry:
+    """The device function of one entry in a stage: what its lines make of loads and of the row."""
+
+    name: str
+    arguments: tuple[str, ...]
+    lines: tuple[str, ...]
+    results: tuple[str, ...]
+    #: How many of the arguments are loads; the others are the same all along the row.
+    loads: int
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """The statements: what is returned alone has no name."""
+        start = f"{self.results[0]} = "
+        last = max((i for i, line in enumerate(self.lines) if line[0] not in " )"), default=0)
+        if len(self.results) == 1 and self.lines[last:] and self.lines[last].startswith(start):
+            first, *rest = self.lines[last:]
+            return (*self.lines[:last], f"return {first.removeprefix(start)}", *rest)
+        return (*self.lines, f"return {', '.join(self.results)}")
 
 
-def _held(found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool) -> list[str]:
-    """The same, which read the row once: shared memory holds what later stages need of it."""
-    return _by_threads(found, single, one, held(found), plain)
+def entries(kernel: str, found: Sequence[Stage], single: Sequence[str]) -> list[Entry | None]:
+    """A function for each stage; None where results are what was loaded."""
+    known = [f"{name}_row" for name in single]
+    several: list[Entry | None] = []
+    for number, stage in enumerate(found, 1):
+        known += [m.group(1) for line in stage.before if (m := _ASSIGNED.match(line))]
+        results = tuple(dict.fromkeys(_results(stage)))
+        loads = [f"{a}_k" if a in _inputs(found) else a for a in stage.loads]
+        words = set(_WORD.findall(" ".join([*stage.lines, *results])))
+        shared = [name for name in known if name in words]
+        arguments = *loads, *shared
+        entry = Entry(f"{kernel}_{number}", arguments, stage.lines, results, len(loads))
+        plain = not stage.lines and {*results} <= {*loads}
+        several.append(None if plain or not loads else entry)
+        known += [name for _, name, _ in stage.reduced]
+    return several
+
+
+def _results(stage: Stage) -> list[str]:
+    terms = [term for _, _, term in stage.reduced] or [stage.stored]
+    return [*terms, *(value for _, value in stage.kept)]
 
 
 def _by_threads(
     found: Sequence[Stage],
     single: Sequence[str],
     one: bool,
-    slots: Mapping[str, int],
-    plain: bool = False,
+    plain: bool,
+    functions: Sequence[Entry | None],
+    once: bool = False,
 ) -> list[str]:
-    # An entry's own thread alone reads and writes what shared memory holds of it.
+    """For several threads or one, which read the row as often as there are stages.
+
+    Or once, where each has one vector of the row and keeps what later stages need of it.
+    """
+    each = "if inside:" if once else "for k in range(first, groups, threads):"
+    at, inputs = "at" if once else "base + k * step", _inputs(found)
     lines = [f"{name}_row = load({name}, row)" for name in single]
-    each = "for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):"
-    read: set[str] = set()
-    for stage in found:
+    have: set[str] = set()
+    for stage, entry in zip(found, functions, strict=True):
         lines += stage.before
-        body = []
-        for a in stage.loads:
-            value = a if a in slots and a not in _inputs(found) else f"{a}_k"
-            if a in slots and (a in read or value == a):
-                body.append(f"    {value} = held[{slots[a]} * n + k]")
-                continue
-            body.append(f"    {value} = load({a}, base + k * inner)")
-            if a in slots:
-                body.append(f"    held[{slots[a]} * n + k] = {value}")
-            read.add(a)
-        body += [f"    {line}" for line in stage.lines]
-        body += [f"    held[{slots[name]} * n + k] = {value}" for name, value in stage.kept]
-        start: list[str] = []
-        join: list[str] = []
-        end: list[str] = []
-        for kind, name, term in stage.reduced:
-            if kind == "row_max":
-                start.append(f"{name} = real(-math.inf)")
-                join += [
-                    f"    term = {term}",
-                    f"    {name} = term if term > {name} or term != term else {name}  # NaN wins",
-                ]
-                end.append(f"{name} = greatest({name})")
-            elif plain:
-                start.append(f"{name} = real(0.0)")
-                join.append(f"    {name} += {term}")
-                end.append(f"{name} = total({name}, real(0.0))")
-            else:
-                start.append(f"{name} = {name}_low = real(0.0)")
-                join += [
-                    f"    term = {term}",
-                    f"    {name}, {name}_low = plus({name}, {name}_low, term)",
-                ]
-                end.append(f"{name} = total({name}, {name}_low)")
-        if stage.reduced:
-            lines += [*start, each, *body, *join, *end]
-        elif one:
-            lines += ["if cuda.threadIdx.x == 0:", f"    store(out, row, {stage.stored})"]
-        else:
-            lines += [each, *body, f"    y = {stage.stored}", "    store(out, base + k * inner, y)"]
+        if one and not stage.reduced:
+            lines += ["if first == 0:", f"    store(out, row, {stage.stored})"]
+            continue
+        new = [a for a in stage.loads if a in inputs and a not in have]
+        body = [f"{a}_all = read({a}, {at})" for a in new]
+        # The names of results, each with all entries of a vector.
+        given = [f"{a}_all" for a in stage.loads]
+        names = {f"{a}_k" if a in inputs else a: f"{a}_all" for a in stage.loads}
+        if entry is not None:
+            kept = {value: f"{name}_all" for name, value in stage.kept}
+            terms = {term: f"{name}_terms" for _, name, term in stage.reduced}
+            names = {stage.stored: "y_all"} | terms | kept
+            made = ", ".join(names[value] for value in entry.results)
+            shared = entry.arguments[entry.loads :]
+            values = ", ".join([*given, *shared])
+            whole = f"{made} = {entry.name}({values})"
+            parts = [f"{made} = {entry.name}(", f"    {values}", ")"]
+            body += [whole] if len(whole) <= WIDTH + 16 else parts
+        start, join, end = _reduced(stage, plain, names)
+        body += join if stage.reduced else [f"write(out, {at}, {names[stage.stored]})"]
+        if once:
+            # What a thread without a vector has of it is not used.
+            lines += [f"{name}_all = none" for name in (*new, *(name for name, _ in stage.kept))]
+            have.update(new)
+        lines += [*start, each, *(f"    {line}" for line in body), *end]
     return lines
 
 
-def _blocks(found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool) -> list[str]:
+def _reduced(
+    stage: Stage, plain: bool, names: Mapping[str, str]
+) -> tuple[list[str], list[str], list[str]]:
+    """What a stage's reductions start with, how the terms of a vector join them, and their ends."""
+    start: list[str] = []
+    join: list[str] = []
+    end: list[str] = []
+    for kind, name, term in stage.reduced:
+        first, then, last = _THREADS[kind, plain]
+        start.append(first.format(name))
+        join.append(then.format(name, names[term]))
+        end.append(last.format(name))
+    return start, join, end
+
+
+def _blocks(
+    found: Sequence[Stage], single: Sequence[str], one: bool, plain: bool, _: Sequence[Any]
+) -> list[str]:
     """For one core: terms of a block of the row are computed, then reduced, in vectors both."""
     lines = [f"{name}_row = float64({name}_at[row])" for name in single]
     kept: list[str] = []
@@ -297,26 +344,6 @@ def _inputs(found: Sequence[Stage]) -> set[str]:
     return {a for stage in found for a in stage.loads} - made
 
 
-def held(found: Sequence[Stage]) -> dict[str, int]:
-    """What a block's shared memory holds of a row: name → place.
-
-    Results that later stages load, and inputs that more than one stage does. A place is taken again
-    once no later stage loads what was there.
-    """
-    last = {a: i for i, stage in enumerate(found) for a in stage.loads}
-    several = {a for a in _inputs(found) if sum(a in s.loads for s in found) > 1}
-    places: dict[str, int] = {}
-    until: list[int] = []  # the stage that loads from each place last
-    for i, stage in enumerate(found):
-        # A stage loads all it needs before it keeps a result, but keeps an input as it loads it.
-        new = [(a, i) for a in stage.loads if a in several and a not in places]
-        for name, free in [*new, *((name, i + 1) for name, _ in stage.kept)]:
-            place = next((p for p, end in enumerate(until) if end < free), len(until))
-            until[place:] = [last[name], *until[place + 1 :]]
-            places[name] = place
-    return places
-
-
 def scratch(found: Sequence[Stage], plain: bool) -> dict[str, int]:
     """How many results a row keeps for later stages, and how many terms are reduced in blocks."""
     blocks = [sum((kind, plain) in _BLOCKS for kind, _, _ in s.reduced) for s in found]
@@ -341,5 +368,58 @@ _BLOCKS = {
     ),
 }
 
+#: The same by the threads of a block: (reduction, whether it is plain) → of a name and of terms.
+_THREADS = {
+    ("row_max", True): (
+        _GREATEST := (
+            "{0} = real(-math.inf)",
+            "{0} = highest({0}, {1})",
+            "{0} = greatest({0})",
+        )
+    ),
+    ("row_max", False): _GREATEST,
+    ("row_sum", True): (
+        "{0}_part = real(0.0)",
+        "{0}_part = added({0}_part, {1})",
+        "{0} = total({0}_part)",
+    ),
+    ("row_sum", False): (
+        "{0}_part = real(0.0), real(0.0)",
+        "{0}_part = added_exactly({0}_part, {1})",
+        "{0} = total_exactly({0}_part)",
+    ),
+}
+
 #: How a row is gone through: by the threads of a block of a device, or in blocks by one core.
-STYLES = {"threads": _threads, "held": _held, "blocks": _blocks}
+STYLES: dict[str, Callable[..., list[str]]] = {
+    "threads": _by_threads,
+    "once": functools.partial(_by_threads, once=True),
+    "blocks": _blocks,
+}
+
+
+def by_threads(
+    name: str,
+    program: Program,
+    backend: Backend,
+    single: Sequence[str],
+    one: bool,
+    how: tuple[bool, bool],
+) -> dict[str, Any]:
+    """The slots of a row kernel for threads: of long rows, and of those that are read once.
+
+    `how`: whether sums are plain, and whether those of a row that is read once are.
+    """
+    found, _ = stages(program, backend, single, keeps=None)
+    kept, _ = stages(program, backend, single, keeps=_costs_more_than_one)
+    several = entries(name, found, single)
+    alike = {replace(e, name=""): e for e in several if e}
+    of_once = [
+        alike.get(replace(e, name=""), e) if e else None
+        for e in entries(f"{name}_once", kept, single)
+    ]
+    return {
+        "lines": loops("threads", found, single, one, how[0], several),
+        "once": loops("once", kept, single, one, how[1], of_once),
+        "entries": list(dict.fromkeys(e for e in (*several, *of_once) if e)),
+    }

@@ -120,7 +120,10 @@ def _kernel(listing: str) -> list[tuple[str, str]]:
 
 
 def _loop(body: list[tuple[str, str]]) -> list[str]:
-    """The instructions of the smallest loop that stores vectors, without blocks for rare inputs."""
+    """The instructions of the smallest loop that stores vectors, without blocks for rare inputs.
+
+    One that loads them too, if there is one: blocks after the end of a loop jump back into it.
+    """
     places = {label: i for i, (name, label) in enumerate(body) if not name}
     found: list[tuple[int, int]] = []
     for i, (name, arguments) in enumerate(body):
@@ -131,7 +134,12 @@ def _loop(body: list[tuple[str, str]]) -> list[str]:
                 found.append((start, i + 1))
     if not found:
         return []
-    start, end = min(found, key=lambda span: span[1] - span[0])
+    whole = [
+        (start, end)
+        for start, end in found
+        if any(n.startswith("LDG.E.128") for n, _ in body[start:end])
+    ]
+    start, end = min(whole or found, key=lambda span: span[1] - span[0])
     blocks: list[list[str]] = [[]]
     for name, _ in body[start:end]:
         if name:

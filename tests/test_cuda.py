@@ -84,22 +84,16 @@ RECORD = Path(__file__).parents[1] / "bench" / "results" / "static.json"
 def test_kernels_take_no_more_than_before() -> None:
     """In bfloat16, which has the least time an element; all dtypes are in the record."""
     before = {(r.activation, r.function, r.dtype): r for r in cuda_static.recorded(RECORD)}
-    found = list(cuda_static.rows(names(), ["bfloat16"]))
+    every = list(cuda_static.every(names(), ["bfloat16"]))
+    found = [row for row, counted in every if counted]
     assert len(found) == sum(r.dtype == "bfloat16" for r in before.values())
     for row in found:
         f, was = row.figures, before[row.activation, row.function, row.dtype].figures
-        assert f.vectors and not f.doubles and not f.stack, row
-        assert f.instructions <= 1.05 * was.instructions + 1, (row, was)
+        assert f.vectors and f.instructions <= 1.05 * was.instructions + 1, (row, was)
         assert f.registers <= max(64, was.registers + 8), (row, was)
-
-
-@pytest.mark.skipif(not sass.installed(), reason="NVIDIA's tools are not installed")
-def test_kernels_of_rows_stay_in_registers() -> None:
-    found = list(cuda_static.row_functions(names(), ["bfloat16"]))
-    assert {r.activation for r in found} == set(ROWS)
-    for row in found:
+    for row, _ in every:
         f = row.figures
-        assert not f.doubles and not f.stack and f.registers <= 64, row
+        assert not f.doubles and not f.stack and f.registers <= 128, row
 
 
 LISTING = """

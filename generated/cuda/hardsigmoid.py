@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _NAME = "hardsigmoid"
-_THREADS = 256
+_WARP, _THREADS = 32, 256
 
 
 def hardsigmoid(x: Any, *, out: Any = None, stream: Any = 0) -> Any:
@@ -441,20 +441,25 @@ if config.ENABLE_CUDASIM:
             near = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
             array[i] = np.uint16(0x7FC0 if value != value else near)
 
+        return _Access(real, lanes, load, store, *_several(storage, lanes))
+
+    @functools.cache
+    def _several(storage: str, count: int) -> tuple[Any, Any]:
         def check(array: Any, i: int) -> None:
             # What a GPU refuses: a vector that does not begin at a multiple of its size.
-            assert (array.ctypes.data + i * _BYTES[storage]) % 16 == 0, f"vector at element {i}"
+            place = array.ctypes.data + i * _BYTES[storage]
+            assert place % min(16, count * _BYTES[storage]) == 0, f"vector at element {i}"
 
         def read(array: Any, i: int) -> Any:
             check(array, i)
-            return tuple(load(array, i + k) for k in range(lanes))
+            return tuple(_access(storage).load(array, i + k) for k in range(count))
 
         def write(array: Any, i: int, values: Any) -> None:
             check(array, i)
             for k, value in enumerate(values):
-                store(array, i + k, value)
+                _access(storage).store(array, i + k, value)
 
-        return _Access(real, lanes, load, store, read, write)
+        return read, write
 
 else:
     from llvmlite import ir
@@ -490,7 +495,7 @@ else:
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
             kind = ir.VectorType(*((_WORD, count // 2) if pairs else (_KINDS[storage], count)))
             whole = b.load(_place_of(b, arguments, storage, kind))
-            whole.align = count * _BYTES[storage]
+            whole.align = min(16, count * _BYTES[storage])
             values = _lanes(b, whole)
             if storage == "float16":
                 values = [b.fpext(v, ir.FloatType()) for v in values]
@@ -531,7 +536,7 @@ else:
                 values = [b.asm(one, "cvt.rn.bf16.f32 $0, $1;", "=h,f", values, False)]
             whole = _vector(b, values)
             at = _place_of(b, arguments, storage, whole.type)
-            b.store(whole, at).align = count * _BYTES[storage]
+            b.store(whole, at).align = min(16, count * _BYTES[storage])
             return context.get_dummy_value()
 
         @intrinsic
@@ -543,10 +548,12 @@ else:
     @functools.cache
     def _access(storage: str) -> _Access:
         lanes = 16 // _BYTES[storage]
-        single, several = (
-            (_reader(storage, count), _writer(storage, count)) for count in (1, lanes)
-        )
-        return _Access(_REAL[storage], lanes, *single, *several)
+        return _Access(_REAL[storage], lanes, *_several(storage, 1), *_several(storage, lanes))
+
+    @functools.cache
+    def _several(storage: str, count: int) -> tuple[Any, Any]:
+        """The device functions that read and write so many numbers at a time."""
+        return _reader(storage, count), _writer(storage, count)
 
 
 def _place(array: Any) -> Any:
@@ -558,10 +565,14 @@ def _place(array: Any) -> Any:
     return array.__cuda_array_interface__["data"][0]
 
 
+def _address(place: Any) -> int:
+    found: int = place.ctypes.data if config.ENABLE_CUDASIM else place
+    return found
+
+
 def _head(places: list[Any], storage: str, n: int) -> int:
     """How many elements lie before the first whole vector; all where arrays differ in that."""
-    addresses = [p.ctypes.data if config.ENABLE_CUDASIM else p for p in places]
-    before = {-a % 16 for a in addresses}
+    before = {-_address(p) % 16 for p in places}
     if len(before) > 1 or min(before) % _BYTES[storage]:
         return n
     return min(min(before) // _BYTES[storage], n)

@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 _NAME = "softmax2d"
-_THREADS = 256
+_WARP, _THREADS = 32, 256
 
 
 def softmax2d(x: Any, axis: int = -3, *, out: Any = None, stream: Any = 0) -> Any:
@@ -90,30 +90,252 @@ def softmax2d_jvp(x: Any, dx: Any, axis: int = -3, *, out: Any = None, stream: A
     return _launch("_jvp", (x, dx), axis, kind, out, stream)
 
 
-# Kernels: one block a row; element k of a row lies at base + k * inner. Indices have 64 bits. A
-# row that fits into a block's shared memory is read once: kernels whose names end in _held.
+# Kernels: one block a row, or one thread; entry k of a row lies at base + k * inner. Indices have
+# 64 bits. A thread takes vectors of several entries where they lie side by side. A row of no more
+# vectors than a block can have threads is read once: kernels whose names end in _once.
 
-_HELD = 40 << 10  # bytes; reductions take some of the 48K that every device has
-_SLOTS = {
-    "_forward": 1,
-    "_forward_half": 1,
-    "_derivative": 2,
-    "_derivative_half": 1,
-    "_second_derivative": 2,
-    "_second_derivative_half": 2,
-    "_vjp": 2,
-    "_vjp_half": 2,
-    "_jvp": 2,
-    "_jvp_half": 2,
+_NAMES = [
+    "_derivative",
+    "_derivative_half",
+    "_forward",
+    "_forward_half",
+    "_jvp",
+    "_jvp_half",
+    "_second_derivative",
+    "_second_derivative_half",
+    "_vjp",
+    "_vjp_half",
+]
+# How many entries a thread takes, and at most how many threads are of a block that reads a row
+# once: what registers hold.
+_LANES = {
+    "float16": (16, 8, 4, 2),
+    "bfloat16": (16, 8, 4, 2),
+    "float32": (16, 8, 4, 2),
+    "float64": (8, 4, 2),
 }
+_MOST = {"float16": 512, "bfloat16": 512, "float32": 512, "float64": 256}
+_MANY = 8192  # rows that keep a GPU busy with a thread each
+
+
+def _over_1_1(lanes: int) -> Any:
+    """A decorator: 1 of vectors, of 1 of them and of what their entries share."""
+
+    def decorate(f: Any) -> Any:
+        if lanes == 1:
+
+            @cuda.jit(device=True)
+            def one(a, *shared):
+                u = f(a[0], *shared)
+                return (u,)
+
+            return one
+        half, part = lanes // 2, _over_1_1(lanes // 2)(f)
+
+        @cuda.jit(device=True)
+        def several(a, *shared):
+            first = part(a[:half], *shared)
+            last = part(a[half:], *shared)
+            return first + last
+
+        return several
+
+    return decorate
+
+
+def _over_1_2(lanes: int) -> Any:
+    """A decorator: 2 of vectors, of 1 of them and of what their entries share."""
+
+    def decorate(f: Any) -> Any:
+        if lanes == 1:
+
+            @cuda.jit(device=True)
+            def one(a, *shared):
+                u, v = f(a[0], *shared)
+                return (u,), (v,)
+
+            return one
+        half, part = lanes // 2, _over_1_2(lanes // 2)(f)
+
+        @cuda.jit(device=True)
+        def several(a, *shared):
+            first = part(a[:half], *shared)
+            last = part(a[half:], *shared)
+            return first[0] + last[0], first[1] + last[1]
+
+        return several
+
+    return decorate
+
+
+def _over_1_3(lanes: int) -> Any:
+    """A decorator: 3 of vectors, of 1 of them and of what their entries share."""
+
+    def decorate(f: Any) -> Any:
+        if lanes == 1:
+
+            @cuda.jit(device=True)
+            def one(a, *shared):
+                u, v, w = f(a[0], *shared)
+                return (u,), (v,), (w,)
+
+            return one
+        half, part = lanes // 2, _over_1_3(lanes // 2)(f)
+
+        @cuda.jit(device=True)
+        def several(a, *shared):
+            first = part(a[:half], *shared)
+            last = part(a[half:], *shared)
+            return first[0] + last[0], first[1] + last[1], first[2] + last[2]
+
+        return several
+
+    return decorate
+
+
+def _over_2_1(lanes: int) -> Any:
+    """A decorator: 1 of vectors, of 2 of them and of what their entries share."""
+
+    def decorate(f: Any) -> Any:
+        if lanes == 1:
+
+            @cuda.jit(device=True)
+            def one(a, b, *shared):
+                u = f(a[0], b[0], *shared)
+                return (u,)
+
+            return one
+        half, part = lanes // 2, _over_2_1(lanes // 2)(f)
+
+        @cuda.jit(device=True)
+        def several(a, b, *shared):
+            first = part(a[:half], b[:half], *shared)
+            last = part(a[half:], b[half:], *shared)
+            return first + last
+
+        return several
+
+    return decorate
+
+
+def _over_2_3(lanes: int) -> Any:
+    """A decorator: 3 of vectors, of 2 of them and of what their entries share."""
+
+    def decorate(f: Any) -> Any:
+        if lanes == 1:
+
+            @cuda.jit(device=True)
+            def one(a, b, *shared):
+                u, v, w = f(a[0], b[0], *shared)
+                return (u,), (v,), (w,)
+
+            return one
+        half, part = lanes // 2, _over_2_3(lanes // 2)(f)
+
+        @cuda.jit(device=True)
+        def several(a, b, *shared):
+            first = part(a[:half], b[:half], *shared)
+            last = part(a[half:], b[half:], *shared)
+            return first[0] + last[0], first[1] + last[1], first[2] + last[2]
+
+        return several
+
+    return decorate
+
+
+def _over_2_4(lanes: int) -> Any:
+    """A decorator: 4 of vectors, of 2 of them and of what their entries share."""
+
+    def decorate(f: Any) -> Any:
+        if lanes == 1:
+
+            @cuda.jit(device=True)
+            def one(a, b, *shared):
+                u, v, w, x = f(a[0], b[0], *shared)
+                return (u,), (v,), (w,), (x,)
+
+            return one
+        half, part = lanes // 2, _over_2_4(lanes // 2)(f)
+
+        @cuda.jit(device=True)
+        def several(a, b, *shared):
+            first = part(a[:half], b[:half], *shared)
+            last = part(a[half:], b[half:], *shared)
+            return first[0] + last[0], first[1] + last[1], first[2] + last[2], first[3] + last[3]
+
+        return several
+
+    return decorate
+
+
+def _fold(f: Any, lanes: int) -> Any:
+    """The device function that joins the terms of a vector, one by one, to what it has."""
+    if lanes == 1:
+
+        @cuda.jit(device=True)
+        def one(value, terms):
+            return f(value, terms[0])
+
+        return one
+    half, part = lanes // 2, _fold(f, lanes // 2)
+
+    @cuda.jit(device=True)
+    def several(value, terms):
+        return part(part(value, terms[:half]), terms[half:])
+
+    return several
+
+
+def _vectors(storage: str, lanes: int) -> tuple[Any, Any]:
+    """The device functions that read and write a vector."""
+    _, _, load, store, _, _ = _access(storage)
+
+    @cuda.jit(device=True)
+    def read(place, i):
+        return (load(place, i),)
+
+    @cuda.jit(device=True)
+    def write(place, i, values):
+        store(place, i, values[0])
+
+    return (read, write) if lanes == 1 else _several(storage, lanes)
 
 
 @functools.cache
-def _kernel(name: str, storage: str) -> Any:
-    """The kernel of one function for one dtype."""
-    real, _, load, store, _, _ = _access(storage)
-    plus, _, total, greatest = _block_reduce(real)
-    kind = types.float64 if real is np.float64 else types.float32
+def _kernel(name: str, storage: str, lanes: int, alone: bool = False) -> Any:
+    """The kernel of one function for one dtype and vectors of so many entries.
+
+    `alone`: each thread has rows of its own.
+    """
+    real, _, _, _, _, _ = _access(storage)
+    read, write = _vectors(storage, lanes)
+    plus, higher, joined, total, total_exactly, _, greatest = _reductions(real)
+    added, added_exactly, highest = _fold(plus, lanes), _fold(joined, lanes), _fold(higher, lanes)
+    none = (real(0.0),) * lanes
+    bounds = {} if config.ENABLE_CUDASIM else {"launch_bounds": _MOST[storage]}
+
+    @cuda.jit(device=True)
+    def start(row, n, inner):
+        # Divisions of 64 bits are long, and vectors are of rows one after the other.
+        return row * n if lanes > 1 else row // inner * n * inner + row % inner
+
+    @cuda.jit(device=True)
+    def own(value):
+        return value
+
+    @cuda.jit(device=True)
+    def own_sum(pair):
+        return pair[0] + pair[1] if pair[1] == pair[1] else pair[0]
+
+    if alone:
+        total, total_exactly, greatest = own, own_sum, own
+
+    @cuda.jit(device=True)
+    def team():
+        """A thread's number in its team, how many those are; a team's number, how many."""
+        if alone:
+            return 0, 1, cuda.grid(1), cuda.gridsize(1)
+        return cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x, cuda.gridDim.x
 
     @cuda.jit(device=True)
     def _div_near(a, b):
@@ -155,549 +377,713 @@ def _kernel(name: str, storage: str) -> Any:
         part = total - a
         return (a - (total - part)) + (b - part)
 
-    @cuda.jit
-    def _forward(x, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
-            top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
-            top1 = greatest(top1)
-            t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                w = _where(x_k == top1, real(0.0), x_k - top1)
-                mask = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                term = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-            sum1 = total(sum1, sum1_low)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                w = _where(x_k == top1, real(0.0), x_k - top1)
-                mask = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                y = (e + e * _where(mask, _add_low(x_k, t4), real(0.0))) / sum1
-                store(out, base + k * inner, y)
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _forward_2(x_k, top1, t4):
+        w = _where(x_k == top1, real(0.0), x_k - top1)
+        mask = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        return e + e * _where(mask, _add_low(x_k, t4), real(0.0))
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _forward_3(x_k, top1, t4, sum1):
+        w = _where(x_k == top1, real(0.0), x_k - top1)
+        mask = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        return (e + e * _where(mask, _add_low(x_k, t4), real(0.0))) / sum1
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _forward_once_2(x_k, top1, t4):
+        w = _where(x_k == top1, real(0.0), x_k - top1)
+        mask = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        return e + e * _where(mask, _add_low(x_k, t4), real(0.0))
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _forward_once_3(t12, sum1):
+        return t12 / sum1
 
     @cuda.jit
-    def _forward_held(x, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+    def _forward(x, rows, n, inner, out):
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                w = _where(x_k == top1, real(0.0), x_k - top1)
-                mask = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
-                held[0 * n + k] = v
-                term = v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-            sum1 = total(sum1, sum1_low)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                t12 = held[0 * n + k]
-                y = t12 / sum1
-                store(out, base + k * inner, y)
+            sum1_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                sum1_terms = _forward_2(x_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+            sum1 = total_exactly(sum1_part)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                y_all = _forward_3(x_all, top1, t4, sum1)
+                write(out, base + k * step, y_all)
+
+    @cuda.jit(**bounds)
+    def _forward_once(x, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
+        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
+            top1 = real(-math.inf)
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
+            top1 = greatest(top1)
+            t4 = -top1
+            t12_all = none
+            sum1_part = real(0.0), real(0.0)
+            if inside:
+                t12_all = _forward_once_2(x_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, t12_all)
+            sum1 = total_exactly(sum1_part)
+            if inside:
+                y_all = _forward_once_3(t12_all, sum1)
+                write(out, at, y_all)
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _forward_half_2(x_k, top1):
+        return _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _forward_half_3(x_k, top1, inverse_t5):
+        return _exp_low(_where(x_k == top1, real(0.0), x_k - top1)) * inverse_t5
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _forward_half_once_2(x_k, top1):
+        return _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _forward_half_once_3(t4, inverse_t5):
+        return t4 * inverse_t5
 
     @cuda.jit
     def _forward_half(x, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = sum1_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-            sum1 = total(sum1, sum1_low)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-                y = _div_near(v, sum1)
-                store(out, base + k * inner, y)
+            sum1_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                sum1_terms = _forward_half_2(x_all, top1)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+            sum1 = total_exactly(sum1_part)
+            inverse_t5 = _div_near(real(1.0), sum1)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                y_all = _forward_half_3(x_all, top1, inverse_t5)
+                write(out, base + k * step, y_all)
 
-    @cuda.jit
-    def _forward_half_held(x, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
+    @cuda.jit(**bounds)
+    def _forward_half_once(x, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                sum1 += _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-            sum1 = total(sum1, real(0.0))
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-                y = _div_near(v, sum1)
-                store(out, base + k * inner, y)
+            t4_all = none
+            sum1_part = real(0.0)
+            if inside:
+                t4_all = _forward_half_once_2(x_all, top1)
+                sum1_part = added(sum1_part, t4_all)
+            sum1 = total(sum1_part)
+            inverse_t5 = _div_near(real(1.0), sum1)
+            if inside:
+                y_all = _forward_half_once_3(t4_all, inverse_t5)
+                write(out, at, y_all)
+
+    @_over_1_2(lanes)
+    @cuda.jit(device=True)
+    def _derivative_2(x_k, top1, t4):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        w2 = _where(mask, real(1.0), real(0.0))
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        return (real(1.0) - w2) * v, w2
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _derivative_3(x_k, top1, t4, t19, t20):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        w2 = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t19, t20 - v)
+        return w2 * v / t20 / t20
+
+    @_over_1_3(lanes)
+    @cuda.jit(device=True)
+    def _derivative_once_2(x_k, top1, t4):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        w2 = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w2) * v, w2, v
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _derivative_once_3(t12, t13, t19, t20):
+        return _where(t13 > real(0.5), t19, t20 - t12) * t12 / t20 / t20
 
     @cuda.jit
     def _derivative(x, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                w2 = _where(mask, real(1.0), real(0.0))
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                term = (real(1.0) - w2) * v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w2
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                sum1_terms, sum2_terms = _derivative_2(x_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 + real(1.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                w2 = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t19, t20 - v)
-                y = w2 * v / t20 / t20
-                store(out, base + k * inner, y)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                y_all = _derivative_3(x_all, top1, t4, t19, t20)
+                write(out, base + k * step, y_all)
 
-    @cuda.jit
-    def _derivative_held(x, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
+    @cuda.jit(**bounds)
+    def _derivative_once(x, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                w2 = _where(mask, real(1.0), real(0.0))
-                held[1 * n + k] = v
-                term = (real(1.0) - w2) * v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w2
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
+            t12_all = none
+            t13_all = none
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            if inside:
+                sum1_terms, t13_all, t12_all = _derivative_once_2(x_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, t13_all)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 + real(1.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                t12 = held[1 * n + k]
-                mask = _where(x_k == top1, real(1.0), real(0.0)) > real(0.5)
-                y = _where(mask, t19, t20 - t12) * t12 / t20 / t20
-                store(out, base + k * inner, y)
+            if inside:
+                y_all = _derivative_once_3(t12_all, t13_all, t19, t20)
+                write(out, at, y_all)
+
+    @_over_1_2(lanes)
+    @cuda.jit(device=True)
+    def _derivative_half_2(x_k, top1):
+        mask = x_k == top1
+        w = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1)), w
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _derivative_half_3(x_k, top1, t11, t12, inverse_t12):
+        mask = x_k == top1
+        v = _exp_low(_where(mask, real(0.0), x_k - top1))
+        w = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t11, t12 - v)
+        return w * v * inverse_t12 * inverse_t12
+
+    @_over_1_3(lanes)
+    @cuda.jit(device=True)
+    def _derivative_half_once_2(x_k, top1):
+        mask = x_k == top1
+        v = _exp_low(_where(mask, real(0.0), x_k - top1))
+        w = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w) * v, w, v
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _derivative_half_once_3(t4, t5, t11, t12, inverse_t12):
+        v = _where(t5 > real(0.5), t11, t12 - t4) * t4 * inverse_t12
+        return v * inverse_t12
 
     @cuda.jit
     def _derivative_half(x, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(1.0), real(0.0))
-                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                sum1_terms, sum2_terms = _derivative_half_2(x_all, top1)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 + real(1.0)
             inverse_t12 = _div_near(real(1.0), t12)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                mask = x_k == top1
-                v = _exp_low(_where(mask, real(0.0), x_k - top1))
-                w = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t11, t12 - v)
-                y = w * v * inverse_t12 * inverse_t12
-                store(out, base + k * inner, y)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                y_all = _derivative_half_3(x_all, top1, t11, t12, inverse_t12)
+                write(out, base + k * step, y_all)
 
-    @cuda.jit
-    def _derivative_half_held(x, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
+    @cuda.jit(**bounds)
+    def _derivative_half_once(x, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = real(0.0)
-            sum2 = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                mask = x_k == top1
-                w = _where(mask, real(1.0), real(0.0))
-                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
-                sum2 += w
-            sum1 = total(sum1, real(0.0))
-            sum2 = total(sum2, real(0.0))
+            t4_all = none
+            t5_all = none
+            sum1_part = real(0.0)
+            sum2_part = real(0.0)
+            if inside:
+                sum1_terms, t5_all, t4_all = _derivative_half_once_2(x_all, top1)
+                sum1_part = added(sum1_part, sum1_terms)
+                sum2_part = added(sum2_part, t5_all)
+            sum1 = total(sum1_part)
+            sum2 = total(sum2_part)
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 + real(1.0)
             inverse_t12 = _div_near(real(1.0), t12)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                mask = x_k == top1
-                v = _exp_low(_where(mask, real(0.0), x_k - top1))
-                w = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t11, t12 - v)
-                y = w * v * inverse_t12 * inverse_t12
-                store(out, base + k * inner, y)
+            if inside:
+                y_all = _derivative_half_once_3(t4_all, t5_all, t11, t12, inverse_t12)
+                write(out, at, y_all)
+
+    @_over_1_2(lanes)
+    @cuda.jit(device=True)
+    def _second_derivative_2(x_k, top1, t4):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        w2 = _where(mask, real(1.0), real(0.0))
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        return (real(1.0) - w2) * v, w2
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _second_derivative_3(x_k, top1, t4, t19, t20):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        w2 = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t19, t20 - v)
+        return -(v * (v - w2) * w2 / t20 / t20 / t20)
+
+    @_over_1_3(lanes)
+    @cuda.jit(device=True)
+    def _second_derivative_once_2(x_k, top1, t4):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        w2 = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w2) * v, w2, v
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _second_derivative_once_3(t12, t13, t19, t20):
+        w = _where(t13 > real(0.5), t19, t20 - t12)
+        return -(t12 * (t12 - w) * w / t20 / t20 / t20)
 
     @cuda.jit
     def _second_derivative(x, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                w2 = _where(mask, real(1.0), real(0.0))
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                term = (real(1.0) - w2) * v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w2
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                sum1_terms, sum2_terms = _second_derivative_2(x_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 + real(1.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                w2 = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t19, t20 - v)
-                y = -(v * (v - w2) * w2 / t20 / t20 / t20)
-                store(out, base + k * inner, y)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                y_all = _second_derivative_3(x_all, top1, t4, t19, t20)
+                write(out, base + k * step, y_all)
 
-    @cuda.jit
-    def _second_derivative_held(x, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
+    @cuda.jit(**bounds)
+    def _second_derivative_once(x, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                w2 = _where(mask, real(1.0), real(0.0))
-                held[1 * n + k] = v
-                term = (real(1.0) - w2) * v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w2
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
+            t12_all = none
+            t13_all = none
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            if inside:
+                sum1_terms, t13_all, t12_all = _second_derivative_once_2(x_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, t13_all)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 + real(1.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                t12 = held[1 * n + k]
-                mask = _where(x_k == top1, real(1.0), real(0.0)) > real(0.5)
-                w = _where(mask, t19, t20 - t12)
-                y = -(t12 * (t12 - w) * w / t20 / t20 / t20)
-                store(out, base + k * inner, y)
+            if inside:
+                y_all = _second_derivative_once_3(t12_all, t13_all, t19, t20)
+                write(out, at, y_all)
+
+    @_over_1_2(lanes)
+    @cuda.jit(device=True)
+    def _second_derivative_half_2(x_k, top1):
+        mask = x_k == top1
+        w = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w) * math.exp(_where(mask, real(0.0), x_k - top1)), w
+
+    @_over_1_1(lanes)
+    @cuda.jit(device=True)
+    def _second_derivative_half_3(x_k, top1, t11, t12, inverse_t12):
+        mask = x_k == top1
+        e = math.exp(_where(mask, real(0.0), x_k - top1))
+        w = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t11, t12 - e)
+        return -(e * (e - w) * w * inverse_t12 * inverse_t12 * inverse_t12)
+
+    @_over_1_3(lanes)
+    @cuda.jit(device=True)
+    def _second_derivative_half_once_2(x_k, top1):
+        mask = x_k == top1
+        e = math.exp(_where(mask, real(0.0), x_k - top1))
+        w = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w) * e, w, e
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _second_derivative_half_once_3(t4, t5, t11, t12, inverse_t12):
+        w = _where(t5 > real(0.5), t11, t12 - t4)
+        return -(t4 * (t4 - w) * w * inverse_t12 * inverse_t12 * inverse_t12)
 
     @cuda.jit
     def _second_derivative_half(x, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(1.0), real(0.0))
-                term = (real(1.0) - w) * math.exp(_where(mask, real(0.0), x_k - top1))
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                sum1_terms, sum2_terms = _second_derivative_half_2(x_all, top1)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 + real(1.0)
             inverse_t12 = _div_near(real(1.0), t12)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                mask = x_k == top1
-                e = math.exp(_where(mask, real(0.0), x_k - top1))
-                w = _where(_where(mask, real(1.0), real(0.0)) > real(0.5), t11, t12 - e)
-                y = -(e * (e - w) * w * inverse_t12 * inverse_t12 * inverse_t12)
-                store(out, base + k * inner, y)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                y_all = _second_derivative_half_3(x_all, top1, t11, t12, inverse_t12)
+                write(out, base + k * step, y_all)
 
-    @cuda.jit
-    def _second_derivative_half_held(x, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
+    @cuda.jit(**bounds)
+    def _second_derivative_half_once(x, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = real(0.0)
-            sum2 = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                mask = x_k == top1
-                e = math.exp(_where(mask, real(0.0), x_k - top1))
-                w = _where(mask, real(1.0), real(0.0))
-                held[1 * n + k] = e
-                sum1 += (real(1.0) - w) * e
-                sum2 += w
-            sum1 = total(sum1, real(0.0))
-            sum2 = total(sum2, real(0.0))
+            t4_all = none
+            t5_all = none
+            sum1_part = real(0.0)
+            sum2_part = real(0.0)
+            if inside:
+                sum1_terms, t5_all, t4_all = _second_derivative_half_once_2(x_all, top1)
+                sum1_part = added(sum1_part, sum1_terms)
+                sum2_part = added(sum2_part, t5_all)
+            sum1 = total(sum1_part)
+            sum2 = total(sum2_part)
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 + real(1.0)
             inverse_t12 = _div_near(real(1.0), t12)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                t4 = held[1 * n + k]
-                mask = _where(x_k == top1, real(1.0), real(0.0)) > real(0.5)
-                w = _where(mask, t11, t12 - t4)
-                y = -(t4 * (t4 - w) * w * inverse_t12 * inverse_t12 * inverse_t12)
-                store(out, base + k * inner, y)
+            if inside:
+                y_all = _second_derivative_half_once_3(t4_all, t5_all, t11, t12, inverse_t12)
+                write(out, at, y_all)
+
+    @_over_2_3(lanes)
+    @cuda.jit(device=True)
+    def _vjp_2(x_k, dy_k, top1, t4):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        w2 = _where(mask, real(1.0), real(0.0))
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        return (real(1.0) - w2) * v, w2, dy_k * w2
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _vjp_3(x_k, dy_k, top1, t4, t24):
+        w = _where(x_k == top1, real(0.0), x_k - top1)
+        mask = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        return (dy_k - t24) * (e + e * _where(mask, _add_low(x_k, t4), real(0.0)))
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _vjp_4(x_k, dy_k, top1, t4, t24, t28, sum4):
+        w = _where(x_k == top1, real(0.0), x_k - top1)
+        mask = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        v = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
+        return -((sum4 - t28 * (dy_k - t24)) * v / t28 / t28)
+
+    @_over_2_4(lanes)
+    @cuda.jit(device=True)
+    def _vjp_once_2(x_k, dy_k, top1, t4):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        w2 = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w2) * v, w2, dy_k * w2, v
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _vjp_once_3(dy_k, t12, t24):
+        return (dy_k - t24) * t12
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _vjp_once_4(dy_k, t12, t24, t28, sum4):
+        return -((sum4 - t28 * (dy_k - t24)) * t12 / t28 / t28)
 
     @cuda.jit
     def _vjp(x, dy, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            sum3 = sum3_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dy_k = load(dy, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                w2 = _where(mask, real(1.0), real(0.0))
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                term = (real(1.0) - w2) * v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w2
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-                term = dy_k * w2
-                sum3, sum3_low = plus(sum3, sum3_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
-            sum3 = total(sum3, sum3_low)
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            sum3_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dy_all = read(dy, base + k * step)
+                sum1_terms, sum2_terms, sum3_terms = _vjp_2(x_all, dy_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+                sum3_part = added_exactly(sum3_part, sum3_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
+            sum3 = total_exactly(sum3_part)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
             t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
-            sum4 = sum4_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dy_k = load(dy, base + k * inner)
-                w = _where(x_k == top1, real(0.0), x_k - top1)
-                mask = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                term = (dy_k - t24) * (e + e * _where(mask, _add_low(x_k, t4), real(0.0)))
-                sum4, sum4_low = plus(sum4, sum4_low, term)
-            sum4 = total(sum4, sum4_low)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dy_k = load(dy, base + k * inner)
-                w = _where(x_k == top1, real(0.0), x_k - top1)
-                mask = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
-                y = -((sum4 - t28 * (dy_k - t24)) * v / t28 / t28)
-                store(out, base + k * inner, y)
+            sum4_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dy_all = read(dy, base + k * step)
+                sum4_terms = _vjp_3(x_all, dy_all, top1, t4, t24)
+                sum4_part = added_exactly(sum4_part, sum4_terms)
+            sum4 = total_exactly(sum4_part)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dy_all = read(dy, base + k * step)
+                y_all = _vjp_4(x_all, dy_all, top1, t4, t24, t28, sum4)
+                write(out, base + k * step, y_all)
 
-    @cuda.jit
-    def _vjp_held(x, dy, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
+    @cuda.jit(**bounds)
+    def _vjp_once(x, dy, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            sum3 = sum3_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                dy_k = load(dy, base + k * inner)
-                held[1 * n + k] = dy_k
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                w2 = _where(mask, real(1.0), real(0.0))
-                held[0 * n + k] = v
-                term = (real(1.0) - w2) * v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w2
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-                term = dy_k * w2
-                sum3, sum3_low = plus(sum3, sum3_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
-            sum3 = total(sum3, sum3_low)
+            dy_all = none
+            t12_all = none
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            sum3_part = real(0.0), real(0.0)
+            if inside:
+                dy_all = read(dy, at)
+                sum1_terms, sum2_terms, sum3_terms, t12_all = _vjp_once_2(x_all, dy_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+                sum3_part = added_exactly(sum3_part, sum3_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
+            sum3 = total_exactly(sum3_part)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
             t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
-            sum4 = sum4_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dy_k = held[1 * n + k]
-                t12 = held[0 * n + k]
-                term = (dy_k - t24) * t12
-                sum4, sum4_low = plus(sum4, sum4_low, term)
-            sum4 = total(sum4, sum4_low)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dy_k = held[1 * n + k]
-                t12 = held[0 * n + k]
-                y = -((sum4 - t28 * (dy_k - t24)) * t12 / t28 / t28)
-                store(out, base + k * inner, y)
+            sum4_part = real(0.0), real(0.0)
+            if inside:
+                sum4_terms = _vjp_once_3(dy_all, t12_all, t24)
+                sum4_part = added_exactly(sum4_part, sum4_terms)
+            sum4 = total_exactly(sum4_part)
+            if inside:
+                y_all = _vjp_once_4(dy_all, t12_all, t24, t28, sum4)
+                write(out, at, y_all)
+
+    @_over_2_3(lanes)
+    @cuda.jit(device=True)
+    def _vjp_half_2(x_k, dy_k, top1):
+        mask = x_k == top1
+        w = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1)), w, dy_k * w
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _vjp_half_3(x_k, dy_k, top1, t16):
+        return (dy_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _vjp_half_4(x_k, dy_k, top1, t16, t20, inverse_t20, sum4):
+        v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+        return -((sum4 - t20 * (dy_k - t16)) * v * inverse_t20 * inverse_t20)
+
+    @_over_2_4(lanes)
+    @cuda.jit(device=True)
+    def _vjp_half_once_2(x_k, dy_k, top1):
+        mask = x_k == top1
+        v = _exp_low(_where(mask, real(0.0), x_k - top1))
+        w = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w) * v, w, dy_k * w, v
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _vjp_half_once_3(dy_k, t4, t16):
+        return (dy_k - t16) * t4
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _vjp_half_once_4(dy_k, t4, t16, t20, inverse_t20, sum4):
+        return -((sum4 - t20 * (dy_k - t16)) * t4 * inverse_t20 * inverse_t20)
 
     @cuda.jit
     def _vjp_half(x, dy, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            sum3 = sum3_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dy_k = load(dy, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(1.0), real(0.0))
-                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-                term = dy_k * w
-                sum3, sum3_low = plus(sum3, sum3_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
-            sum3 = total(sum3, sum3_low)
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            sum3_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dy_all = read(dy, base + k * step)
+                sum1_terms, sum2_terms, sum3_terms = _vjp_half_2(x_all, dy_all, top1)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+                sum3_part = added_exactly(sum3_part, sum3_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
+            sum3 = total_exactly(sum3_part)
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 < real(1.0)
@@ -705,47 +1091,45 @@ def _kernel(name: str, storage: str) -> Any:
             t16 = _where(t12, t15, real(0.0))
             t20 = t11 + real(1.0)
             inverse_t20 = real(1.0) / t20
-            sum4 = sum4_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dy_k = load(dy, base + k * inner)
-                term = (dy_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-                sum4, sum4_low = plus(sum4, sum4_low, term)
-            sum4 = total(sum4, sum4_low)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dy_k = load(dy, base + k * inner)
-                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-                y = -((sum4 - t20 * (dy_k - t16)) * v * inverse_t20 * inverse_t20)
-                store(out, base + k * inner, y)
+            sum4_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dy_all = read(dy, base + k * step)
+                sum4_terms = _vjp_half_3(x_all, dy_all, top1, t16)
+                sum4_part = added_exactly(sum4_part, sum4_terms)
+            sum4 = total_exactly(sum4_part)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dy_all = read(dy, base + k * step)
+                y_all = _vjp_half_4(x_all, dy_all, top1, t16, t20, inverse_t20, sum4)
+                write(out, base + k * step, y_all)
 
-    @cuda.jit
-    def _vjp_half_held(x, dy, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
+    @cuda.jit(**bounds)
+    def _vjp_half_once(x, dy, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = real(0.0)
-            sum2 = real(0.0)
-            sum3 = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                dy_k = load(dy, base + k * inner)
-                held[1 * n + k] = dy_k
-                mask = x_k == top1
-                w = _where(mask, real(1.0), real(0.0))
-                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
-                sum2 += w
-                sum3 += dy_k * w
-            sum1 = total(sum1, real(0.0))
-            sum2 = total(sum2, real(0.0))
-            sum3 = total(sum3, real(0.0))
+            dy_all = none
+            t4_all = none
+            sum1_part = real(0.0)
+            sum2_part = real(0.0)
+            sum3_part = real(0.0)
+            if inside:
+                dy_all = read(dy, at)
+                sum1_terms, sum2_terms, sum3_terms, t4_all = _vjp_half_once_2(x_all, dy_all, top1)
+                sum1_part = added(sum1_part, sum1_terms)
+                sum2_part = added(sum2_part, sum2_terms)
+                sum3_part = added(sum3_part, sum3_terms)
+            sum1 = total(sum1_part)
+            sum2 = total(sum2_part)
+            sum3 = total(sum3_part)
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 < real(1.0)
@@ -753,159 +1137,210 @@ def _kernel(name: str, storage: str) -> Any:
             t16 = _where(t12, t15, real(0.0))
             t20 = t11 + real(1.0)
             inverse_t20 = real(1.0) / t20
-            sum4 = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                dy_k = held[1 * n + k]
-                sum4 += (dy_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-            sum4 = total(sum4, real(0.0))
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                dy_k = held[1 * n + k]
-                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-                y = -((sum4 - t20 * (dy_k - t16)) * v * inverse_t20 * inverse_t20)
-                store(out, base + k * inner, y)
+            sum4_part = real(0.0)
+            if inside:
+                sum4_terms = _vjp_half_once_3(dy_all, t4_all, t16)
+                sum4_part = added(sum4_part, sum4_terms)
+            sum4 = total(sum4_part)
+            if inside:
+                y_all = _vjp_half_once_4(dy_all, t4_all, t16, t20, inverse_t20, sum4)
+                write(out, at, y_all)
+
+    @_over_2_3(lanes)
+    @cuda.jit(device=True)
+    def _jvp_2(x_k, dx_k, top1, t4):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        w2 = _where(mask, real(1.0), real(0.0))
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        return (real(1.0) - w2) * v, w2, dx_k * w2
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _jvp_3(x_k, dx_k, top1, t4, t24):
+        w = _where(x_k == top1, real(0.0), x_k - top1)
+        mask = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        return (dx_k - t24) * (e + e * _where(mask, _add_low(x_k, t4), real(0.0)))
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _jvp_4(x_k, dx_k, top1, t4, t24, t28, sum4):
+        w = _where(x_k == top1, real(0.0), x_k - top1)
+        mask = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        v = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
+        return -((sum4 - t28 * (dx_k - t24)) * v / t28 / t28)
+
+    @_over_2_4(lanes)
+    @cuda.jit(device=True)
+    def _jvp_once_2(x_k, dx_k, top1, t4):
+        mask = x_k == top1
+        w = _where(mask, real(0.0), x_k - top1)
+        mask2 = w > real(-2000.0) and x_k != top1
+        e = math.exp(w)
+        v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
+        w2 = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w2) * v, w2, dx_k * w2, v
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _jvp_once_3(dx_k, t12, t24):
+        return (dx_k - t24) * t12
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _jvp_once_4(dx_k, t12, t24, t28, sum4):
+        return -((sum4 - t28 * (dx_k - t24)) * t12 / t28 / t28)
 
     @cuda.jit
     def _jvp(x, dx, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            sum3 = sum3_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dx_k = load(dx, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                w2 = _where(mask, real(1.0), real(0.0))
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                term = (real(1.0) - w2) * v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w2
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-                term = dx_k * w2
-                sum3, sum3_low = plus(sum3, sum3_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
-            sum3 = total(sum3, sum3_low)
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            sum3_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dx_all = read(dx, base + k * step)
+                sum1_terms, sum2_terms, sum3_terms = _jvp_2(x_all, dx_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+                sum3_part = added_exactly(sum3_part, sum3_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
+            sum3 = total_exactly(sum3_part)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
             t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
-            sum4 = sum4_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dx_k = load(dx, base + k * inner)
-                w = _where(x_k == top1, real(0.0), x_k - top1)
-                mask = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                term = (dx_k - t24) * (e + e * _where(mask, _add_low(x_k, t4), real(0.0)))
-                sum4, sum4_low = plus(sum4, sum4_low, term)
-            sum4 = total(sum4, sum4_low)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dx_k = load(dx, base + k * inner)
-                w = _where(x_k == top1, real(0.0), x_k - top1)
-                mask = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * _where(mask, _add_low(x_k, t4), real(0.0))
-                y = -((sum4 - t28 * (dx_k - t24)) * v / t28 / t28)
-                store(out, base + k * inner, y)
+            sum4_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dx_all = read(dx, base + k * step)
+                sum4_terms = _jvp_3(x_all, dx_all, top1, t4, t24)
+                sum4_part = added_exactly(sum4_part, sum4_terms)
+            sum4 = total_exactly(sum4_part)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dx_all = read(dx, base + k * step)
+                y_all = _jvp_4(x_all, dx_all, top1, t4, t24, t28, sum4)
+                write(out, base + k * step, y_all)
 
-    @cuda.jit
-    def _jvp_held(x, dx, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
+    @cuda.jit(**bounds)
+    def _jvp_once(x, dx, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
             t4 = -top1
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            sum3 = sum3_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                dx_k = load(dx, base + k * inner)
-                held[1 * n + k] = dx_k
-                mask = x_k == top1
-                w = _where(mask, real(0.0), x_k - top1)
-                mask2 = w > real(-2000.0) and x_k != top1
-                e = math.exp(w)
-                v = e + e * _where(mask2, _add_low(x_k, t4), real(0.0))
-                w2 = _where(mask, real(1.0), real(0.0))
-                held[0 * n + k] = v
-                term = (real(1.0) - w2) * v
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w2
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-                term = dx_k * w2
-                sum3, sum3_low = plus(sum3, sum3_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
-            sum3 = total(sum3, sum3_low)
+            dx_all = none
+            t12_all = none
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            sum3_part = real(0.0), real(0.0)
+            if inside:
+                dx_all = read(dx, at)
+                sum1_terms, sum2_terms, sum3_terms, t12_all = _jvp_once_2(x_all, dx_all, top1, t4)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+                sum3_part = added_exactly(sum3_part, sum3_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
+            sum3 = total_exactly(sum3_part)
             t18 = sum2 - real(1.0)
             t19 = sum1 + t18
             t20 = t19 < real(1.0)
             t23 = sum3 / sum2
             t24 = _where(t20, t23, real(0.0))
             t28 = t19 + real(1.0)
-            sum4 = sum4_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dx_k = held[1 * n + k]
-                t12 = held[0 * n + k]
-                term = (dx_k - t24) * t12
-                sum4, sum4_low = plus(sum4, sum4_low, term)
-            sum4 = total(sum4, sum4_low)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                dx_k = held[1 * n + k]
-                t12 = held[0 * n + k]
-                y = -((sum4 - t28 * (dx_k - t24)) * t12 / t28 / t28)
-                store(out, base + k * inner, y)
+            sum4_part = real(0.0), real(0.0)
+            if inside:
+                sum4_terms = _jvp_once_3(dx_all, t12_all, t24)
+                sum4_part = added_exactly(sum4_part, sum4_terms)
+            sum4 = total_exactly(sum4_part)
+            if inside:
+                y_all = _jvp_once_4(dx_all, t12_all, t24, t28, sum4)
+                write(out, at, y_all)
+
+    @_over_2_3(lanes)
+    @cuda.jit(device=True)
+    def _jvp_half_2(x_k, dx_k, top1):
+        mask = x_k == top1
+        w = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1)), w, dx_k * w
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _jvp_half_3(x_k, dx_k, top1, t16):
+        return (dx_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _jvp_half_4(x_k, dx_k, top1, t16, t20, inverse_t20, sum4):
+        v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
+        return -((sum4 - t20 * (dx_k - t16)) * v * inverse_t20 * inverse_t20)
+
+    @_over_2_4(lanes)
+    @cuda.jit(device=True)
+    def _jvp_half_once_2(x_k, dx_k, top1):
+        mask = x_k == top1
+        v = _exp_low(_where(mask, real(0.0), x_k - top1))
+        w = _where(mask, real(1.0), real(0.0))
+        return (real(1.0) - w) * v, w, dx_k * w, v
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _jvp_half_once_3(dx_k, t4, t16):
+        return (dx_k - t16) * t4
+
+    @_over_2_1(lanes)
+    @cuda.jit(device=True)
+    def _jvp_half_once_4(dx_k, t4, t16, t20, inverse_t20, sum4):
+        return -((sum4 - t20 * (dx_k - t16)) * t4 * inverse_t20 * inverse_t20)
 
     @cuda.jit
     def _jvp_half(x, dx, rows, n, inner, out):
-        for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+        first, threads, top, teams = team()
+        groups, step = n // lanes, lanes * inner
+        for row in range(top, rows, teams):
+            base = start(row, n, inner)
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = sum1_low = real(0.0)
-            sum2 = sum2_low = real(0.0)
-            sum3 = sum3_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dx_k = load(dx, base + k * inner)
-                mask = x_k == top1
-                w = _where(mask, real(1.0), real(0.0))
-                term = (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
-                sum1, sum1_low = plus(sum1, sum1_low, term)
-                term = w
-                sum2, sum2_low = plus(sum2, sum2_low, term)
-                term = dx_k * w
-                sum3, sum3_low = plus(sum3, sum3_low, term)
-            sum1 = total(sum1, sum1_low)
-            sum2 = total(sum2, sum2_low)
-            sum3 = total(sum3, sum3_low)
+            sum1_part = real(0.0), real(0.0)
+            sum2_part = real(0.0), real(0.0)
+            sum3_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dx_all = read(dx, base + k * step)
+                sum1_terms, sum2_terms, sum3_terms = _jvp_half_2(x_all, dx_all, top1)
+                sum1_part = added_exactly(sum1_part, sum1_terms)
+                sum2_part = added_exactly(sum2_part, sum2_terms)
+                sum3_part = added_exactly(sum3_part, sum3_terms)
+            sum1 = total_exactly(sum1_part)
+            sum2 = total_exactly(sum2_part)
+            sum3 = total_exactly(sum3_part)
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 < real(1.0)
@@ -913,47 +1348,45 @@ def _kernel(name: str, storage: str) -> Any:
             t16 = _where(t12, t15, real(0.0))
             t20 = t11 + real(1.0)
             inverse_t20 = real(1.0) / t20
-            sum4 = sum4_low = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dx_k = load(dx, base + k * inner)
-                term = (dx_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-                sum4, sum4_low = plus(sum4, sum4_low, term)
-            sum4 = total(sum4, sum4_low)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                dx_k = load(dx, base + k * inner)
-                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-                y = -((sum4 - t20 * (dx_k - t16)) * v * inverse_t20 * inverse_t20)
-                store(out, base + k * inner, y)
+            sum4_part = real(0.0), real(0.0)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dx_all = read(dx, base + k * step)
+                sum4_terms = _jvp_half_3(x_all, dx_all, top1, t16)
+                sum4_part = added_exactly(sum4_part, sum4_terms)
+            sum4 = total_exactly(sum4_part)
+            for k in range(first, groups, threads):
+                x_all = read(x, base + k * step)
+                dx_all = read(dx, base + k * step)
+                y_all = _jvp_half_4(x_all, dx_all, top1, t16, t20, inverse_t20, sum4)
+                write(out, base + k * step, y_all)
 
-    @cuda.jit
-    def _jvp_half_held(x, dx, rows, n, inner, out):
-        held = cuda.shared.array(0, kind)
+    @cuda.jit(**bounds)
+    def _jvp_half_once(x, dx, rows, n, inner, out):
+        first = cuda.threadIdx.x
+        inside = first < n // lanes
         for row in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-            base = row // inner * n * inner + row % inner
+            at = start(row, n, inner) + first * lanes * inner
+            x_all = none
             top1 = real(-math.inf)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = load(x, base + k * inner)
-                held[0 * n + k] = x_k
-                term = x_k
-                top1 = term if term > top1 or term != term else top1  # NaN wins
+            if inside:
+                x_all = read(x, at)
+                top1 = highest(top1, x_all)
             top1 = greatest(top1)
-            sum1 = real(0.0)
-            sum2 = real(0.0)
-            sum3 = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                dx_k = load(dx, base + k * inner)
-                held[1 * n + k] = dx_k
-                mask = x_k == top1
-                w = _where(mask, real(1.0), real(0.0))
-                sum1 += (real(1.0) - w) * _exp_low(_where(mask, real(0.0), x_k - top1))
-                sum2 += w
-                sum3 += dx_k * w
-            sum1 = total(sum1, real(0.0))
-            sum2 = total(sum2, real(0.0))
-            sum3 = total(sum3, real(0.0))
+            dx_all = none
+            t4_all = none
+            sum1_part = real(0.0)
+            sum2_part = real(0.0)
+            sum3_part = real(0.0)
+            if inside:
+                dx_all = read(dx, at)
+                sum1_terms, sum2_terms, sum3_terms, t4_all = _jvp_half_once_2(x_all, dx_all, top1)
+                sum1_part = added(sum1_part, sum1_terms)
+                sum2_part = added(sum2_part, sum2_terms)
+                sum3_part = added(sum3_part, sum3_terms)
+            sum1 = total(sum1_part)
+            sum2 = total(sum2_part)
+            sum3 = total(sum3_part)
             t10 = sum2 - real(1.0)
             t11 = sum1 + t10
             t12 = t11 < real(1.0)
@@ -961,40 +1394,36 @@ def _kernel(name: str, storage: str) -> Any:
             t16 = _where(t12, t15, real(0.0))
             t20 = t11 + real(1.0)
             inverse_t20 = real(1.0) / t20
-            sum4 = real(0.0)
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                dx_k = held[1 * n + k]
-                sum4 += (dx_k - t16) * _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-            sum4 = total(sum4, real(0.0))
-            for k in range(cuda.threadIdx.x, n, cuda.blockDim.x):
-                x_k = held[0 * n + k]
-                dx_k = held[1 * n + k]
-                v = _exp_low(_where(x_k == top1, real(0.0), x_k - top1))
-                y = -((sum4 - t20 * (dx_k - t16)) * v * inverse_t20 * inverse_t20)
-                store(out, base + k * inner, y)
+            sum4_part = real(0.0)
+            if inside:
+                sum4_terms = _jvp_half_once_3(dx_all, t4_all, t16)
+                sum4_part = added(sum4_part, sum4_terms)
+            sum4 = total(sum4_part)
+            if inside:
+                y_all = _jvp_half_once_4(dx_all, t4_all, t16, t20, inverse_t20, sum4)
+                write(out, at, y_all)
 
     kernels = {
         "_forward": _forward,
-        "_forward_held": _forward_held,
+        "_forward_once": _forward_once,
         "_forward_half": _forward_half,
-        "_forward_half_held": _forward_half_held,
+        "_forward_half_once": _forward_half_once,
         "_derivative": _derivative,
-        "_derivative_held": _derivative_held,
+        "_derivative_once": _derivative_once,
         "_derivative_half": _derivative_half,
-        "_derivative_half_held": _derivative_half_held,
+        "_derivative_half_once": _derivative_half_once,
         "_second_derivative": _second_derivative,
-        "_second_derivative_held": _second_derivative_held,
+        "_second_derivative_once": _second_derivative_once,
         "_second_derivative_half": _second_derivative_half,
-        "_second_derivative_half_held": _second_derivative_half_held,
+        "_second_derivative_half_once": _second_derivative_half_once,
         "_vjp": _vjp,
-        "_vjp_held": _vjp_held,
+        "_vjp_once": _vjp_once,
         "_vjp_half": _vjp_half,
-        "_vjp_half_held": _vjp_half_held,
+        "_vjp_half_once": _vjp_half_once,
         "_jvp": _jvp,
-        "_jvp_held": _jvp_held,
+        "_jvp_once": _jvp_once,
         "_jvp_half": _jvp_half,
-        "_jvp_half_held": _jvp_half_held,
+        "_jvp_half_once": _jvp_half_once,
     }
     return kernels[name]
 
@@ -1002,12 +1431,20 @@ def _kernel(name: str, storage: str) -> Any:
 def _own(name: str, storage: str) -> str:
     """The kernel of a function for a dtype: for 16 bits one that is good enough there, if any."""
     half = f"{name}_half"
-    return half if _BYTES[storage] == 2 and half in _SLOTS else name
+    return half if _BYTES[storage] == 2 and half in _NAMES else name
 
 
-def _threads(n: int) -> int:
-    """As many as a row keeps busy with four entries each, a warp at least."""
-    return min(_THREADS, max(32, 1 << (n // 4).bit_length()))
+def _width(places: list[Any], storage: str, n: int, inner: int, threads: int) -> int:
+    """How many entries a thread takes at a time.
+
+    As many as lie side by side at a multiple of their size and leave work for so many threads.
+    """
+    for lanes in _LANES[storage]:
+        size = min(16, lanes * _BYTES[storage])
+        fits = n % lanes == 0 and n >= lanes * threads
+        if inner == 1 and fits and all(_address(p) % size == 0 for p in places):
+            return lanes
+    return 1
 
 
 def _launch(
@@ -1037,14 +1474,16 @@ def _launch(
     rows = math.prod(single)
     if rows and n:
         given = [_on_device(a, storage, stream) for a in arrays]
-        name = _own(name, storage)
-        size = _SLOTS[name] * n * (8 if storage == "float64" else 4)
-        if 0 < size <= _HELD:
-            name = f"{name}_held"
-        else:
-            size = 0
-        grid = _blocks(rows), _threads(n), _stream(first, stream), size
-        _kernel(name, storage)[grid](*map(_place, given), rows, n, inner, _place(flat))
+        *inputs, place = places = [*map(_place, given), _place(flat)]
+        # A thread a row where rows are short, or neighbours in memory belong to other rows.
+        alone = n <= _WARP or (inner >= _WARP and rows >= _MANY)
+        lanes = _width(places, storage, n, inner, 1 if alone else _WARP)
+        threads = -(-n // (lanes * _WARP)) * _WARP
+        once = threads <= _MOST[storage] and not alone
+        blocks, threads = -(-rows // _THREADS) if alone else rows, threads if once else _THREADS
+        kernel = _kernel(_own(name, storage) + "_once" * once, storage, lanes, alone)
+        grid = _blocks(blocks), threads, _stream(first, stream)
+        kernel[grid](*inputs, rows, n, inner, place)
     return _finish(out, dense, flat)
 
 
@@ -1096,20 +1535,25 @@ if config.ENABLE_CUDASIM:
             near = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
             array[i] = np.uint16(0x7FC0 if value != value else near)
 
+        return _Access(real, lanes, load, store, *_several(storage, lanes))
+
+    @functools.cache
+    def _several(storage: str, count: int) -> tuple[Any, Any]:
         def check(array: Any, i: int) -> None:
             # What a GPU refuses: a vector that does not begin at a multiple of its size.
-            assert (array.ctypes.data + i * _BYTES[storage]) % 16 == 0, f"vector at element {i}"
+            place = array.ctypes.data + i * _BYTES[storage]
+            assert place % min(16, count * _BYTES[storage]) == 0, f"vector at element {i}"
 
         def read(array: Any, i: int) -> Any:
             check(array, i)
-            return tuple(load(array, i + k) for k in range(lanes))
+            return tuple(_access(storage).load(array, i + k) for k in range(count))
 
         def write(array: Any, i: int, values: Any) -> None:
             check(array, i)
             for k, value in enumerate(values):
-                store(array, i + k, value)
+                _access(storage).store(array, i + k, value)
 
-        return _Access(real, lanes, load, store, read, write)
+        return read, write
 
 else:
     from llvmlite import ir
@@ -1145,7 +1589,7 @@ else:
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
             kind = ir.VectorType(*((_WORD, count // 2) if pairs else (_KINDS[storage], count)))
             whole = b.load(_place_of(b, arguments, storage, kind))
-            whole.align = count * _BYTES[storage]
+            whole.align = min(16, count * _BYTES[storage])
             values = _lanes(b, whole)
             if storage == "float16":
                 values = [b.fpext(v, ir.FloatType()) for v in values]
@@ -1186,7 +1630,7 @@ else:
                 values = [b.asm(one, "cvt.rn.bf16.f32 $0, $1;", "=h,f", values, False)]
             whole = _vector(b, values)
             at = _place_of(b, arguments, storage, whole.type)
-            b.store(whole, at).align = count * _BYTES[storage]
+            b.store(whole, at).align = min(16, count * _BYTES[storage])
             return context.get_dummy_value()
 
         @intrinsic
@@ -1212,10 +1656,12 @@ else:
     @functools.cache
     def _access(storage: str) -> _Access:
         lanes = 16 // _BYTES[storage]
-        single, several = (
-            (_reader(storage, count), _writer(storage, count)) for count in (1, lanes)
-        )
-        return _Access(_REAL[storage], lanes, *single, *several)
+        return _Access(_REAL[storage], lanes, *_several(storage, 1), *_several(storage, lanes))
+
+    @functools.cache
+    def _several(storage: str, count: int) -> tuple[Any, Any]:
+        """The device functions that read and write so many numbers at a time."""
+        return _reader(storage, count), _writer(storage, count)
 
 
 def _place(array: Any) -> Any:
@@ -1227,10 +1673,14 @@ def _place(array: Any) -> Any:
     return array.__cuda_array_interface__["data"][0]
 
 
+def _address(place: Any) -> int:
+    found: int = place.ctypes.data if config.ENABLE_CUDASIM else place
+    return found
+
+
 def _head(places: list[Any], storage: str, n: int) -> int:
     """How many elements lie before the first whole vector; all where arrays differ in that."""
-    addresses = [p.ctypes.data if config.ENABLE_CUDASIM else p for p in places]
-    before = {-a % 16 for a in addresses}
+    before = {-_address(p) % 16 for p in places}
     if len(before) > 1 or min(before) % _BYTES[storage]:
         return n
     return min(min(before) // _BYTES[storage], n)
@@ -1353,57 +1803,109 @@ def _finish(out: Any, dense: Any, flat: Any) -> Any:
     return out
 
 
-@functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any, Any, Any]:
-    """Device functions: a sum and its rounding errors; and combining one value of each thread.
+class _Reductions(NamedTuple):
+    """Device functions: how a value joins another, and how those of a block's threads do.
 
-    The sum of such sums is a pair again (both) or one number (total).
+    joined(pair, term) is of a sum and its rounding errors, both(pair) of those of all threads. A
+    block is of whole warps, and all its threads get the result.
     """
+
+    plus: Any
+    higher: Any
+    joined: Any
+    total: Any
+    total_exactly: Any
+    both: Any
+    greatest: Any
+
+
+@functools.cache
+def _reductions(real: Any) -> _Reductions:
     kind = types.float64 if real is np.float64 else types.float32
+    if config.ENABLE_CUDASIM:
+
+        def exchange(value, mask):
+            shared = cuda.shared.array(1024, kind)
+            cuda.syncthreads()
+            shared[cuda.threadIdx.x] = value
+            cuda.syncthreads()
+            return shared[cuda.threadIdx.x ^ mask]
+
+    else:
+
+        @cuda.jit(device=True)
+        def exchange(value, mask):
+            return cuda.shfl_xor_sync(0xFFFFFFFF, value, mask)
 
     @cuda.jit(device=True)
-    def plus(value, low, term):
+    def plus(a, b):
+        return a + b
+
+    @cuda.jit(device=True)
+    def higher(a, b):
+        return b if b > a or b != b else a  # NaN wins
+
+    @cuda.jit(device=True)
+    def joined(pair, term):
+        value, low = pair
         result = value + term
         part = result - value
         return result, low + ((value - (result - part)) + (term - part))
 
-    @cuda.jit(device=True)
-    def both(value, low):
-        shared = cuda.shared.array(256, kind)
-        lows = cuda.shared.array(256, kind)
-        t = cuda.threadIdx.x
-        cuda.syncthreads()
-        shared[t], lows[t] = value, low
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if t < half:
-                value, low = plus(shared[t], lows[t] + lows[t + half], shared[t + half])
-                shared[t], lows[t] = value, low
-            cuda.syncthreads()
-            half //= 2
-        return shared[0], lows[0]
+    def of_block(join, nothing):
+        @cuda.jit(device=True)
+        def of_warp(value):
+            mask = _WARP // 2
+            while mask > 0:
+                value = join(value, exchange(value, mask))
+                mask //= 2
+            return value
+
+        @cuda.jit(device=True)
+        def of_all(value):
+            value = of_warp(value)
+            warps, lane = cuda.blockDim.x // _WARP, cuda.threadIdx.x % _WARP
+            if warps > 1:
+                shared = cuda.shared.array(_WARP, kind)
+                cuda.syncthreads()
+                if lane == 0:
+                    shared[cuda.threadIdx.x // _WARP] = value
+                cuda.syncthreads()
+                value = of_warp(shared[lane] if lane < warps else real(nothing))
+            return value
+
+        return of_all
+
+    total, greatest = of_block(plus, 0.0), of_block(higher, -math.inf)
 
     @cuda.jit(device=True)
-    def total(value, low):
-        value, low = both(value, low)
+    def warp_both(value, low):
+        mask = _WARP // 2
+        while mask > 0:
+            low += exchange(low, mask)
+            value, low = joined((value, low), exchange(value, mask))
+            mask //= 2
+        return value, low
+
+    @cuda.jit(device=True)
+    def both(pair):
+        value, low = warp_both(pair[0], pair[1])
+        warps, lane = cuda.blockDim.x // _WARP, cuda.threadIdx.x % _WARP
+        if warps > 1:
+            shared = cuda.shared.array(_WARP, kind)
+            lows = cuda.shared.array(_WARP, kind)
+            cuda.syncthreads()
+            if lane == 0:
+                shared[cuda.threadIdx.x // _WARP] = value
+                lows[cuda.threadIdx.x // _WARP] = low
+            cuda.syncthreads()
+            value = shared[lane] if lane < warps else real(0.0)
+            value, low = warp_both(value, lows[lane] if lane < warps else real(0.0))
+        return value, low
+
+    @cuda.jit(device=True)
+    def total_exactly(pair):
+        value, low = both(pair)
         return value + low if low == low else value  # an infinite sum has no rounding error
 
-    @cuda.jit(device=True)
-    def greatest(value):
-        shared = cuda.shared.array(256, kind)
-        t = cuda.threadIdx.x
-        cuda.syncthreads()
-        shared[t] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if t < half:
-                other = shared[t + half]
-                if other > shared[t] or other != other:  # NaN wins
-                    shared[t] = other
-            cuda.syncthreads()
-            half //= 2
-        return shared[0]
-
-    return plus, both, total, greatest
+    return _Reductions(plus, higher, joined, total, total_exactly, both, greatest)

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _NAME = "softplus"
-_THREADS = 256
+_WARP, _THREADS = 32, 256
 
 
 def softplus(x: Any, beta: float = 1.0, *, out: Any = None, stream: Any = 0) -> Any:
@@ -508,19 +508,20 @@ def _sum_kernels(name: str, storage: str) -> tuple[Any, Any]:
     read, write = kept.load, kept.store
     f = _formula(name, storage)
     at = _at(real)
-    plus, both, total, _ = _block_reduce(real)
+    reductions = _reductions(real)
+    joined, both, total = reductions.joined, reductions.both, reductions.total_exactly
 
     @cuda.jit
     def some(x, dy, p0, n0, s0, inner, count, size, parts, sums):
         for block in range(cuda.blockIdx.x, parts * count, cuda.gridDim.x):
-            value = low = real(0.0)
+            pair = real(0.0), real(0.0)
             first = block // count * cuda.blockDim.x + cuda.threadIdx.x
             for k in range(first, size // count, parts * cuda.blockDim.x):
                 i = k if count == 1 else (k // inner * count + block % count) * inner + k % inner
                 p0_i = at(p0, n0, s0, i)
                 term = f(load(x, i), load(dy, i), p0_i)
-                value, low = plus(value, low, term)
-            value, low = both(value, low)
+                pair = joined(pair, term)
+            value, low = both(pair)
             if cuda.threadIdx.x == 0:
                 write(sums, block, value)
                 write(sums, parts * count + block, low)
@@ -531,8 +532,9 @@ def _sum_kernels(name: str, storage: str) -> tuple[Any, Any]:
             value = low = real(0.0)
             for k in range(cuda.threadIdx.x, parts, cuda.blockDim.x):
                 i = k * count + c
-                value, low = plus(value, low + read(sums, parts * count + i), read(sums, i))
-            value = total(value, low)
+                low += read(sums, parts * count + i)
+                value, low = joined((value, low), read(sums, i))
+            value = total((value, low))
             if cuda.threadIdx.x == 0:
                 store(out, c, value)
 
@@ -802,20 +804,25 @@ if config.ENABLE_CUDASIM:
             near = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
             array[i] = np.uint16(0x7FC0 if value != value else near)
 
+        return _Access(real, lanes, load, store, *_several(storage, lanes))
+
+    @functools.cache
+    def _several(storage: str, count: int) -> tuple[Any, Any]:
         def check(array: Any, i: int) -> None:
             # What a GPU refuses: a vector that does not begin at a multiple of its size.
-            assert (array.ctypes.data + i * _BYTES[storage]) % 16 == 0, f"vector at element {i}"
+            place = array.ctypes.data + i * _BYTES[storage]
+            assert place % min(16, count * _BYTES[storage]) == 0, f"vector at element {i}"
 
         def read(array: Any, i: int) -> Any:
             check(array, i)
-            return tuple(load(array, i + k) for k in range(lanes))
+            return tuple(_access(storage).load(array, i + k) for k in range(count))
 
         def write(array: Any, i: int, values: Any) -> None:
             check(array, i)
             for k, value in enumerate(values):
-                store(array, i + k, value)
+                _access(storage).store(array, i + k, value)
 
-        return _Access(real, lanes, load, store, read, write)
+        return read, write
 
 else:
     from llvmlite import ir
@@ -851,7 +858,7 @@ else:
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
             kind = ir.VectorType(*((_WORD, count // 2) if pairs else (_KINDS[storage], count)))
             whole = b.load(_place_of(b, arguments, storage, kind))
-            whole.align = count * _BYTES[storage]
+            whole.align = min(16, count * _BYTES[storage])
             values = _lanes(b, whole)
             if storage == "float16":
                 values = [b.fpext(v, ir.FloatType()) for v in values]
@@ -892,7 +899,7 @@ else:
                 values = [b.asm(one, "cvt.rn.bf16.f32 $0, $1;", "=h,f", values, False)]
             whole = _vector(b, values)
             at = _place_of(b, arguments, storage, whole.type)
-            b.store(whole, at).align = count * _BYTES[storage]
+            b.store(whole, at).align = min(16, count * _BYTES[storage])
             return context.get_dummy_value()
 
         @intrinsic
@@ -918,10 +925,12 @@ else:
     @functools.cache
     def _access(storage: str) -> _Access:
         lanes = 16 // _BYTES[storage]
-        single, several = (
-            (_reader(storage, count), _writer(storage, count)) for count in (1, lanes)
-        )
-        return _Access(_REAL[storage], lanes, *single, *several)
+        return _Access(_REAL[storage], lanes, *_several(storage, 1), *_several(storage, lanes))
+
+    @functools.cache
+    def _several(storage: str, count: int) -> tuple[Any, Any]:
+        """The device functions that read and write so many numbers at a time."""
+        return _reader(storage, count), _writer(storage, count)
 
 
 def _place(array: Any) -> Any:
@@ -933,10 +942,14 @@ def _place(array: Any) -> Any:
     return array.__cuda_array_interface__["data"][0]
 
 
+def _address(place: Any) -> int:
+    found: int = place.ctypes.data if config.ENABLE_CUDASIM else place
+    return found
+
+
 def _head(places: list[Any], storage: str, n: int) -> int:
     """How many elements lie before the first whole vector; all where arrays differ in that."""
-    addresses = [p.ctypes.data if config.ENABLE_CUDASIM else p for p in places]
-    before = {-a % 16 for a in addresses}
+    before = {-_address(p) % 16 for p in places}
     if len(before) > 1 or min(before) % _BYTES[storage]:
         return n
     return min(min(before) // _BYTES[storage], n)
@@ -1059,57 +1072,109 @@ def _finish(out: Any, dense: Any, flat: Any) -> Any:
     return out
 
 
-@functools.cache
-def _block_reduce(real: Any) -> tuple[Any, Any, Any, Any]:
-    """Device functions: a sum and its rounding errors; and combining one value of each thread.
+class _Reductions(NamedTuple):
+    """Device functions: how a value joins another, and how those of a block's threads do.
 
-    The sum of such sums is a pair again (both) or one number (total).
+    joined(pair, term) is of a sum and its rounding errors, both(pair) of those of all threads. A
+    block is of whole warps, and all its threads get the result.
     """
+
+    plus: Any
+    higher: Any
+    joined: Any
+    total: Any
+    total_exactly: Any
+    both: Any
+    greatest: Any
+
+
+@functools.cache
+def _reductions(real: Any) -> _Reductions:
     kind = types.float64 if real is np.float64 else types.float32
+    if config.ENABLE_CUDASIM:
+
+        def exchange(value, mask):
+            shared = cuda.shared.array(1024, kind)
+            cuda.syncthreads()
+            shared[cuda.threadIdx.x] = value
+            cuda.syncthreads()
+            return shared[cuda.threadIdx.x ^ mask]
+
+    else:
+
+        @cuda.jit(device=True)
+        def exchange(value, mask):
+            return cuda.shfl_xor_sync(0xFFFFFFFF, value, mask)
 
     @cuda.jit(device=True)
-    def plus(value, low, term):
+    def plus(a, b):
+        return a + b
+
+    @cuda.jit(device=True)
+    def higher(a, b):
+        return b if b > a or b != b else a  # NaN wins
+
+    @cuda.jit(device=True)
+    def joined(pair, term):
+        value, low = pair
         result = value + term
         part = result - value
         return result, low + ((value - (result - part)) + (term - part))
 
-    @cuda.jit(device=True)
-    def both(value, low):
-        shared = cuda.shared.array(256, kind)
-        lows = cuda.shared.array(256, kind)
-        t = cuda.threadIdx.x
-        cuda.syncthreads()
-        shared[t], lows[t] = value, low
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if t < half:
-                value, low = plus(shared[t], lows[t] + lows[t + half], shared[t + half])
-                shared[t], lows[t] = value, low
-            cuda.syncthreads()
-            half //= 2
-        return shared[0], lows[0]
+    def of_block(join, nothing):
+        @cuda.jit(device=True)
+        def of_warp(value):
+            mask = _WARP // 2
+            while mask > 0:
+                value = join(value, exchange(value, mask))
+                mask //= 2
+            return value
+
+        @cuda.jit(device=True)
+        def of_all(value):
+            value = of_warp(value)
+            warps, lane = cuda.blockDim.x // _WARP, cuda.threadIdx.x % _WARP
+            if warps > 1:
+                shared = cuda.shared.array(_WARP, kind)
+                cuda.syncthreads()
+                if lane == 0:
+                    shared[cuda.threadIdx.x // _WARP] = value
+                cuda.syncthreads()
+                value = of_warp(shared[lane] if lane < warps else real(nothing))
+            return value
+
+        return of_all
+
+    total, greatest = of_block(plus, 0.0), of_block(higher, -math.inf)
 
     @cuda.jit(device=True)
-    def total(value, low):
-        value, low = both(value, low)
+    def warp_both(value, low):
+        mask = _WARP // 2
+        while mask > 0:
+            low += exchange(low, mask)
+            value, low = joined((value, low), exchange(value, mask))
+            mask //= 2
+        return value, low
+
+    @cuda.jit(device=True)
+    def both(pair):
+        value, low = warp_both(pair[0], pair[1])
+        warps, lane = cuda.blockDim.x // _WARP, cuda.threadIdx.x % _WARP
+        if warps > 1:
+            shared = cuda.shared.array(_WARP, kind)
+            lows = cuda.shared.array(_WARP, kind)
+            cuda.syncthreads()
+            if lane == 0:
+                shared[cuda.threadIdx.x // _WARP] = value
+                lows[cuda.threadIdx.x // _WARP] = low
+            cuda.syncthreads()
+            value = shared[lane] if lane < warps else real(0.0)
+            value, low = warp_both(value, lows[lane] if lane < warps else real(0.0))
+        return value, low
+
+    @cuda.jit(device=True)
+    def total_exactly(pair):
+        value, low = both(pair)
         return value + low if low == low else value  # an infinite sum has no rounding error
 
-    @cuda.jit(device=True)
-    def greatest(value):
-        shared = cuda.shared.array(256, kind)
-        t = cuda.threadIdx.x
-        cuda.syncthreads()
-        shared[t] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if t < half:
-                other = shared[t + half]
-                if other > shared[t] or other != other:  # NaN wins
-                    shared[t] = other
-            cuda.syncthreads()
-            half //= 2
-        return shared[0]
-
-    return plus, both, total, greatest
+    return _Reductions(plus, higher, joined, total, total_exactly, both, greatest)
