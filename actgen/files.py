@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import autograd, chains, emit, launches, model, modules, outputs, singles, tabling
@@ -10,7 +10,7 @@ from .backends import Backend
 from .compiled import Compiled, Function
 from .headers import header, label_of
 from .program import Program
-from .row_kernels import by_threads, dear, loops, near, scratch, stages
+from .row_kernels import by_threads, dear, loops, near, scratch, shapes, stages
 from .spec import Activation
 
 _DOCS = {
@@ -408,7 +408,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "kernels": kernels,
         "tangent": tangent,
         "helpers": emit.helpers(ops, backend),
-        "shapes": _shapes(kernels),
+        "shapes": shapes([e for k in kernels for e in k.get("entries", ())]),
         "kernel_names": emit.exports([str(k["name"]) for k in kernels]),
         "exports": emit.exports([*names, *backend.exports]),
         "torch_exports": emit.exports([*names, modules.class_name(act)]),
@@ -424,29 +424,6 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
         "uses_math": _uses(kernels, "math."),
         **own,
     }
-
-
-def _shapes(kernels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Of how many loads the entries of row kernels make how many results, and the texts of that."""
-    several = [e for k in kernels for e in k.get("entries", ())]
-    found = []
-    for loads, results in sorted({(e.loads, len(e.results)) for e in several}):
-        names, values = "abcdef"[:loads], "uvwxyz"[:results]
-        both = [f"first[{i}] + last[{i}]" for i in range(results)]
-        found.append(
-            {
-                "loads": loads,
-                "results": results,
-                "names": ", ".join(names),
-                "entry": ", ".join(f"{a}[0]" for a in names),
-                "made": ", ".join(values),
-                "tuples": ", ".join(f"({u},)" for u in values),
-                "first": ", ".join(f"{a}[:half]" for a in names),
-                "last": ", ".join(f"{a}[half:]" for a in names),
-                "both": ", ".join(both) if results > 1 else "first + last",
-            }
-        )
-    return found
 
 
 def _row_kernels(compiled: Compiled, backend: Backend) -> tuple[list[dict[str, Any]], set[str]]:

@@ -225,6 +225,28 @@ def _results(stage: Stage) -> list[str]:
     return [*terms, *(value for _, value in stage.kept)]
 
 
+def shapes(several: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Of how many loads entries make how many results, and the texts of that."""
+    found = []
+    for loads, results in sorted({(e.loads, len(e.results)) for e in several}):
+        names, values = "abcdef"[:loads], "uvwxyz"[:results]
+        both = [f"first[{i}] + last[{i}]" for i in range(results)]
+        found.append(
+            {
+                "loads": loads,
+                "results": results,
+                "names": ", ".join(names),
+                "entry": ", ".join(f"{a}[0]" for a in names),
+                "made": ", ".join(values),
+                "tuples": ", ".join(f"({u},)" for u in values),
+                "first": ", ".join(f"{a}[:half]" for a in names),
+                "last": ", ".join(f"{a}[half:]" for a in names),
+                "both": ", ".join(both) if results > 1 else "first + last",
+            }
+        )
+    return found
+
+
 def _by_threads(
     found: Sequence[Stage],
     single: Sequence[str],
