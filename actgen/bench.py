@@ -197,10 +197,12 @@ STATIC = """What CUDA kernels take
 
 `actgen bench static --markdown` prints this page: every kernel compiled for the GPU, its machine
 code counted without running it. An element of the loop over vectors takes so many instructions, and
-so many of the unit for exp2, log2, reciprocals and square roots; blocks that call a function, which
-are for rare inputs, are left out. `of a copy` is the predicted share of the speed of a copy: the
-time that memory takes over the longest of memory's, the issue's and the unit's (`actgen/gpus.py`).
-Rows are of those that are read once and keep a whole block busy; their reductions are counted.
+so many of the unit for exp2, log2, reciprocals and square roots; `read` are 16 bytes from a table
+in shared memory, at any place of it. Blocks for rare inputs are left out: those that call a
+function, and the programs of what is in no table. `of a copy` is the predicted share of the speed
+of a copy: the time that memory takes over the longest of memory's, the issue's, the unit's and
+shared memory's (`actgen/gpus.py`). Softmax and its kin: rows that are read once and keep a whole
+block busy; their reductions are counted.
 """
 
 
@@ -231,7 +233,8 @@ def static(
     found = list(cuda_static.rows(names or registry.names(), dtypes, chosen))
     if save is not None:
         cuda_static.save(save, found)
-    columns = ["activation", "", "dtype", "instructions", "special", "registers", "of a copy"]
+    columns = ["activation", "", "dtype", "instructions", "special", "read"]
+    columns += ["registers", "of a copy"]
     table = [
         [
             row.activation,
@@ -239,6 +242,7 @@ def static(
             row.dtype,
             f"{row.figures.instructions:.1f}",
             f"{row.figures.special:.1f}",
+            f"{row.figures.rows:.1f}",
             str(row.figures.registers),
             f"{row.fraction(chosen):.2f}",
         ]

@@ -116,9 +116,10 @@ def show(
 
     act = _activation(what, parameters(param))
     if backend is not None and stage == "stable" and backends.get(backend).tables:
-        from .tabling import strategies
+        from . import device_tables, tabling
 
-        for line in strategies(compiler.compile_activation(act)):
+        told = {"memory": tabling.strategies, "shared": device_tables.strategies}
+        for line in told[backends.get(backend).tables](compiler.compile_activation(act)):
             console.print(escape(line), soft_wrap=True)
         return
     if backend is not None:

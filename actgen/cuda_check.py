@@ -162,8 +162,9 @@ def kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple
         for name in module._ARRAYS if storage == "float32" else ("_forward", *products):
             arrays = [types.int64] * module._ARRAYS[name]
             numbers = [number] * len(act.parameters)
-            kernel = module._kernel(name, storage)
-            yield name, storage, kernel, (*arrays, *numbers, *[types.int64] * 3), True
+            signature = (*arrays, *numbers, *[types.int64] * 3)
+            for label, also in _readings(module, name, storage):
+                yield name + label, storage, module._kernel(name, storage, *also), signature, True
             if name == "_forward" and storage == "bfloat16":
                 kernel, each = module._strided_kernel(name, storage), len(arrays) + 1
                 steps = [types.UniTuple(types.int64, each)] * 2
@@ -180,6 +181,15 @@ def kernels(act: Activation, module: Any) -> Iterator[tuple[str, str, Any, tuple
             integers = len(act.inputs) + 1 + placed + 5
             yield f"_vjp_{p.name}", storage, some, (types.int64,) * integers, False
             yield f"_vjp_{p.name}, sum", storage, all_of, (types.int64,) * 4, False
+
+
+def _readings(module: Any, name: str, storage: str) -> list[tuple[str, tuple[bool, ...]]]:
+    """The ways of a kernel: whether it reads rows, which the parameters may decide."""
+    if not hasattr(module, "_is_read"):
+        return [("", ())]
+    is_read = module._is_read(name, storage, module._DEFAULTS)
+    others = [(", any parameters", (False,))] if is_read and module._DEFAULTS else []
+    return [("", (is_read,)), *others]
 
 
 def pretend_device() -> None:
@@ -216,7 +226,7 @@ def run_problems(act: Activation, simulate: bool) -> list[str]:
     module: Any = kernel.module
     if simulate:
         module._WARP, module._THREADS, module.math = 2, 4, _Float32Math
-        module._blocks = lambda count: min(count, 2)
+        module._blocks = lambda count, each=2: min(count, each, 2)
         if act.is_row:
             module._MOST, module._MANY = dict.fromkeys(FORMATS, 4), 12
     compiled = compile_activation(act)
@@ -231,6 +241,9 @@ def run_problems(act: Activation, simulate: bool) -> list[str]:
                     sizes = SIZES if (dtype, f.name) == ("float32", "forward") else SIZES[-1:]
                     for n in sizes[-1:] if act.is_row else sizes:
                         found += _run_one(kernel.module, act, f, dtype, n)
+        if not act.is_row:
+            found += _run_products(module, act)
+            found += _run_tables(module, act)
         if simulate and act.is_row:
             found += _run_rows_beside(module, act)
         if simulate and not act.is_row:
@@ -240,6 +253,36 @@ def run_problems(act: Activation, simulate: bool) -> list[str]:
                 found += _run_strided(module, act, label, *views)
         for p in act.parameters:
             found += _sums(module, act, p.name)
+    return found
+
+
+def _run_products(module: Any, act: Activation) -> list[str]:
+    """The cotangents of the inputs in float32 and bfloat16, against products with derivatives."""
+    found = []
+    for dtype in ("float32", "bfloat16"):
+        *arrays, dy = _inputs(SIZES[-1], len(act.inputs) + 1, FORMATS[dtype].dtype)
+        if act.is_gated:  # one input's cotangent need not depend on it
+            arrays[0][0] = 1.0
+        for v in [f"_{v}" for v in act.inputs] if act.is_gated else [""]:
+            slope = getattr(module, f"{act.name}_derivative{v}")(*arrays)
+            label = f"{act.name} vjp{v} {dtype}"
+            expected = np.asarray(dy, np.float64) * np.asarray(slope, np.float64)
+            given = getattr(module, f"{act.name}_vjp{v}")(*arrays, dy)
+            found += _compare(label, given, expected.astype(dy.dtype), dtype)
+    return found
+
+
+def _run_tables(module: Any, act: Activation) -> list[str]:
+    """What is read from rows, at a number in each of them and beyond, against the programs."""
+    found, readers = [], getattr(module, "_READERS", {})
+    for f in compile_activation(act).functions.values():
+        if f"_{f.name}" in readers:
+            table = module._TABLES[readers[f"_{f.name}"][0]]
+            x = ((np.arange(table.first - 64, table.last + 64) + 0.3) * table.step).astype(
+                np.float32
+            )
+            label = f"{act.name} {f.name} of each row"
+            found += _run_at(module, act, f, "float32", [x] * len(act.inputs), label)
     return found
 
 
@@ -306,21 +349,26 @@ def _inputs(n: int, count: int, dtype: Any) -> list[Any]:
 
 def _run_one(module: Any, act: Activation, f: Function, dtype: str, n: int) -> list[str]:
     fmt = FORMATS[dtype]
-    function = getattr(module, act.name + ("" if f.name == "forward" else f"_{f.name}"))
     if act.is_row:
-        shapes = _shapes(module)
+        function, shapes = _function(module, act, f), _shapes(module)
         some = shapes if (dtype, f.name) == ("float32", "forward") else shapes[:FEW]
         return [problem for s in some for problem in _run_rows(function, act, f, dtype, *s)]
     arrays = _inputs(n, len(act.inputs), fmt.dtype)
-    expected = model.evaluate(
-        device_program(f, fmt),
-        {
-            **dict(zip(f.program.inputs, arrays, strict=True)),
-            **{p.name: model.constant(p.value) for p in act.parameters},
-        },
-        fmt,
-    )[0]
-    return _compare(f"{act.name} {f.name} {dtype} n={n}", function(*arrays), expected, dtype)
+    return _run_at(module, act, f, dtype, arrays, f"{act.name} {f.name} {dtype} n={n}")
+
+
+def _run_at(
+    module: Any, act: Activation, f: Function, dtype: str, arrays: Sequence[Any], label: str
+) -> list[str]:
+    """A function of arrays against its program."""
+    given = dict(zip(f.program.inputs, arrays, strict=True))
+    given |= {p.name: model.constant(p.value) for p in act.parameters}
+    expected = model.evaluate(device_program(f, FORMATS[dtype]), given, FORMATS[dtype])[0]
+    return _compare(label, _function(module, act, f)(*arrays), expected, dtype)
+
+
+def _function(module: Any, act: Activation, f: Function) -> Any:
+    return getattr(module, act.name + ("" if f.name == "forward" else f"_{f.name}"))
 
 
 #: The first of these shapes, for all functions and dtypes: one of each kind.

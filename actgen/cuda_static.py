@@ -36,7 +36,8 @@ class Row:
 
     def fraction(self, gpu: Gpu) -> float:
         """The predicted share of a copy's speed on a GPU."""
-        return gpu.fraction(self.figures.instructions, self.figures.special, self.moved)
+        f = self.figures
+        return gpu.fraction(f.instructions, f.special, self.moved, f.rows)
 
 
 def rows(

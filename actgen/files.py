@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import autograd, chains, emit, launches, model, modules, outputs, singles, tabling
+from . import (
+    autograd,
+    chains,
+    device_tables,
+    emit,
+    launches,
+    model,
+    modules,
+    outputs,
+    singles,
+    tabling,
+)
 from .backends import Backend
 from .compiled import Compiled, Function
 from .headers import header, label_of
@@ -320,6 +331,7 @@ def _slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     rest = [*functions[1:], *pairs, *sums]
     own = autograd.slots(compiled, backend, rest) if backend.name == "torch" else {}
     own |= tabling.slots(compiled, kernels, backend)
+    own |= device_tables.slots(compiled, kernels, backend)
     return {
         "functions": functions,
         "kernels": kernels,
@@ -403,6 +415,7 @@ def _row_slots(compiled: Compiled, backend: Backend) -> dict[str, Any]:
     names = [str(f["name"]) for f in functions]
     own = autograd.row_slots(compiled, backend) if backend.name == "torch" else {}
     own |= tabling.slots(compiled, kernels, backend)
+    own |= device_tables.slots(compiled, kernels, backend)
     return {
         "functions": functions,
         "kernels": kernels,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import backends, devices, model, peers
+from . import backends, device_tables, devices, model, peers
 from .accuracy import Format
 from .compiled import Compiled, Function
 from .compiler import compile
@@ -27,6 +27,16 @@ def run_model(f: Function, arrays: Sequence[Any], values: Mapping[str, float], f
     """The program in the format on the CPU, for kernels of a device that is not here."""
     given = dict(zip(f.program.inputs, arrays, strict=True)) | dict(values)
     return model.evaluate(device_program(f, fmt), given, fmt)[0].astype(np.float64)
+
+
+def _run_rows(compiled: Compiled) -> Runner:
+    """The same, or what the kernels read from rows in shared memory where they do."""
+
+    def run(f: Function, arrays: Sequence[Any], values: Mapping[str, float], fmt: Format) -> Any:
+        y, where = device_tables.run(compiled, f.name, arrays, values, fmt)
+        return np.where(where, y.astype(np.float64), run_model(f, arrays, values, fmt))
+
+    return run
 
 
 def _suffix(name: str) -> str:
@@ -100,5 +110,5 @@ ON_DEVICE: dict[str, Callable[[Kernel], Runner]] = {"cuda": _run_numpy}
 def runner(compiled: Compiled, backend: str) -> Runner:
     """How to run one function on a backend: arrays of the format in, float64 out."""
     if backend in ON_DEVICE and not devices.device_present():
-        return run_model
+        return run_model if compiled.activation.is_row else _run_rows(compiled)
     return {**RUNNERS, **ON_DEVICE}[backend](compile(compiled.activation, backend))

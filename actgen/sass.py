@@ -10,12 +10,12 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import BackendUnavailable
 
 _LABEL = re.compile(r"^(\.L\w+):")
-_INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:@!?\w+\s+)?([A-Z][\w.]*)(.*)$")
+_INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:(@!?\w+)\s+)?([A-Z][\w.]*)(.*)$")
 _DOUBLE = re.compile(r"D(ADD|MUL|FMA|SETP|MNMX)|[FI]2F\S*\.F64|MUFU\.\w+64")
 _BRANCH = re.compile(r"`\((\.L\w+)\)")
 
@@ -24,15 +24,16 @@ _BRANCH = re.compile(r"`\((\.L\w+)\)")
 class Figures:
     """Of one kernel: registers, and what its loop over vectors takes an element.
 
-    `instructions` and `special` (exp2, log2, reciprocal, square root) are counted without the
-    blocks that call a function, which are for rare inputs. `doubles` are instructions of float64
-    in the whole kernel, `stack` those that use local memory; `vectors` is whether the loop reads
-    and writes 16 bytes at a time.
+    `instructions`, `special` (exp2, log2, reciprocal, square root) and `rows` (16 bytes read from
+    shared memory) are counted without the blocks for rare inputs. `doubles` are instructions of
+    float64 in the whole kernel, `stack` those that use local memory; `vectors` is whether the loop
+    reads and writes 16 bytes at a time.
     """
 
     registers: int
     instructions: float
     special: float
+    rows: float
     doubles: int
     stack: int
     vectors: bool
@@ -93,59 +94,122 @@ def figures(code: bytes, lanes: int) -> Figures:
 def counted(listing: str, registers: int, lanes: int) -> Figures:
     """The figures from nvdisasm's listing."""
     body = _kernel(listing)
-    names = [name for name, _ in body if name]
+    names = [line.name for line in body if line.name]
     loop = _loop(body)
-    stored = sum(name.startswith("STG.E.128") for name in loop)
+    stored = sum(name.startswith(STORE) for name in loop)
+    each = 1.0 / (stored * lanes) if stored else 0.0
     return Figures(
         registers,
-        len(loop) / (stored * lanes) if stored else 0.0,
-        sum(name.startswith("MUFU") for name in loop) / (stored * lanes) if stored else 0.0,
+        len(loop) * each,
+        sum(name.startswith("MUFU") for name in loop) * each,
+        sum(name.startswith("LDS.128") for name in loop) * each,
         sum(bool(_DOUBLE.match(name)) for name in names),
         sum(name.startswith(("LDL", "STL")) for name in names),
-        bool(stored) and any(name.startswith("LDG.E.128") for name in loop),
+        bool(stored) and any(name.startswith(LOAD) for name in loop),
     )
 
 
-def _kernel(listing: str) -> list[tuple[str, str]]:
-    """Labels ("", label) and instructions (name, arguments) of the entry, in order."""
+LOAD, STORE = "LDG.E.128", "STG.E.128"
+
+
+class _Line(NamedTuple):
+    """An instruction with its condition and arguments; or, without a name, a label."""
+
+    condition: str
+    name: str
+    arguments: str
+
+    @property
+    def target(self) -> str:
+        """The label it jumps to, if it is a jump."""
+        found = _BRANCH.search(self.arguments) if self.name.startswith("BRA") else None
+        return found.group(1) if found else ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether what follows is not run after it: BRA.DIV is for lanes that are apart."""
+        always = self.name == "BRA" and self.arguments.lstrip().startswith("`(")
+        return not self.condition and (always or self.name.startswith(("EXIT", "RET")))
+
+
+def _kernel(listing: str) -> list[_Line]:
+    """The lines of the entry, in order."""
     sections = re.split(r"^//-+ \.text\.", listing, flags=re.MULTILINE)[1:]
     [entry] = [s for s in sections if "STO_CUDA_ENTRY" in s]
     found = []
     for line in entry.splitlines():
         if label := _LABEL.match(line):
-            found.append(("", label.group(1)))
-        elif (instruction := _INSTRUCTION.match(line)) and instruction.group(1) != "NOP":
-            found.append((instruction.group(1), instruction.group(2)))
+            found.append(_Line("", "", label.group(1)))
+        elif (instruction := _INSTRUCTION.match(line)) and instruction.group(2) != "NOP":
+            found.append(_Line(*(part or "" for part in instruction.groups())))
     return found
 
 
-def _loop(body: list[tuple[str, str]]) -> list[str]:
+def _loop(body: list[_Line]) -> list[str]:
     """The instructions of the smallest loop that stores vectors, without blocks for rare inputs.
 
     One that loads them too, if there is one: blocks after the end of a loop jump back into it.
+    Rare is what calls a function, and what is neither on the way to the store nor after it.
     """
-    places = {label: i for i, (name, label) in enumerate(body) if not name}
+    places = {line.arguments: i for i, line in enumerate(body) if not line.name}
     found: list[tuple[int, int]] = []
-    for i, (name, arguments) in enumerate(body):
-        target = _BRANCH.search(arguments) if name.startswith("BRA") else None
-        if target and places.get(target.group(1), i) < i:
-            start = places[target.group(1)]
-            if any(n.startswith("STG.E.128") for n, _ in body[start:i]):
-                found.append((start, i + 1))
+    for i, line in enumerate(body):
+        start = places.get(line.target, i)
+        if start < i and any(other.name.startswith(STORE) for other in body[start:i]):
+            found.append((start, i + 1))
     if not found:
         return []
     whole = [
         (start, end)
         for start, end in found
-        if any(n.startswith("LDG.E.128") for n, _ in body[start:end])
+        if any(line.name.startswith(LOAD) for line in body[start:end])
     ]
     start, end = min(whole or found, key=lambda span: span[1] - span[0])
-    blocks: list[list[str]] = [[]]
-    for name, _ in body[start:end]:
-        if name:
-            blocks[-1].append(name)
-        if not name or name.startswith(("BRA", "EXIT", "RET")):
-            blocks.append([])
+    blocks = [b for b in _blocks(body[start:end]) if b]
+    on_the_way = _on_the_way(blocks)
     return [
-        name for block in blocks if not any(n.startswith("CALL") for n in block) for name in block
+        line.name
+        for i, block in enumerate(blocks)
+        if i in on_the_way and not any(line.name.startswith("CALL") for line in block)
+        for line in block
+        if line.name
     ]
+
+
+def _blocks(lines: list[_Line]) -> list[list[_Line]]:
+    """Lines that are run together, the labels before them among them."""
+    blocks: list[list[_Line]] = [[]]
+    for line in lines:
+        if not line.name and any(other.name for other in blocks[-1]):
+            blocks.append([])
+        blocks[-1].append(line)
+        if line.name.startswith(("BRA", "EXIT", "RET")):
+            blocks.append([])
+    return blocks
+
+
+def _on_the_way(blocks: list[list[_Line]]) -> set[int]:
+    """The blocks of a loop from which a store is reached, and those reached from one."""
+    labels = {line.arguments: i for i, b in enumerate(blocks) for line in b if not line.name}
+    stores = {i for i, b in enumerate(blocks) if any(o.name.startswith(STORE) for o in b)}
+    after: dict[int, set[int]] = {}
+    for i, block in enumerate(blocks):
+        last = block[-1]
+        jumps = {labels[last.target]} if last.target in labels else set()
+        # A store and a jump under one condition: what is not stored goes on below.
+        stored = {o.condition for o in block if o.name.startswith(STORE)}
+        done = bool(last.condition) and stored == {last.condition}
+        falls = not (last.is_final or done)
+        after[i] = (jumps | ({i + 1} if falls else set())) - {0, len(blocks)}
+    before = {i: {j for j, some in after.items() if i in some} for i in after}
+    return _reached(stores, after) | _reached(stores, before)
+
+
+def _reached(start: set[int], edges: dict[int, set[int]]) -> set[int]:
+    """What is reached along edges, and where they start."""
+    found, pending = set(start), list(start)
+    while pending:
+        new = edges[pending.pop()] - found
+        found |= new
+        pending += new
+    return found

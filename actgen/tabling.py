@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cache, calculus, emit, model, singles
-from .accuracy import FORMATS
+from . import cache, emit, model, singles, unary
 from .backends import Backend
 from .compiled import Compiled, Function
 from .spec import Activation
@@ -92,13 +91,13 @@ def plans(compiled: Compiled) -> dict[str, Plan]:
     act = compiled.activation
     if act.is_row:
         return {}
-    name = cache.key("tables", act, Path(__file__).read_text(), _code())
+    name = cache.key("tables", act, unary.source(), Path(__file__).read_text(), _code())
     found = cache.get(name)
     if not isinstance(found, dict):
         found = {
             f.name: planned(f, act)
             for f in compiled.functions.values()
-            if not act.is_gated or f.name in {of for of, _, _ in _gates(act).values()}
+            if not act.is_gated or f.name in {of for of, _, _ in unary.gates(act).values()}
         }
         cache.put(name, found)
     return found
@@ -106,20 +105,12 @@ def plans(compiled: Compiled) -> dict[str, Plan]:
 
 def planned(function: Function, act: Activation) -> Plan:
     """A table for the function where one holds and costs less than its program."""
-    program, variable = function.program, _variable(act)
+    program = function.program
     cost = float(sum(COSTS.get(i.op, 1) for i in (function.narrow or program).body))
     if cost <= ROW_COST:
         return Plan(None, "the program costs no more than reading a row", cost)
-    numbers = {p.name: model.constant(p.value) for p in act.parameters}
-
-    def f(x: Array) -> Array:
-        with np.errstate(all="ignore"):
-            given = {**dict.fromkeys(program.inputs, np.ones(())), **numbers}
-            given[variable] = np.asarray(x, np.float64)
-            y = model.evaluate(program, given, FORMATS["float64"])[0]
-        return np.broadcast_to(np.asarray(y, np.float64), np.shape(x))
-
-    zeros = _zeros(f)
+    f = unary.value_of(function, act)
+    zeros = unary.zeros(f)
     left = _is_left(f)
     multiplied = act.is_gated or function.name.startswith(("derivative", "grad_"))
     shares = {step: _share(f, zeros, step, left) for step in STEPS}
@@ -134,68 +125,9 @@ def planned(function: Function, act: Activation) -> Plan:
     return Plan(layout, "the table costs less", cost, (cells, rows), share)
 
 
-def _variable(act: Activation) -> str:
-    """The input that a table is of."""
-    linear = _linear(act)
-    return next(str(v) for v in act.inputs if str(v) != linear)
-
-
-def _linear(act: Activation) -> str:
-    """The input v of a gated function v g(w), the other one being w; "" where there is none."""
-    for v in act.inputs if act.is_gated else ():
-        if v not in calculus.derivative(act.formula, v).free_symbols:
-            return str(v)
-    return ""
-
-
-def _gates(act: Activation) -> dict[str, tuple[str, str, list[str]]]:
-    """Kernels of v g(w): the function whose table they read, at what, and the factors."""
-    v, w = _linear(act), _variable(act)
-    if not v:
-        return {}
-    gate, slope = f"derivative_{v}", "second_derivative_" + "".join(map(str, act.inputs))
-    return {
-        "_forward": (gate, w, [v]),
-        f"_{gate}": (gate, w, []),
-        f"_derivative_{w}": (slope, w, [v]),
-        f"_{slope}": (slope, w, []),
-        f"_vjp_{v}": (gate, w, ["dout"]),
-        f"_vjp_{w}": (slope, w, [v, "dout"]),
-    }
-
-
 def _missed(share: float) -> float:
     """How likely one of sixteen numbers is among that share."""
     return float(1.0 - (1.0 - min(share, 1.0)) ** 16)
-
-
-# Zeros.
-
-
-def _zeros(f: Callable[[Array], Array]) -> tuple[float, ...]:
-    """The zeros nearest to 0, three at most, one of order m m times."""
-    found = [0.0] * _order_at_0(f)
-    edges = np.arange(-(1 << 11), (1 << 11) + 1) * 2.0**-7
-    y = f(edges)
-    for i in np.flatnonzero((y[:-1] * y[1:] < 0.0) & np.isfinite(y[:-1]) & np.isfinite(y[1:])):
-        low, high = edges[i], edges[i + 1]
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if f(middle) * y[i] > 0.0 else (low, middle)
-        if abs(f(high) - f(low)) < 0.5 * abs(y[i + 1] - y[i]):  # no pole, no jump
-            found.append(float(0.5 * (low + high)))
-    return tuple(sorted(found, key=abs)[:3])
-
-
-def _order_at_0(f: Callable[[Array], Array]) -> int:
-    if f(np.zeros(1))[0] != 0.0:
-        return 0
-    t = 2.0**-16
-    y = f(np.array([-2.0 * t, -t, t, 2.0 * t]))
-    with np.errstate(all="ignore"):
-        ratios = np.abs([y[0] / y[1], y[3] / y[2]])
-    orders = np.round(np.log2(ratios[np.isfinite(ratios) & (ratios > 0.0)]))
-    return int(min(max(orders.min(), 0), 3)) if orders.size else 0
 
 
 # Layouts.
@@ -329,12 +261,13 @@ def _cell_errors(
 def strategies(compiled: Compiled) -> Iterator[str]:
     """How each function is computed, a line each, and why: what it takes in additions a number."""
     act, program = compiled.activation, "the program in float64, rounded once"
-    if act.is_row or (act.is_gated and not _linear(act)):
+    if act.is_row or (act.is_gated and not unary.linear(act)):
         why = "a result depends on its whole row" if act.is_row else "no table is of two inputs"
         yield f"every function: {program}: {why}"
         return
     if act.is_gated:
-        yield f"a table is of the function of {_variable(act)} that {_linear(act)} is multiplied by"
+        v, w = unary.linear(act), unary.variable(act)
+        yield f"a table is of the function of {w} that {v} is multiplied by"
     yield (
         "float16, bfloat16: a table of all 65,536 results, from 8,192 numbers on; times others in "
         "float32, in float64 where that might round wrongly"
@@ -372,26 +305,6 @@ def _told(plan: Plan) -> tuple[str, str]:
 # Slots.
 
 
-def _read(compiled: Compiled, kernel: str) -> frozenset[str]:
-    """The inputs that a function's program reads."""
-    function = compiled.functions.get(kernel.removeprefix("_"))
-    return frozenset() if function is None else function.program.used
-
-
-def _products(
-    act: Activation, kernels: list[dict[str, Any]]
-) -> Iterator[tuple[str, str, str, list[str]]]:
-    """Kernels that are a function of one number times others: its kernel, of what, the others."""
-    gates = _gates(act) if act.is_gated else {}
-    for kernel in () if act.is_row else kernels:
-        name, (x, *factors) = kernel["name"], kernel["arrays"]
-        if not act.is_gated:
-            yield name, kernel["of"] or name, x, factors
-        elif name in gates:
-            of, x, factors = gates[name]
-            yield name, f"_{of}", x, factors
-
-
 def _halves(
     act: Activation,
     products: list[tuple[str, str, str, list[str]]],
@@ -416,7 +329,7 @@ def _halves(
 def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -> dict[str, Any]:
     """What a template prints: how functions are tabled, and which kernels read them."""
     act = compiled.activation
-    found = plans(compiled) if backend.tables else {}
+    found = plans(compiled) if backend.tables == "memory" else {}
     layouts = [
         {
             "name": f"_{name}",
@@ -429,13 +342,12 @@ def slots(compiled: Compiled, kernels: list[dict[str, Any]], backend: Backend) -
     ]
     numbers = [backend.literal(model.constant(p.value)) for p in act.parameters]
     known = {entry["name"]: entry for entry in layouts}
-    products = list(_products(act, kernels)) if backend.tables else []
+    products = list(unary.products(act, kernels)) if backend.tables == "memory" else []
     readers = []
     short = {k["name"] for k in kernels if k["name"].endswith("_narrow")}
     for name, of, x, factors in products if layouts else ():
         arrays = next(k["arrays"] for k in kernels if k["name"] == name)
-        plain = not act.is_gated or factors or _read(compiled, name) == {x}
-        if of not in known or not plain:
+        if of not in known or not unary.is_plain(compiled, name, x, factors):
             continue
         used = [x, *factors]
         kept = [f"float64(kept_at[{16 * used.index(a) if a in used else 0} + i])" for a in arrays]

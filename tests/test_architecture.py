@@ -23,7 +23,7 @@ doubleword growth
 decays
 lower minimax
 oracle
-accuracy
+accuracy chebyshev
 model guards tails reference contract devices
 approximate
 exponentials
@@ -44,8 +44,8 @@ pieces
 shape
 smoothness inverse moments ends
 facts
-outputs twins peers chains
-autograd dropin tabling
+outputs twins peers chains unary
+autograd dropin tabling device_tables
 headers
 files formula scaffold
 kernel

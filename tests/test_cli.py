@@ -42,6 +42,9 @@ def test_list_and_show() -> None:
     program = run("show", "x*exp(-x**2)", "--stage", "program").stdout
     assert "exp(" in program and "return" in program
     assert "chosen" in run("show", "silu", "--stage", "stable").stdout
+    for backend, words in (("numba", "AVX-512"), ("cuda", "in shared memory")):
+        found = run("show", "gelu", "--stage", "stable", "--backend", backend).stdout
+        assert words in found and "float64" in found
     assert (
         run("show", "silu", "--backend", "numpy").stdout
         == (ROOT / "generated/numpy/silu.py").read_text()

@@ -118,13 +118,14 @@ LISTING = """
 
 def test_machine_code_is_counted() -> None:
     f = sass.counted(LISTING, 20, 4)
-    assert f == sass.Figures(20, 5 / 4, 1 / 4, 0, 1, True)
+    assert f == sass.Figures(20, 5 / 4, 1 / 4, 0, 0, 1, True)
     assert not sass.counted(LISTING.replace("LDG.E.128", "LDG.E"), 20, 4).vectors
     assert sass.counted(LISTING.replace("S2R", "DMUL"), 20, 4).doubles == 1
     h200 = GPUS["H200"]
     assert h200.fraction(62, 0, 8) == pytest.approx(1.0, abs=0.01)
     assert h200.fraction(124, 0, 8) == pytest.approx(0.5, abs=0.01)
     assert h200.fraction(1, 15.6, 8) == pytest.approx(0.5, abs=0.01)
+    assert h200.fraction(1, 0, 8, 3.0) == pytest.approx(0.5, abs=0.01)
 
 
 def test_approximations_are_modelled_as_documented() -> None:

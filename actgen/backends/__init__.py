@@ -85,10 +85,11 @@ class Backend:
     they need tangents that are linear programs too. `flushes`: subnormal numbers may count as
     zeros. `exports`: what a file offers besides the functions of its activation. `compiles`:
     machine code is made of a file, and kept beside it. `eager`: what is chosen between has names,
-    as a choice between expressions would be a branch. `tables`: float32 functions of one number may
-    be read from tables. `variants`: which programs of a function it prints besides, of narrow and
-    half (compiled.Function); operations that are good enough for these end in "_near". `double`:
-    it computes in float64 alone, and prints the program for that.
+    as a choice between expressions would be a branch. `tables`: from where float32 functions of one
+    number may be read, "memory" (tabling) or a GPU's "shared" memory (device_tables). `variants`:
+    which programs of a function it prints besides, of narrow and half (compiled.Function);
+    operations that are good enough for these end in "_near". `double`: it computes in float64
+    alone, and prints the program for that.
     """
 
     name: str
@@ -112,7 +113,7 @@ class Backend:
     exports: tuple[str, ...] = ()
     compiles: bool = False
     eager: bool = False
-    tables: bool = False
+    tables: str = ""
     variants: tuple[str, ...] = ()
     double: bool = False
 

@@ -109,5 +109,6 @@ BACKEND = Backend(
     row_usage=f"{_USAGE}; a row lies along `axis`. {_WIDTH}",
     default=default,
     loops="threads",
+    tables="shared",
     variants=("half",),
 )

@@ -73,7 +73,7 @@ BACKEND = Backend(
     exports=("set_num_threads",),
     compiles=True,
     eager=True,
-    tables=True,
+    tables="memory",
     variants=("narrow",),
     double=True,
 )

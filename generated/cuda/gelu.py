@@ -323,10 +323,9 @@ def _formula(name: str, storage: str) -> Any:
 
 
 @functools.cache
-def _group(name: str, storage: str) -> tuple[Any, int]:
+def _group(name: str, storage: str, f: Any) -> tuple[Any, int]:
     """The device function of one vector, read at an index of each array; how many numbers it is."""
     _, lanes, _, _, read, write = _access(storage)
-    f = _formula(name, storage)
     groups: dict[tuple[int, int], Any] = {}
 
     @cuda.jit(device=True)
@@ -406,10 +405,13 @@ def _group(name: str, storage: str) -> tuple[Any, int]:
 
 
 @functools.cache
-def _kernel(name: str, storage: str) -> Any:
+def _kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype."""
+    if is_read:
+        return _reading_kernel(name, storage)
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -508,10 +510,11 @@ def _head_of_rows(
 
 
 @functools.cache
-def _strided_kernel(name: str, storage: str) -> Any:
+def _strided_kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype: vectors of rows, one by one what is none."""
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _alone(name, storage) if is_read else _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -570,7 +573,8 @@ def _is_strided(
     lines = min(max(1, _blocks(columns * -(-rows // down)) // columns), 65535)
     grid = (columns, lines), (across, down), stream
     between, within = zip(*steps)
-    _strided_kernel(name, storage)[grid](*places, *numbers, between, within, rows, width, head)
+    kernel = _strided_kernel(name, storage, _is_read(name, storage, numbers))
+    kernel[grid](*places, *numbers, between, within, rows, width, head)
     return True
 
 
@@ -589,9 +593,11 @@ def _launch(
     held, flat = [_on_device(a, storage, asked) for a in arrays], _on_device(dense, storage)
     if n:
         places = [*map(_place, held)]
-        grid = _blocks(-(-n // (_THREADS * lanes))), _THREADS, stream
+        is_read = _is_read(name, storage, [])
+        blocks = _blocks(-(-n // (_THREADS * lanes)), _RESIDENT if is_read else _EACH)
+        grid, kernel = (blocks, _THREADS, stream), _kernel(name, storage, is_read)
         head = _head([*places, _place(flat)], storage, n)
-        _kernel(name, storage)[grid](*places, n, head, _place(flat))
+        kernel[grid](*places, n, head, _place(flat))
     return _finish(out, dense, flat)
 
 
@@ -878,10 +884,13 @@ def _stream(array: Any, stream: Any) -> Any:
     return stream
 
 
-def _blocks(count: int) -> int:
+_EACH = 32
+
+
+def _blocks(count: int, each: int = _EACH) -> int:
     """Enough blocks to fill the device; the grid-stride loop does the rest."""
     processors = 1 if config.ENABLE_CUDASIM else cuda.get_current_device().MULTIPROCESSOR_COUNT
-    return max(1, min(count, 32 * processors))
+    return max(1, min(count, each * processors))
 
 
 def _checked_out(out: Any, like: Any, shape: tuple[int, ...]) -> Any:
@@ -909,3 +918,583 @@ def _finish(out: Any, dense: Any, flat: Any) -> Any:
     elif dense is not out:
         out[...] = dense
     return out
+
+
+# Some functions are read from rows, which each block copies to its shared memory. What is in no
+# row, or not finite, is left to the program. A result depends on its own numbers alone: what is not
+# part of a whole vector is read from the same rows in global memory.
+
+
+class _Table(NamedTuple):
+    """A function in rows: row k, of those from `first` to `last`, is of x next to k * step.
+
+    The function is u h(x), u being x - (zero + rest) for all x where `divided` is None, in as many
+    rows to either side of `zero` as it says, and 1 elsewhere. `pieces` are polynomials of h, the
+    lowest power first, half a unit wide each, the first one about `start`. If it is `flat`, the
+    last row serves all x beyond.
+    """
+
+    first: int
+    last: int
+    step: float
+    zero: float
+    rest: float
+    divided: int | None
+    flat: bool
+    start: float
+    pieces: str
+
+
+def _words(table: _Table) -> Any:
+    """A row's words, of 32 bits: c0, c1, c2, and the upper halves of c3 and of what c0 leaves.
+
+    h = c0 + (left + (c1 + (c2 + c3 t) t) t), t = x - k * step.
+    """
+    nodes = np.cos(np.pi * (np.arange(4) + 0.5) / 4) * (0.5 * table.step)
+    places = np.arange(table.first, table.last + 1) * table.step
+    which = np.floor((places - table.start) / 0.5 + 0.5).astype(np.int64)
+    given = [[*map(float, piece.split())] for piece in table.pieces.split(";")]
+    pieces = np.zeros((len(given), max(map(len, given))))
+    for piece, own in zip(pieces, given):
+        piece[: len(own)] = own
+    d = (places - table.start - 0.5 * which)[:, None] + nodes
+    h = np.zeros_like(d)
+    for c in pieces[which].T[::-1]:
+        h = h * d + c[:, None]
+    # Polynomials through four points, by differences.
+    c = [*h.T]
+    for order in range(1, 4):
+        for i in range(3, order - 1, -1):
+            c[i] = (c[i] - c[i - 1]) / (nodes[i] - nodes[i - order])
+    for order in range(2, -1, -1):
+        for i in range(order, 3):
+            c[i] = c[i] - nodes[order] * c[i + 1]
+    c0 = c[0].astype(np.float32)
+    words = [w.astype(np.float32).view(np.uint32) for w in (c0, c[1], c[2], c[3], c[0] - c0)]
+    upper, lower = ((w + 0x7FFF + (w >> 16 & 1)) >> 16 for w in words[3:])
+    return np.stack([*words[:3], upper << 16 | lower], 1).astype(np.uint32)
+
+
+_TABLES: dict[str, _Table] = {
+    "_forward": _Table(
+        first=-928,
+        last=800,
+        step=0.0078125,
+        zero=0.0,
+        rest=0.0,
+        divided=None,
+        flat=True,
+        start=-7.5,
+        pieces="""
+3.190891672915827e-14 2.4343205330302556e-13 9.128701998086045e-13 2.2416034907565027e-12
+4.050861531763254e-12 5.740051757211617e-12 6.6349479159862e-12 6.425534327358818e-12
+5.313138437297274e-12 3.802876614431956e-12 2.377830558382526e-12 1.3106898614512867e-12
+6.628701338344405e-13 2.848929857331379e-13;
+1.279812543886328e-12 9.134720408365607e-12 3.1971521428503287e-11 7.307776326631163e-11
+1.2255749900998216e-10 1.6061883395161665e-10 1.7104762067236075e-10 1.5192634194083832e-10
+1.1460989002606613e-10 7.43700453810781e-11 4.185103500545109e-11 2.0554091683911786e-11
+9.057300816057715e-12 3.3696669805037286e-12;
+4.0160005838594e-11 2.669556614715403e-10 8.676058997935013e-10 1.8353201747746093e-09
+2.837794298388563e-09 3.413834288619761e-09 3.319948092208155e-09 2.6764150754345492e-09
+1.8188713700370315e-09 1.053022995990788e-09 5.229295099049182e-10 2.2795776163871586e-10
+8.245960591892233e-11;
+9.865876450377033e-10 6.0758828498051195e-09 1.8227648549461756e-08 3.544264996544158e-08
+5.012603351311709e-08 5.4834841677725944e-08 4.815137138546609e-08 3.474470391658018e-08
+2.0899418662114258e-08 1.0553462994508643e-08 4.475052778164884e-09 1.596995779086703e-09
+4.5220675569025074e-10;
+1.8989562465857473e-08 1.0769760042543398e-07 2.9616840120479786e-07 5.250258020734546e-07
+6.725490711464589e-07 6.610501151768334e-07 5.162898399575657e-07 3.269595076662096e-07
+1.6945419951825275e-07 7.177609486204292e-08 2.4608973947961205e-08 6.333078406986259e-09;
+2.8665157187926755e-07 1.486719514734567e-06 3.7167987867509944e-06 5.946878058816539e-06
+6.814131125001918e-06 5.922099415799261e-06 4.0265309419815365e-06 2.1710816191084657e-06
+9.255455431634248e-07 3.0311866558290796e-07 6.881139236523874e-08 6.403540337888846e-09;
+3.3976731247306e-06 1.598374110637782e-05 3.596341748991604e-05 5.128116955343672e-05
+5.1697412758635596e-05 3.8835480856934054e-05 2.2233625705893065e-05 9.670329034749781e-06
+3.057318916751564e-06 5.796030039761898e-07 -1.043015597224781e-08;
+3.167124183312017e-05 0.0001338302257631238 0.0002676604515294875 0.0003345755649761407
+0.00028996548921028057 0.00018178600610515718 8.252863558498206e-05 2.5519876082343228e-05
+3.916771464691357e-06 -7.698565558539299e-07 -6.458526735147724e-07;
+0.0002326290790355215 0.0008726826950468954 0.001527194716334154 0.0016362800528480726
+0.0011772125930772284 0.0005786068401239715 0.0001805590105780324 2.1396535846391767e-05
+-9.9857045690247e-06 -5.944308289325316e-06 -1.1767794837722072e-06;
+0.0013498980316338156 0.004431848411948726 0.006647772614931272 0.005909131212486122
+0.003323886689629969 0.001107962410578825 0.00011077917231915395 -8.44274189543625e-05
+-4.3216130525096605e-05 -6.121455294064374e-06;
+0.00620966532578885 0.017528300493569335 0.02191037560678336 0.01533726293161519
+0.005934061366608209 0.0006664406150669332 -0.0005135829070656036 -0.0002627406227658787
+-2.601368024144259e-05 1.803499538579325e-05;
+0.022750131948173824 0.0539909665131521 0.05399096651749172 0.026995483268104605
+0.004499246659286799 -0.002249624636686216 -0.0013497495704512148 -0.00011779964836474328
+0.00011471160158412952 3.644170145068943e-05;
+0.06680720126882253 0.12951759567937565 0.09713819677786299 0.02698282955442885
+-0.006071140940407627 -0.005868600456273254 -0.0006575431060025934 0.000554195273916038
+0.0001720461555828481;
+0.15865525393146068 0.24197072456576002 0.12098536225667501 -9.952857465935087e-09
+-0.0201642266733975 -0.004032271358165814 0.002016406202357214 0.0007558818892622212
+-0.00011972590501190702;
+0.30853753872604517 0.3520653267576597 0.08801633164444936 -0.04400816442950983
+-0.020170403373172798 0.004584102422577174 0.003071135318034654 -0.0003246130217071836
+-0.0003445639518045948;
+0.5 0.39894228034027723 -2.5860875718090325e-36 -0.06649036701020493 1.5685796617372605e-34
+0.009972803963456945 -2.0222264416065976e-33 -0.0011712213096362679;
+0.6914624612739548 0.3520653267576597 -0.08801633164444936 -0.04400816442950983
+0.020170403373172798 0.004584102422577174 -0.003071135318034654 -0.0003246130217071836
+0.0003445639518045948;
+0.8413447460685394 0.24197072456576002 -0.12098536225667501 -9.952857465935087e-09
+0.0201642266733975 -0.004032271358165814 -0.002016406202357214 0.0007558818892622212
+0.00011972590501190702;
+0.9331927987311774 0.12951759567937565 -0.09713819677786299 0.02698282955442885
+0.006071140940407627 -0.005868600456273254 0.0006575431060025934 0.000554195273916038
+-0.0001720461555828481;
+0.9772498680655008 0.05399096649360324 -0.05399097351893224 0.026995487438526374
+-0.004498686544044689 -0.0022498648529799582 0.0013354106202531986 -0.00011267503409824009;
+0.9937903346711101 0.01752830048389461 -0.021910374019034323 0.015337264995556618
+-0.005934188386531263 0.0006663217320407084 0.0005168346170957838 -0.00026020445153975154;
+0.9986501019632145 0.004431848415232531 -0.006647769977227993 0.005909130511941159
+-0.0033240977058922984 0.0011080027619687028 -0.00010537715600351687 -8.52882486050903e-05;
+0.9997673709197543 0.000872682698235671 -0.0015271940973860098 0.0016362793725759753
+-0.0011772620247589413 0.0005786460237967771 -0.00017929786902136483 2.0560617493205395e-05;
+0.999968328758623 0.00013383022617610704 -0.0002676606853933102 0.0003345754768730497
+-0.00028994673390947726 0.00018179108084319625 -8.301113646867684e-05 2.541161500417627e-05;
+0.9999966023272395 1.598400119756159e-05 -3.596360400992625e-05 5.124790441403426e-05
+-5.168249041179552e-05 3.9898267262136945e-05 -2.2615675981371105e-05;
+0.9999997133485397 1.4867784662727562e-06 -3.716855831267449e-06 5.939346175386061e-06
+-6.809572485459896e-06 6.1622296273346645e-06 -4.142980119412227e-06;
+0.9999999810063555 1.0770656396014671e-07 -2.9499737992604487e-07 5.238817926497067e-07
+-7.221208870537756e-07 6.97446142109759e-07;
+0.9999999990130273 6.005154608687474e-09 -1.8117310080339297e-08 3.990816954637701e-08
+-5.4785153558900055e-08;
+1.0
+""",
+    ),
+    "_derivative": _Table(
+        first=-928,
+        last=896,
+        step=0.0078125,
+        zero=-0.7517915368080139,
+        rest=1.211444988769017e-08,
+        divided=32,
+        flat=True,
+        start=-7.25,
+        pieces="""
+-1.0946014325705082e-11 -7.779232512525999e-11 -2.708427784327045e-10 -6.151277060077936e-10
+-1.0237085088758797e-09 -1.329273229114278e-09 -1.399927665837874e-09 -1.2268835521273012e-09
+-9.106328085154388e-10 -5.793023232617699e-10 -3.181171713782834e-10 -1.5146729841360494e-10
+-6.390272098729347e-11 -2.250877124575045e-11;
+-3.36516054443942e-10 -2.2194823482968283e-09 -7.146844613344789e-09 -1.4953676090328416e-08
+-2.282338782464137e-08 -2.7035312606699604e-08 -2.5809390270122144e-08 -2.0345313012857485e-08
+-1.3451360166855033e-08 -7.524913529210239e-09 -3.5750906779266404e-09 -1.4623105357800831e-09
+-4.858177076993825e-10;
+-8.007285020952353e-09 -4.870019238536993e-08 -1.4397558984095078e-07 -2.7516104871772736e-07
+-3.8126289936055143e-07 -4.069547902643704e-07 -3.468359860529164e-07 -2.4117429857594223e-07
+-1.3840072004760636e-07 -6.568358815744296e-08 -2.5534370475516532e-08 -7.91106982648584e-09
+-1.7434324482342796e-09;
+-1.472943117514674e-07 -8.198149201095135e-07 -2.2052114110381983e-06 -3.807950267043588e-06
+-4.726211678147131e-06 -4.46905241532826e-06 -3.3249259342816605e-06 -1.9769442102517756e-06
+-9.401144961752535e-07 -3.504406306231483e-07 -9.526357623770103e-08 -1.3996765415669655e-08;
+-2.0913976638669294e-06 -1.0553403964686977e-05 -2.55352381370391e-05 -3.9272349059314174e-05
+-4.285259171889411e-05 -3.499436303644884e-05 -2.1901650496089993e-05 -1.0495993650477122e-05
+-3.706017106583408e-06 -8.251879371491627e-07 -5.270635378891348e-09 8.125102118410027e-08;
+-2.287307637824667e-05 -0.00010341924361758447 -0.00022173054397923173 -0.00029768723837406017
+-0.00027760256632060174 -0.00018749303171534015 -9.161334686151376e-05 -3.0169843377974265e-05
+-4.470078971152251e-06 1.6152030877504747e-06 1.2796004093655617e-06;
+-0.0001921156795251768 -0.0007664805994452858 -0.001425967068527771 -0.0016209735011339596
+-0.0012300616369719855 -0.0006267390925283635 -0.00018944257840868117 -6.377310221650849e-06
+2.529438722192238e-05 1.3177120226732835e-05 2.8353351315277293e-06;
+-0.001233816523677102 -0.004253185418592729 -0.006652488850933584 -0.0060714864489075804
+-0.0033643361190083543 -0.0009286184744797235 0.00013311224463765026 0.00024240062827394525
+9.932905845295988e-05 1.1333225022863562e-05 -6.656295871605663e-06;
+-0.00601738114383354 -0.017373723990629007 -0.021637895298476647 -0.01407784189241445
+-0.003676080935874236 0.0014533874119578526 0.0016609969347897958 0.0005701636215004146
+1.1656575170359992e-06 -7.123072314505798e-05 -2.346352211657786e-05;
+-0.022027533644276304 -0.050582941414924136 -0.044544247601995386 -0.012509568784149546
+0.008331699982568542 0.008704438120708577 0.002639921738436757 -0.0003602659025003309
+-0.0005014820142173344 -0.00011140277663546815;
+-0.05918974397503075 -0.09720268374676214 -0.03793880272590431 0.030727123889756035
+0.03588147750649199 0.010613913827638098 -0.0027877410917712935 -0.0026867452836258536
+-0.0003780512479863377 0.0002297911960195713;
+-0.11092615108272155 -0.09166965125369293 0.07077436321466458 0.11587897721160413
+0.039687692393505086 -0.012113279005753468 -0.011443705907295992 -0.0010469505603089826
+0.0013469588351640704 0.00039149439058286536;
+-0.122661583069819 0.07990897485796328 0.27825446634005996 0.13686790179161928
+-0.030954363654419743 -0.04024321339723622 -0.00310297262686893 0.005867389791274883
+0.001347408985936415 -0.0005145398494660496;
+0.43218955538070575 0.38821867446353814 -0.018812705563639988 -0.11411344229669082
+-0.014597315805877418 0.01946909253175262 0.004510350922827203 -0.002223923003633944
+-0.0007285061840309866;
+0.3046266451168622 0.7491694763048001 0.19031321334004836 -0.22983593117632198
+-0.06974684675570648 0.04792992795651748 0.015155391473112043 -0.007042842982219313
+-0.0022744793290109147 0.0007778545331339313;
+0.6953733548831378 0.7491694763048001 -0.19031321334004836 -0.22983593117632198
+0.06974684675570648 0.04792992795651748 -0.015155391473112043 -0.007042842982219313
+0.0022744793290109147 0.0007778545331339313;
+0.9992257217388885 0.4328850591133112 -0.38818497085964787 -0.019017225984298596
+0.1141395795627973 -0.014557634281058178 -0.01947680978494825 0.00440392052772025
+0.0022223229255779768;
+1.122661583069819 0.07990897513398396 -0.27825446634005996 0.13686784290720658
+0.030954363654419743 -0.04023982165506445 0.00310297262686893 0.0057950326249437195
+-0.001347408985936415;
+1.1109261510827215 -0.09166965146370688 -0.07077436321466458 0.11587902201458157
+-0.039687692393505086 -0.012115859657253892 0.011443705907295992 -0.0009918966616332672
+-0.0013469588351640704;
+1.0591897439750309 -0.09720268387003174 0.03793880272590431 0.030727150187271447
+-0.03588147750649199 0.010612399090750275 0.0027877410917712935 -0.002654430896685602
+0.0003780512479863377;
+1.0220275336442763 -0.05058294135516303 0.044544247601995386 -0.01250958153318557
+-0.008331699982568542 0.008705172465183469 -0.002639921738436757 -0.0003759319179646936
+0.0005014820142173344;
+1.006017381143579 -0.01737372395241787 0.02163789541613277 -0.014077850044123794
+0.0036760732016262823 0.0014538569504160843 -0.0016608848640264843 0.0005601468010581408;
+1.0012338165354064 -0.004253185424672345 0.006652482841929711 -0.006071485151922905
+0.0033648173154135325 -0.0009286931807970129 -0.0001454552486937277 0.00024399436304278543;
+1.000192115682588 -0.0007664807273252921 0.0014259655018660103 -0.0016209565292924647
+0.0012301867671138686 -0.0006273207963006138 0.00018624963008384159;
+1.000022873075867 -0.00010341924448404692 0.00022173080651473293 -0.0002976870535287361
+0.00027758147195635285 -0.0001875036788060065 9.215804862294162e-05 -2.9942705443759352e-05;
+1.000002091397222 -1.0553686871472496e-05 2.5535464376783102e-05 -3.9236174285423e-05
+4.283449291635911e-05 -3.614956382889565e-05 2.236496053934262e-05;
+1.0000001472941982 -8.198688420327925e-07 2.205269557623834e-06 -3.801064385355821e-06
+4.721566765078208e-06 -4.688369542844389e-06 3.4434868432104754e-06;
+1.0000000080100484 -4.870684603468999e-08 1.4318352060771218e-07 -2.7431243504292325e-07
+4.1473661187115317e-07 -4.339155057581659e-07;
+1.000000000324353 -2.1842499112661046e-09 8.670741790664432e-09 -1.717255935925558e-08;
+1.0
+""",
+    ),
+}
+# What reads which, in 16 bits too; at which parameters; blocks that a multiprocessor has room for.
+_READERS = {
+    "_forward": ("_forward", False),
+    "_derivative": ("_derivative", False),
+    "_vjp": ("_derivative", False),
+    "_jvp": ("_derivative", False),
+}
+_DEFAULTS: list[float] = []
+_RESIDENT = 5
+# The last bits of this and a small number are the integer nearest to the number.
+_MAGIC = 1.5 * 2.0**23
+
+
+def _is_read(name: str, storage: str, numbers: list[Any]) -> bool:
+    """Whether a kernel reads rows for a dtype where the parameters are these numbers."""
+    _, short = _READERS.get(name, ("", None))
+    fits = short is not None and (_BYTES[storage] == 4 or short and _BYTES[storage] == 2)
+    return fits and numbers == [*map(np.float32, _DEFAULTS)]
+
+
+class _Rows(NamedTuple):
+    """Device functions: where the rows are in global memory, and room for them in shared memory;
+    copy(room, table, k) of the k-th; and what reads from either the five numbers of the row of s,
+    the sum of _MAGIC and its number.
+    """
+
+    count: int
+    table: Any
+    room: Any
+    copy: Any
+    near: Any
+    far: Any
+
+
+if config.ENABLE_CUDASIM:
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+
+        def read(place, s):
+            k = int(np.float32(s).view(np.int32)) - first
+            assert 0 <= k < len(words), f"row {k}"
+            c0, c1, c2, both = place[k]
+            parts = np.array([c0, c1, c2, both >> 16 << 16, both << 16], np.uint32)
+            return tuple(parts.view(np.float32))
+
+        def room():
+            return cuda.shared.array(words.shape, types.uint32)
+
+        def copy(room, table, k):
+            room[k] = table[k]
+
+        return _Rows(len(words), lambda: words, room, copy, read, read)
+
+else:
+    _FOUR, _LONG = ir.VectorType(_WORD, 4), ir.IntType(64)
+
+    def _whole_row(b: Any, place: Any, k: Any, space: int) -> Any:
+        """The pointer to row k."""
+        offset = b.mul(b.zext(k, _LONG), _LONG(16))
+        return b.inttoptr(b.add(place, offset), _FOUR.as_pointer(space))
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+        kind = ir.ArrayType(_WORD, words.size)
+
+        def placed(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                name = f"rows{of}_{space}"
+                if name not in b.module.globals:
+                    value = ir.GlobalVariable(b.module, kind, name, addrspace=space)
+                    value.linkage, value.align = "internal", 16
+                    given = ir.Undefined if space == 3 else [int(w) for w in words.ravel()]
+                    value.initializer = ir.Constant(kind, given)
+                return b.ptrtoint(b.module.globals[name], _LONG)
+
+            @intrinsic
+            def place(typingctx):
+                return types.int64(), generate
+
+            return place
+
+        def reader(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                k = b.sub(b.bitcast(arguments[1], _WORD), _WORD(first))
+                row = b.load(_whole_row(b, arguments[0], k, space))
+                row.align = 16
+                *c, both = _lanes(b, row)
+                c += [b.and_(both, _WORD(-65536)), b.shl(both, _WORD(16))]
+                c = [b.bitcast(v, ir.FloatType()) for v in c]
+                return context.make_tuple(b, signature.return_type, c)
+
+            @intrinsic
+            def read(typingctx, place, s):
+                return types.UniTuple(types.float32, 5)(types.int64, types.float32), generate
+
+            return read
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            k = b.trunc(arguments[2], _WORD)
+            row = b.load(_whole_row(b, arguments[1], k, 1))
+            row.align = 16
+            b.store(row, _whole_row(b, arguments[0], k, 3)).align = 16
+            return context.get_dummy_value()
+
+        @intrinsic
+        def copy(typingctx, room, table, k):
+            return types.void(types.int64, types.int64, types.int64), generate
+
+        return _Rows(len(words), placed(1), placed(3), copy, reader(3), reader(1))
+
+
+def _parts(of: str, read: Any) -> tuple[Any, Any]:
+    """Device functions: whether x is in a row; what its row says, (c + q) (u + v), sums of two."""
+    table, real = _TABLES[of], np.float32
+    _, fused = _rounded_once()
+    low = real((table.first - 0.5) * table.step)
+    high = real(math.inf if table.flat else (table.last + 0.5) * table.step)
+    top, scale, step = real(table.last * table.step), real(1.0 / table.step), real(-table.step)
+    magic, one, nothing = real(_MAGIC), real(1.0), real(0.0)
+    zero, rest = real(table.zero), real(-table.rest)
+    is_whole, divided, middle = table.divided is None, table.divided or 0, table.zero / table.step
+    start, end = real(round(middle) - divided), real(round(middle) + divided)
+
+    @cuda.jit(device=True)
+    def holds(x):
+        return x > low and x < high
+
+    @cuda.jit(device=True)
+    def parts(place, x):
+        s = fused(x if x < top else top, scale, magic)
+        c0, c1, c2, c3, left = read(place, s)
+        k = s - magic
+        t = fused(k, step, x)
+        q = fused(fused(fused(c3, t, c2), t, c1), t, left)
+        beside = is_whole or (k >= start and k < end)
+        return c0, q, x - zero if beside else one, rest if beside else nothing
+
+    return holds, parts
+
+
+def _rounded_once() -> tuple[Any, Any]:
+    """A product that is not fused into a sum, and one that is."""
+    if config.ENABLE_CUDASIM:
+        return np.multiply, lambda a, b, c: np.float32(np.longdouble(a) * b + c)
+    return libdevice.fmul_rn, libdevice.fmaf
+
+
+@functools.cache
+def _read_of(name: str, is_shared: bool) -> tuple[Any, Any]:
+    """Device functions of a kernel's numbers: whether they are in a row, and the value."""
+    of, _ = _READERS[name]
+    rows = _rows(of)
+    in_row, parts = _parts(of, rows.near if is_shared else rows.far)
+    multiply, fused = _rounded_once()
+    functions: dict[str, tuple[Any, Any]] = {}
+
+    @cuda.jit(device=True)
+    def holds_forward(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_forward(place, a0):
+        c, q, u, _ = parts(place, a0)
+        return fused(u, c, multiply(u, q))
+
+    functions["_forward"] = holds_forward, value_forward
+
+    @cuda.jit(device=True)
+    def holds_derivative(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_derivative(place, a0):
+        c, q, u, v = parts(place, a0)
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_derivative"] = holds_derivative, value_derivative
+
+    @cuda.jit(device=True)
+    def holds_vjp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_vjp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_vjp"] = holds_vjp, value_vjp
+
+    @cuda.jit(device=True)
+    def holds_jvp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_jvp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_jvp"] = holds_jvp, value_jvp
+    return functions[name]
+
+
+@functools.cache
+def _alone(name: str, storage: str) -> Any:
+    """The device function of a kernel's numbers that are not part of a vector."""
+    table, program = _rows(_READERS[name][0]).table, _formula(name, storage)
+    holds, value = _read_of(name, False)
+    functions: dict[int, Any] = {}
+    infinity = np.float32(math.inf)
+
+    @cuda.jit(device=True)
+    def alone_1(a0):
+        if holds(a0):
+            y = value(table(), a0)
+            if abs(y) < infinity:
+                return y
+        return program(a0)
+
+    functions[1] = alone_1
+
+    @cuda.jit(device=True)
+    def alone_2(a0, a1):
+        if holds(a0, a1):
+            y = value(table(), a0, a1)
+            if abs(y) < infinity:
+                return y
+        return program(a0, a1)
+
+    functions[2] = alone_2
+    return functions[_ARRAYS[name]]
+
+
+@functools.cache
+def _reading_kernel(name: str, storage: str) -> Any:
+    """The kernel of a function that is read from rows."""
+    _, lanes, load, store, read, write = _access(storage)
+    count, table, room, copy, _, _ = _rows(_READERS[name][0])
+    (holds, value), f = _read_of(name, True), _alone(name, storage)
+    infinity = np.float32(math.inf)
+    kernels: dict[tuple[int, int], Any] = {}
+
+    @cuda.jit(device=True)
+    def group_1_4(place, a0, out, i):
+        a0_v = read(a0, i)
+        if not (holds(a0_v[0]) and holds(a0_v[1]) and holds(a0_v[2]) and holds(a0_v[3])):
+            return False
+        y = (
+            value(place, a0_v[0]),
+            value(place, a0_v[1]),
+            value(place, a0_v[2]),
+            value(place, a0_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_1_4(a0, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_1_4(place, a0, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i)))
+
+    kernels[1, 4] = kernel_1_4
+
+    @cuda.jit(device=True)
+    def group_2_4(place, a0, a1, out, i):
+        a0_v = read(a0, i)
+        a1_v = read(a1, i)
+        if not (
+            holds(a0_v[0], a1_v[0])
+            and holds(a0_v[1], a1_v[1])
+            and holds(a0_v[2], a1_v[2])
+            and holds(a0_v[3], a1_v[3])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0], a1_v[0]),
+            value(place, a0_v[1], a1_v[1]),
+            value(place, a0_v[2], a1_v[2]),
+            value(place, a0_v[3], a1_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_2_4(a0, a1, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_2_4(place, a0, a1, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), load(a1, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i)))
+
+    kernels[2, 4] = kernel_2_4
+    return kernels[_ARRAYS[name], lanes]

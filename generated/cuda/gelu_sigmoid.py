@@ -364,10 +364,9 @@ def _formula(name: str, storage: str) -> Any:
 
 
 @functools.cache
-def _group(name: str, storage: str) -> tuple[Any, int]:
+def _group(name: str, storage: str, f: Any) -> tuple[Any, int]:
     """The device function of one vector, read at an index of each array; how many numbers it is."""
     _, lanes, _, _, read, write = _access(storage)
-    f = _formula(name, storage)
     groups: dict[tuple[int, int], Any] = {}
 
     @cuda.jit(device=True)
@@ -447,10 +446,13 @@ def _group(name: str, storage: str) -> tuple[Any, int]:
 
 
 @functools.cache
-def _kernel(name: str, storage: str) -> Any:
+def _kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype."""
+    if is_read:
+        return _reading_kernel(name, storage)
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -549,10 +551,11 @@ def _head_of_rows(
 
 
 @functools.cache
-def _strided_kernel(name: str, storage: str) -> Any:
+def _strided_kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype: vectors of rows, one by one what is none."""
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _alone(name, storage) if is_read else _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -611,7 +614,8 @@ def _is_strided(
     lines = min(max(1, _blocks(columns * -(-rows // down)) // columns), 65535)
     grid = (columns, lines), (across, down), stream
     between, within = zip(*steps)
-    _strided_kernel(name, storage)[grid](*places, *numbers, between, within, rows, width, head)
+    kernel = _strided_kernel(name, storage, _is_read(name, storage, numbers))
+    kernel[grid](*places, *numbers, between, within, rows, width, head)
     return True
 
 
@@ -630,9 +634,11 @@ def _launch(
     held, flat = [_on_device(a, storage, asked) for a in arrays], _on_device(dense, storage)
     if n:
         places = [*map(_place, held)]
-        grid = _blocks(-(-n // (_THREADS * lanes))), _THREADS, stream
+        is_read = _is_read(name, storage, [])
+        blocks = _blocks(-(-n // (_THREADS * lanes)), _RESIDENT if is_read else _EACH)
+        grid, kernel = (blocks, _THREADS, stream), _kernel(name, storage, is_read)
         head = _head([*places, _place(flat)], storage, n)
-        _kernel(name, storage)[grid](*places, n, head, _place(flat))
+        kernel[grid](*places, n, head, _place(flat))
     return _finish(out, dense, flat)
 
 
@@ -919,10 +925,13 @@ def _stream(array: Any, stream: Any) -> Any:
     return stream
 
 
-def _blocks(count: int) -> int:
+_EACH = 32
+
+
+def _blocks(count: int, each: int = _EACH) -> int:
     """Enough blocks to fill the device; the grid-stride loop does the rest."""
     processors = 1 if config.ENABLE_CUDASIM else cuda.get_current_device().MULTIPROCESSOR_COUNT
-    return max(1, min(count, 32 * processors))
+    return max(1, min(count, each * processors))
 
 
 def _checked_out(out: Any, like: Any, shape: tuple[int, ...]) -> Any:
@@ -950,3 +959,605 @@ def _finish(out: Any, dense: Any, flat: Any) -> Any:
     elif dense is not out:
         out[...] = dense
     return out
+
+
+# Some functions are read from rows, which each block copies to its shared memory. What is in no
+# row, or not finite, is left to the program. A result depends on its own numbers alone: what is not
+# part of a whole vector is read from the same rows in global memory.
+
+
+class _Table(NamedTuple):
+    """A function in rows: row k, of those from `first` to `last`, is of x next to k * step.
+
+    The function is u h(x), u being x - (zero + rest) for all x where `divided` is None, in as many
+    rows to either side of `zero` as it says, and 1 elsewhere. `pieces` are polynomials of h, the
+    lowest power first, half a unit wide each, the first one about `start`. If it is `flat`, the
+    last row serves all x beyond.
+    """
+
+    first: int
+    last: int
+    step: float
+    zero: float
+    rest: float
+    divided: int | None
+    flat: bool
+    start: float
+    pieces: str
+
+
+def _words(table: _Table) -> Any:
+    """A row's words, of 32 bits: c0, c1, c2, and the upper halves of c3 and of what c0 leaves.
+
+    h = c0 + (left + (c1 + (c2 + c3 t) t) t), t = x - k * step.
+    """
+    nodes = np.cos(np.pi * (np.arange(4) + 0.5) / 4) * (0.5 * table.step)
+    places = np.arange(table.first, table.last + 1) * table.step
+    which = np.floor((places - table.start) / 0.5 + 0.5).astype(np.int64)
+    given = [[*map(float, piece.split())] for piece in table.pieces.split(";")]
+    pieces = np.zeros((len(given), max(map(len, given))))
+    for piece, own in zip(pieces, given):
+        piece[: len(own)] = own
+    d = (places - table.start - 0.5 * which)[:, None] + nodes
+    h = np.zeros_like(d)
+    for c in pieces[which].T[::-1]:
+        h = h * d + c[:, None]
+    # Polynomials through four points, by differences.
+    c = [*h.T]
+    for order in range(1, 4):
+        for i in range(3, order - 1, -1):
+            c[i] = (c[i] - c[i - 1]) / (nodes[i] - nodes[i - order])
+    for order in range(2, -1, -1):
+        for i in range(order, 3):
+            c[i] = c[i] - nodes[order] * c[i + 1]
+    c0 = c[0].astype(np.float32)
+    words = [w.astype(np.float32).view(np.uint32) for w in (c0, c[1], c[2], c[3], c[0] - c0)]
+    upper, lower = ((w + 0x7FFF + (w >> 16 & 1)) >> 16 for w in words[3:])
+    return np.stack([*words[:3], upper << 16 | lower], 1).astype(np.uint32)
+
+
+_TABLES: dict[str, _Table] = {
+    "_forward": _Table(
+        first=-190,
+        last=360,
+        step=0.03125,
+        zero=0.0,
+        rest=0.0,
+        divided=None,
+        flat=True,
+        start=-6.0,
+        pieces="""
+3.672559163123578e-05 6.250466134497262e-05 5.318755983087877e-05 3.017064410792398e-05
+1.2833836804564495e-05 4.365991512667821e-06 1.2370350889521173e-06 3.0175003244821317e-07
+6.385032628775044e-08;
+8.600664387428646e-05 0.00014637071792237107 0.0001245400547279224 7.063141901214088e-05
+3.0032985782376362e-05 1.020897193915053e-05 2.8879755672811503e-06 7.021483449279438e-07
+1.4760904261702062e-07;
+0.0002014032534704906 0.0003427192986882181 0.0002915366430189596 0.00016526520176029738
+7.020698879975082e-05 2.3820945349411998e-05 6.71353572543405e-06 1.619557744167862e-06
+3.3517142539017396e-07;
+0.000471556483514348 0.0008022106687674137 0.0006820374335877866 0.0003862125509143425
+0.0001637128381100477 5.530523416668255e-05 1.5449607014960253e-05 3.657525762391395e-06
+7.278121930624723e-07;
+0.001103681034895257 0.0018763918949737362 0.0015932847659758912 0.0008999307960045244
+0.0003795311282535019 0.00012689238989290792 3.469853866815338e-05 7.834676002555692e-06
+1.3984745940806538e-06;
+0.002580984609936826 0.004381497964599992 0.0037094075669303205 0.0020827159312077933
+0.000867789986749245 0.00028297568699995435 7.331754777806983e-05 1.4486569080471872e-05
+1.6897489444713755e-06;
+0.006023769902593236 0.010190697937649125 0.008567804259261578 0.004743322171300653
+0.0019196657277575717 0.0005877047823336116 0.00013055301554343307 1.4569178710031027e-05
+-3.609232562355071e-06;
+0.01399446601942174 0.023485252840317973 0.01942656477118649 0.010399945543255162
+0.003913061854841855 0.0009999786751470837 0.00010899136171484799 -4.892937211478027e-05
+-3.7319301538827544e-05 -1.4010041581010309e-05;
+0.03217068842790891 0.05299302137873709 0.042195454165238504 0.020805404740427132
+0.006380216067548176 0.0006755396889407984 -0.0005106725470120434 -0.0003725416839518469
+-0.00012963201822861946;
+0.07222520103542902 0.11404884377303233 0.08303585039406464 0.03292470759151471
+0.00392671409732493 -0.003759890612053154 -0.002718289838041946 -0.0007790443827832177
+8.033087058398675e-05 0.00017575163243748262;
+0.15420423406671582 0.22198384062201 0.13064734524288504 0.023304789726307326 -0.01782245691222113
+-0.013527923720140255 -0.002134630365581158 0.002102820619131252 0.001401029436714671
+0.0001510622144605746;
+0.29922312678766394 0.35689007751012636 0.12195727574072633 -0.04447787187006051
+-0.04463956127956842 -0.0003577429814777843 0.012073183677059212 0.0034023618648017406
+-0.00233398126703774 -0.0014974385368050004;
+0.5 0.4254999999927069 1.3388880655865855e-35 -0.10271583949449847 -1.1186944637905546e-33
+0.02975455590853342 3.067043436436673e-32 -0.00871425365925555 -2.6192647243666408e-31
+0.0024345824248250417;
+0.7007768732123361 0.35689007751012636 -0.12195727574072633 -0.04447787187006051
+0.04463956127956842 -0.0003577429814777843 -0.012073183677059212 0.0034023618648017406
+0.00233398126703774 -0.0014974385368050004;
+0.8457957659332842 0.2219838405409739 -0.13064734524288504 0.023304807014005818
+0.01782245691222113 -0.013528919491573468 0.002134630365581158 0.00212406374303977
+-0.001401029436714671;
+0.9277747989741472 0.1140488436787518 -0.08303585529707187 0.03292472770469286
+-0.003926321856745906 -0.0037610491311146316 0.002708248479218948 -0.0007543293094716966;
+0.9678293115720911 0.05299302137873709 -0.042195454165238504 0.020805404740427132
+-0.006380216067548176 0.0006755396889407984 0.0005106725470120434 -0.0003725416839518469
+0.00012963201822861946;
+0.9860055339761294 0.023485252847833545 -0.01942656249339709 0.010399943939933144
+-0.0039132440779939 0.001000071026495396 -0.00010432644902249455 -5.0899534212109846e-05;
+0.9939762300969766 0.01019069832668817 -0.008567804038971505 0.004743272374303108
+-0.0019196833509634427 0.0005892982862550213 -0.0001301018614731387;
+0.9974190153902646 0.004381498351433121 -0.003709407670064411 0.0020826664165673817
+-0.0008677817360219772 0.00028456015549313096 -7.352876639612875e-05;
+0.9988963189652714 0.0018763921041821561 -0.0015932848513320066 0.0008999040173267813
+-0.00037952429976427304 0.00012774930758068745 -3.487334799241346e-05;
+0.9995284435165724 0.0008022107664338884 -0.0006820374780099175 0.00038620004960558435
+-0.00016370928433957378 5.570527604694411e-05 -1.554058353909306e-05;
+0.9997985967465695 0.0003427193419350756 -0.00029153666347619993 0.000165259666162539
+-7.020535222052527e-05 2.3998084477680357e-05 -6.755432153607821e-06;
+0.9999139933561433 0.00014637073667175465 -0.0001245400637372634 7.062901909104006e-05
+-3.003226503509796e-05 1.0285769414377025e-05 -2.9064266976082776e-06;
+0.9999632743988777 6.25046694025678e-05 -5.3184828096299646e-05 3.0169612735742758e-05
+-1.2950245320993613e-05 4.398995422466844e-06;
+0.9999843182889051 2.6689850274761405e-05 -2.2711179275020196e-05 1.2884222421049337e-05
+-5.531509473380473e-06 1.8796119022480245e-06;
+0.9999933040415973 1.1396443413625943e-05 -9.697743191216534e-06 5.5018001891692145e-06
+-2.3622356195815565e-06 8.028073479772892e-07;
+0.9999971408969469 4.86617885268289e-06 -4.1408808596039164e-06 2.3492732502427074e-06
+-1.008709249465292e-06 3.4283194240211514e-07;
+0.9999987791960756 2.077626771200034e-06 -1.7681168988670813e-06 1.0145609382752615e-06
+-4.3071807330411975e-07;
+0.9999994787313381 8.871223796952618e-07 -7.549663330204314e-07 4.332075802296152e-07
+-1.8391344758989182e-07;
+0.9999997774246105 3.787905977047603e-07 -3.223617461026342e-07 1.8497477876498104e-07
+-7.852917121383942e-08;
+0.9999999049630274 1.6173897890833163e-07 -1.3764458058247822e-07 7.898204436560475e-08
+-3.353106290717412e-08;
+0.9999999594273674 6.906056707403627e-08 -5.96673952215804e-08 3.3724379082757134e-08;
+0.9999999826759833 2.9488016182099753e-08 -2.5477248157970808e-08 1.4399898862878784e-08;
+0.9999999926028573 1.259102136074808e-08 -1.087847282610162e-08 6.148580642234563e-09;
+1.0
+""",
+    ),
+    "_derivative": _Table(
+        first=-464,
+        last=864,
+        step=0.015625,
+        zero=-0.7511542439460754,
+        rest=-1.1495213669832083e-08,
+        divided=16,
+        flat=True,
+        start=-7.25,
+        pieces="""
+-4.96150208117071e-05 -7.69970343039654e-05 -5.918591134949651e-05 -2.9981473956498603e-05
+-1.1226262016690934e-05 -3.299990529583457e-06 -7.880329438455605e-07 -1.5599863122475736e-07
+-2.543369305397972e-08;
+-0.00010747610087412573 -0.0001654799133969915 -0.00012597547918936078 -6.304343563279591e-05
+-2.3237094635149104e-05 -6.687061569217796e-06 -1.5492396585129303e-06 -2.9247237531350363e-07
+-4.3911399745423543e-08;
+-0.00023127831435213242 -0.00035277154557880185 -0.00026541962302609244 -0.00013083000714268113
+-4.725245589388339e-05 -1.3212726499733819e-05 -2.9295231195361056e-06 -5.121260928028658e-07
+-6.534426450747361e-08;
+-0.0004937889535828595 -0.0007446783349078528 -0.0005521709646703916 -0.000266928365680808
+-9.380628684473804e-05 -2.5166664521966556e-05 -5.201950741618244e-06 -7.846240445543193e-07
+-6.146469344504093e-08;
+-0.0010442738967834007 -0.0015528780517347835 -0.0011301473228356122 -0.0005322723851998578
+-0.00017988344127449853 -4.5208110878732036e-05 -8.185087825643802e-06 -8.221302290282559e-07;
+-0.002182573305390628 -0.0031879181497782216 -0.0022630591525358472 -0.001027106014265004
+-0.00032655200449451476 -7.281957663328792e-05 -9.417785570288348e-06 6.346087768115855e-07
+8.045814422644625e-07;
+-0.004493509233891481 -0.006408977678431726 -0.004392563102941375 -0.0018826443842964464
+-0.0005363945782733893 -8.93626053702291e-05 2.581176761680082e-06 8.137965980017486e-06
+3.48557390424038e-06;
+-0.009067667902562445 -0.012508029730538437 -0.008123304255085999 -0.003147239037502631
+-0.0006950717238902003 -5.1510711845688396e-06 6.943685571012318e-05 3.625217789749729e-05
+1.2089967147727389e-05;
+-0.017788097721663357 -0.02332309427848179 -0.013798349283037479 -0.004272608836557514
+-0.00022403373013466107 0.00050461505649466 0.0003198465849573102 0.00012246294463808078
+3.344480460046295e-05;
+-0.03342544972786565 -0.0402046350835738 -0.01951648265516546 -0.0023268967409244444
+0.002939067368433539 0.002383116169277609 0.0010383374599924429 0.00029790815587855827
+4.3781634498299583e-05;
+-0.0584208797859012 -0.05902238064222111 -0.014434667899211266 0.012813881714198566
+0.014215507143459417 0.007196063875945005 0.0020927640216415948 0.00012075987722705724
+-0.00025681860784903805 -0.00016555366208986073;
+-0.08879337048412628 -0.05410710644342348 0.036979367926321165 0.06401998662384438
+0.03863490566799263 0.01056081722120231 -0.0018103473269992282 -0.0033236889065229205
+-0.001644871031122794 -0.0003340102286736426;
+-0.09591611674995207 0.05268962112226745 0.1994942620201379 0.15272781178352823
+0.03581859092866149 -0.024670274278748915 -0.02482018474325936 -0.007667529603261521
+0.002093430455039525 0.0030796208951796625 0.001137570478498808;
+0.3712059894317828 0.4250271397857481 0.09261654829587321 -0.1281761183993923 -0.09433894833826405
+0.0033076899191264303 0.033150305479316945 0.013016437989890476 -0.005108866350145559
+-0.005837759414296491;
+0.2934995590258547 0.777334182278868 0.28162897667990133 -0.30831962987960404 -0.1879780824509888
+0.09858717750833895 0.092273858952967 -0.022621469623922353 -0.037796518825633944
+0.0023052889972928962 0.012860943116054185;
+0.7065004409741453 0.777334182278868 -0.28162897667990133 -0.30831962987960404 0.1879780824509888
+0.09858717750833895 -0.092273858952967 -0.022621469623922353 0.037796518825633944
+0.0023052889972928962 -0.012860943116054185;
+0.999571533477733 0.3716965793134691 -0.4251340516395114 0.09246860182989855 0.128286123108081
+-0.0943352177483307 -0.0033958370377265325 0.03316719279564285 -0.012098391144623176
+-0.005128852771802404;
+1.0959161167478333 0.05268962112226745 -0.1994942603250258 0.15272781178352823
+-0.03581880790301118 -0.024670274278748915 0.024829905194125437 -0.007667529603261521
+-0.002271175842304964 0.0030796208951796625;
+1.0887933704841264 -0.05410710626424643 -0.036979367926321165 0.0640199483994072
+-0.03863490566799263 0.010563018948783899 0.0018103473269992282 -0.0033706590949301517
+0.001644871031122794;
+1.0584208797859012 -0.059022380553411205 0.014434667899211266 0.012813862768085504
+-0.014215507143459417 0.007197155172057414 -0.0020927640216415948 9.747889349567059e-05
+0.00025681860784903805;
+1.0334254497330848 -0.0402046350835738 0.019516479982946554 -0.0023268967409244444
+-0.00293885359092134 0.002383116169277609 -0.0010438101643047302 0.00029790815587855827;
+1.0177880977256504 -0.02332309427848179 0.013798347241728603 -0.004272608836557514
+0.00022419703484462426 0.00050461505649466 -0.00032402718553236807 0.00012246294463808078;
+1.0090676679040036 -0.012508029730538437 0.008123303517172964 -0.003147239037502631
+0.0006951307569329139 -5.1510711845688396e-06 -7.094810160358911e-05 3.625217789749729e-05;
+1.004493509234307 -0.0064089774611245905 0.004392562890198827 -0.0018826721996098546
+0.0005364115976772186 -8.84725153411647e-05 -3.0168734997101295e-06;
+1.0021825733054865 -0.003187918132832339 0.002263059103428093 -0.0010271081833379716
+0.0003265559331148383 -7.275016629832414e-05 9.31721289000529e-06;
+1.0010442738967833 -0.0015528780736880291 0.0011301473228356122 -0.0005322695751844265
+0.00017988344127449853 -4.5298031372532e-05 8.185087825643802e-06;
+1.0004937889535754 -0.0007446783558595752 0.0005521709684218988 -0.0002669256838603432
+9.380598672416458e-05 -2.5252482776839683e-05 5.209633828298874e-06;
+1.0002312783143443 -0.0003527715592540439 0.0002654196270143898 -0.00013082825671169987
+4.7252136830091854e-05 -1.3268740291134133e-05 2.9376911525995396e-06;
+1.0001074761127304 -0.00016547992120684651 0.00012597206571782725 -6.304243597135685e-05
+2.338263602871889e-05 -6.719050735267709e-06;
+1.0000496150268452 -7.699703846957827e-05 5.918417439857463e-05 -2.9980940758052033e-05
+1.1300313968312566e-05 -3.3170528798736648e-06;
+1.0000227750072008 -3.558313220809102e-05 2.7574157085078066e-05 -1.4108504957545985e-05
+5.386542990086342e-06 -1.6073196701179712e-06;
+1.0000104035346804 -1.634905690226108e-05 1.2757155293425466e-05 -6.582099600369523e-06
+2.539605533359358e-06 -7.677790439457589e-07;
+1.0000047320529004 -7.474213796219676e-06 5.866992791949222e-06 -3.048682524047297e-06
+1.1866715002745142e-06 -3.6260573180705624e-07;
+1.0000021442990554 -3.401849107986154e-06 2.684397203613239e-06 -1.4167117141308976e-06
+5.503666904845855e-07;
+1.0000009684377014 -1.542488152030745e-06 1.2227469100689856e-06 -6.488398177563406e-07
+2.5364656088023835e-07;
+1.0000004360765626 -6.970268132891874e-07 5.547803353729016e-07 -2.9580028019489513e-07
+1.1626572182699454e-07;
+1.0000001958345464 -3.1401961165284145e-07 2.508393462830016e-07 -1.3431062189118601e-07
+5.304357305615089e-08;
+1.0000000877212936 -1.4108413989390256e-07 1.1457019023480178e-07 -6.076809717629838e-08;
+1.0000000392122887 -6.323080109667651e-08 5.150304407586516e-08 -2.7407148148078686e-08;
+1.0000000174931158 -2.82753004935191e-08 2.309406777888952e-08 -1.2325882008414461e-08;
+1.000000007789565 -1.2618266542838352e-08 1.0331808250009247e-08 -5.529169969495211e-09;
+1.0000000034627785 -5.73657299686232e-09 4.61263439874012e-09;
+1.0
+""",
+    ),
+}
+# What reads which, in 16 bits too; at which parameters; blocks that a multiprocessor has room for.
+_READERS = {
+    "_forward": ("_forward", False),
+    "_derivative": ("_derivative", False),
+    "_vjp": ("_derivative", False),
+    "_jvp": ("_derivative", False),
+}
+_DEFAULTS: list[float] = []
+_RESIDENT = 5
+# The last bits of this and a small number are the integer nearest to the number.
+_MAGIC = 1.5 * 2.0**23
+
+
+def _is_read(name: str, storage: str, numbers: list[Any]) -> bool:
+    """Whether a kernel reads rows for a dtype where the parameters are these numbers."""
+    _, short = _READERS.get(name, ("", None))
+    fits = short is not None and (_BYTES[storage] == 4 or short and _BYTES[storage] == 2)
+    return fits and numbers == [*map(np.float32, _DEFAULTS)]
+
+
+class _Rows(NamedTuple):
+    """Device functions: where the rows are in global memory, and room for them in shared memory;
+    copy(room, table, k) of the k-th; and what reads from either the five numbers of the row of s,
+    the sum of _MAGIC and its number.
+    """
+
+    count: int
+    table: Any
+    room: Any
+    copy: Any
+    near: Any
+    far: Any
+
+
+if config.ENABLE_CUDASIM:
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+
+        def read(place, s):
+            k = int(np.float32(s).view(np.int32)) - first
+            assert 0 <= k < len(words), f"row {k}"
+            c0, c1, c2, both = place[k]
+            parts = np.array([c0, c1, c2, both >> 16 << 16, both << 16], np.uint32)
+            return tuple(parts.view(np.float32))
+
+        def room():
+            return cuda.shared.array(words.shape, types.uint32)
+
+        def copy(room, table, k):
+            room[k] = table[k]
+
+        return _Rows(len(words), lambda: words, room, copy, read, read)
+
+else:
+    _FOUR, _LONG = ir.VectorType(_WORD, 4), ir.IntType(64)
+
+    def _whole_row(b: Any, place: Any, k: Any, space: int) -> Any:
+        """The pointer to row k."""
+        offset = b.mul(b.zext(k, _LONG), _LONG(16))
+        return b.inttoptr(b.add(place, offset), _FOUR.as_pointer(space))
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+        kind = ir.ArrayType(_WORD, words.size)
+
+        def placed(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                name = f"rows{of}_{space}"
+                if name not in b.module.globals:
+                    value = ir.GlobalVariable(b.module, kind, name, addrspace=space)
+                    value.linkage, value.align = "internal", 16
+                    given = ir.Undefined if space == 3 else [int(w) for w in words.ravel()]
+                    value.initializer = ir.Constant(kind, given)
+                return b.ptrtoint(b.module.globals[name], _LONG)
+
+            @intrinsic
+            def place(typingctx):
+                return types.int64(), generate
+
+            return place
+
+        def reader(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                k = b.sub(b.bitcast(arguments[1], _WORD), _WORD(first))
+                row = b.load(_whole_row(b, arguments[0], k, space))
+                row.align = 16
+                *c, both = _lanes(b, row)
+                c += [b.and_(both, _WORD(-65536)), b.shl(both, _WORD(16))]
+                c = [b.bitcast(v, ir.FloatType()) for v in c]
+                return context.make_tuple(b, signature.return_type, c)
+
+            @intrinsic
+            def read(typingctx, place, s):
+                return types.UniTuple(types.float32, 5)(types.int64, types.float32), generate
+
+            return read
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            k = b.trunc(arguments[2], _WORD)
+            row = b.load(_whole_row(b, arguments[1], k, 1))
+            row.align = 16
+            b.store(row, _whole_row(b, arguments[0], k, 3)).align = 16
+            return context.get_dummy_value()
+
+        @intrinsic
+        def copy(typingctx, room, table, k):
+            return types.void(types.int64, types.int64, types.int64), generate
+
+        return _Rows(len(words), placed(1), placed(3), copy, reader(3), reader(1))
+
+
+def _parts(of: str, read: Any) -> tuple[Any, Any]:
+    """Device functions: whether x is in a row; what its row says, (c + q) (u + v), sums of two."""
+    table, real = _TABLES[of], np.float32
+    _, fused = _rounded_once()
+    low = real((table.first - 0.5) * table.step)
+    high = real(math.inf if table.flat else (table.last + 0.5) * table.step)
+    top, scale, step = real(table.last * table.step), real(1.0 / table.step), real(-table.step)
+    magic, one, nothing = real(_MAGIC), real(1.0), real(0.0)
+    zero, rest = real(table.zero), real(-table.rest)
+    is_whole, divided, middle = table.divided is None, table.divided or 0, table.zero / table.step
+    start, end = real(round(middle) - divided), real(round(middle) + divided)
+
+    @cuda.jit(device=True)
+    def holds(x):
+        return x > low and x < high
+
+    @cuda.jit(device=True)
+    def parts(place, x):
+        s = fused(x if x < top else top, scale, magic)
+        c0, c1, c2, c3, left = read(place, s)
+        k = s - magic
+        t = fused(k, step, x)
+        q = fused(fused(fused(c3, t, c2), t, c1), t, left)
+        beside = is_whole or (k >= start and k < end)
+        return c0, q, x - zero if beside else one, rest if beside else nothing
+
+    return holds, parts
+
+
+def _rounded_once() -> tuple[Any, Any]:
+    """A product that is not fused into a sum, and one that is."""
+    if config.ENABLE_CUDASIM:
+        return np.multiply, lambda a, b, c: np.float32(np.longdouble(a) * b + c)
+    return libdevice.fmul_rn, libdevice.fmaf
+
+
+@functools.cache
+def _read_of(name: str, is_shared: bool) -> tuple[Any, Any]:
+    """Device functions of a kernel's numbers: whether they are in a row, and the value."""
+    of, _ = _READERS[name]
+    rows = _rows(of)
+    in_row, parts = _parts(of, rows.near if is_shared else rows.far)
+    multiply, fused = _rounded_once()
+    functions: dict[str, tuple[Any, Any]] = {}
+
+    @cuda.jit(device=True)
+    def holds_forward(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_forward(place, a0):
+        c, q, u, _ = parts(place, a0)
+        return fused(u, c, multiply(u, q))
+
+    functions["_forward"] = holds_forward, value_forward
+
+    @cuda.jit(device=True)
+    def holds_derivative(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_derivative(place, a0):
+        c, q, u, v = parts(place, a0)
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_derivative"] = holds_derivative, value_derivative
+
+    @cuda.jit(device=True)
+    def holds_vjp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_vjp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_vjp"] = holds_vjp, value_vjp
+
+    @cuda.jit(device=True)
+    def holds_jvp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_jvp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_jvp"] = holds_jvp, value_jvp
+    return functions[name]
+
+
+@functools.cache
+def _alone(name: str, storage: str) -> Any:
+    """The device function of a kernel's numbers that are not part of a vector."""
+    table, program = _rows(_READERS[name][0]).table, _formula(name, storage)
+    holds, value = _read_of(name, False)
+    functions: dict[int, Any] = {}
+    infinity = np.float32(math.inf)
+
+    @cuda.jit(device=True)
+    def alone_1(a0):
+        if holds(a0):
+            y = value(table(), a0)
+            if abs(y) < infinity:
+                return y
+        return program(a0)
+
+    functions[1] = alone_1
+
+    @cuda.jit(device=True)
+    def alone_2(a0, a1):
+        if holds(a0, a1):
+            y = value(table(), a0, a1)
+            if abs(y) < infinity:
+                return y
+        return program(a0, a1)
+
+    functions[2] = alone_2
+    return functions[_ARRAYS[name]]
+
+
+@functools.cache
+def _reading_kernel(name: str, storage: str) -> Any:
+    """The kernel of a function that is read from rows."""
+    _, lanes, load, store, read, write = _access(storage)
+    count, table, room, copy, _, _ = _rows(_READERS[name][0])
+    (holds, value), f = _read_of(name, True), _alone(name, storage)
+    infinity = np.float32(math.inf)
+    kernels: dict[tuple[int, int], Any] = {}
+
+    @cuda.jit(device=True)
+    def group_1_4(place, a0, out, i):
+        a0_v = read(a0, i)
+        if not (holds(a0_v[0]) and holds(a0_v[1]) and holds(a0_v[2]) and holds(a0_v[3])):
+            return False
+        y = (
+            value(place, a0_v[0]),
+            value(place, a0_v[1]),
+            value(place, a0_v[2]),
+            value(place, a0_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_1_4(a0, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_1_4(place, a0, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i)))
+
+    kernels[1, 4] = kernel_1_4
+
+    @cuda.jit(device=True)
+    def group_2_4(place, a0, a1, out, i):
+        a0_v = read(a0, i)
+        a1_v = read(a1, i)
+        if not (
+            holds(a0_v[0], a1_v[0])
+            and holds(a0_v[1], a1_v[1])
+            and holds(a0_v[2], a1_v[2])
+            and holds(a0_v[3], a1_v[3])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0], a1_v[0]),
+            value(place, a0_v[1], a1_v[1]),
+            value(place, a0_v[2], a1_v[2]),
+            value(place, a0_v[3], a1_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_2_4(a0, a1, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_2_4(place, a0, a1, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), load(a1, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i)))
+
+    kernels[2, 4] = kernel_2_4
+    return kernels[_ARRAYS[name], lanes]

@@ -512,10 +512,9 @@ def _formula(name: str, storage: str) -> Any:
 
 
 @functools.cache
-def _group(name: str, storage: str) -> tuple[Any, int]:
+def _group(name: str, storage: str, f: Any) -> tuple[Any, int]:
     """The device function of one vector, read at an index of each array; how many numbers it is."""
     _, lanes, _, _, read, write = _access(storage)
-    f = _formula(name, storage)
     groups: dict[tuple[int, int], Any] = {}
 
     @cuda.jit(device=True)
@@ -595,10 +594,13 @@ def _group(name: str, storage: str) -> tuple[Any, int]:
 
 
 @functools.cache
-def _kernel(name: str, storage: str) -> Any:
+def _kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype."""
+    if is_read:
+        return _reading_kernel(name, storage)
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -697,10 +699,11 @@ def _head_of_rows(
 
 
 @functools.cache
-def _strided_kernel(name: str, storage: str) -> Any:
+def _strided_kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype: vectors of rows, one by one what is none."""
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _alone(name, storage) if is_read else _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -759,7 +762,8 @@ def _is_strided(
     lines = min(max(1, _blocks(columns * -(-rows // down)) // columns), 65535)
     grid = (columns, lines), (across, down), stream
     between, within = zip(*steps)
-    _strided_kernel(name, storage)[grid](*places, *numbers, between, within, rows, width, head)
+    kernel = _strided_kernel(name, storage, _is_read(name, storage, numbers))
+    kernel[grid](*places, *numbers, between, within, rows, width, head)
     return True
 
 
@@ -778,9 +782,11 @@ def _launch(
     held, flat = [_on_device(a, storage, asked) for a in arrays], _on_device(dense, storage)
     if n:
         places = [*map(_place, held)]
-        grid = _blocks(-(-n // (_THREADS * lanes))), _THREADS, stream
+        is_read = _is_read(name, storage, [])
+        blocks = _blocks(-(-n // (_THREADS * lanes)), _RESIDENT if is_read else _EACH)
+        grid, kernel = (blocks, _THREADS, stream), _kernel(name, storage, is_read)
         head = _head([*places, _place(flat)], storage, n)
-        _kernel(name, storage)[grid](*places, n, head, _place(flat))
+        kernel[grid](*places, n, head, _place(flat))
     return _finish(out, dense, flat)
 
 
@@ -1067,10 +1073,13 @@ def _stream(array: Any, stream: Any) -> Any:
     return stream
 
 
-def _blocks(count: int) -> int:
+_EACH = 32
+
+
+def _blocks(count: int, each: int = _EACH) -> int:
     """Enough blocks to fill the device; the grid-stride loop does the rest."""
     processors = 1 if config.ENABLE_CUDASIM else cuda.get_current_device().MULTIPROCESSOR_COUNT
-    return max(1, min(count, 32 * processors))
+    return max(1, min(count, each * processors))
 
 
 def _checked_out(out: Any, like: Any, shape: tuple[int, ...]) -> Any:
@@ -1098,3 +1107,672 @@ def _finish(out: Any, dense: Any, flat: Any) -> Any:
     elif dense is not out:
         out[...] = dense
     return out
+
+
+# Some functions are read from rows, which each block copies to its shared memory. What is in no
+# row, or not finite, is left to the program. A result depends on its own numbers alone: what is not
+# part of a whole vector is read from the same rows in global memory.
+
+
+class _Table(NamedTuple):
+    """A function in rows: row k, of those from `first` to `last`, is of x next to k * step.
+
+    The function is u h(x), u being x - (zero + rest) for all x where `divided` is None, in as many
+    rows to either side of `zero` as it says, and 1 elsewhere. `pieces` are polynomials of h, the
+    lowest power first, half a unit wide each, the first one about `start`. If it is `flat`, the
+    last row serves all x beyond.
+    """
+
+    first: int
+    last: int
+    step: float
+    zero: float
+    rest: float
+    divided: int | None
+    flat: bool
+    start: float
+    pieces: str
+
+
+def _words(table: _Table) -> Any:
+    """A row's words, of 32 bits: c0, c1, c2, and the upper halves of c3 and of what c0 leaves.
+
+    h = c0 + (left + (c1 + (c2 + c3 t) t) t), t = x - k * step.
+    """
+    nodes = np.cos(np.pi * (np.arange(4) + 0.5) / 4) * (0.5 * table.step)
+    places = np.arange(table.first, table.last + 1) * table.step
+    which = np.floor((places - table.start) / 0.5 + 0.5).astype(np.int64)
+    given = [[*map(float, piece.split())] for piece in table.pieces.split(";")]
+    pieces = np.zeros((len(given), max(map(len, given))))
+    for piece, own in zip(pieces, given):
+        piece[: len(own)] = own
+    d = (places - table.start - 0.5 * which)[:, None] + nodes
+    h = np.zeros_like(d)
+    for c in pieces[which].T[::-1]:
+        h = h * d + c[:, None]
+    # Polynomials through four points, by differences.
+    c = [*h.T]
+    for order in range(1, 4):
+        for i in range(3, order - 1, -1):
+            c[i] = (c[i] - c[i - 1]) / (nodes[i] - nodes[i - order])
+    for order in range(2, -1, -1):
+        for i in range(order, 3):
+            c[i] = c[i] - nodes[order] * c[i + 1]
+    c0 = c[0].astype(np.float32)
+    words = [w.astype(np.float32).view(np.uint32) for w in (c0, c[1], c[2], c[3], c[0] - c0)]
+    upper, lower = ((w + 0x7FFF + (w >> 16 & 1)) >> 16 for w in words[3:])
+    return np.stack([*words[:3], upper << 16 | lower], 1).astype(np.uint32)
+
+
+_TABLES: dict[str, _Table] = {
+    "_forward": _Table(
+        first=-711,
+        last=736,
+        step=0.0078125,
+        zero=0.0,
+        rest=0.0,
+        divided=None,
+        flat=True,
+        start=-6.0,
+        pieces="""
+1.4066077834622356e-11 1.3084391182165874e-10 5.904945914543096e-10 1.7199120324299277e-09
+3.6274843861322146e-09 5.890304636734132e-09 7.640353664470696e-09 8.102416619049216e-09
+7.125528775236542e-09 5.2338052047231805e-09 3.2108282500373667e-09 1.6323320785424203e-09
+6.802077853979322e-10 2.1041947194959292e-10;
+1.0777527752508454e-09 8.698778342443303e-09 3.3835974085052694e-08 8.428172099250313e-08
+1.5061110626214705e-07 2.048798637580246e-07 2.195044236201104e-07 1.88782231214248e-07
+1.313362240305326e-07 7.361334709802048e-08 3.253337596661162e-08 1.0645525761558082e-08
+2.0506767201812184e-09;
+4.5835923932589965e-08 3.184395822936765e-07 1.057101138958476e-06 2.224076086980318e-06
+3.314196419814358e-06 3.698059383218618e-06 3.178893394526944e-06 2.1254431248704e-06
+1.094109190920776e-06 4.146829996996142e-07 9.933019497769246e-08 2.6220855823667707e-09
+-8.499435017454318e-09;
+1.1414972026580313e-06 6.769726143424308e-06 1.897454420052905e-05 3.3243792665965364e-05
+4.051153855871348e-05 3.605338037006607e-05 2.38125394615868e-05 1.1488430996369703e-05
+3.7444425738502015e-06 5.718045358038816e-07 -1.419508941345502e-07 -1.0258398062777154e-07;
+1.756148704809188e-05 8.817117104219186e-05 0.00020630025073282854 0.0002961623238541773
+0.0002880859947380366 0.00019659026558342975 9.272551581284174e-05 2.7088997779090676e-05
+2.2899448540807944e-06 -1.7695222776406292e-06 -7.426507338405709e-07;
+0.00017605647296352263 0.0007424857808822627 0.001433490103537327 0.0016558615827072904
+0.0012463835402071316 0.0006131795210130231 0.00017522538270281425 9.355124821608583e-06
+-1.3570909700644507e-05 -4.768065459091669e-06;
+0.0012124640272596452 0.004265543552745574 0.006716457663682862 0.006110053575388398
+0.003399093592192755 0.0010553173720280048 6.318672189196456e-05 -8.663519950548941e-05
+-3.2807906218259484e-05 -2.7611831192287944e-06;
+0.006033706436008043 0.01759411305947578 0.022286723631620906 0.015454834167549088
+0.0057444097075552356 0.0005481176223007237 -0.00048092029462876184 -0.00021943835280199367
+-2.3636964629792465e-05 9.802001703403562e-06;
+0.02270115295611837 0.05440020478983772 0.05416887237798611 0.026606671333217542
+0.004300186104189622 -0.0020986678549025843 -0.001246009835029006 -0.0001456320723191455
+8.423284586924222e-05 3.748703203633497e-05;
+0.06695228201313397 0.12977538344805356 0.09668965449207867 0.026724025305752176
+-0.005738626604012916 -0.005716448637424437 -0.0007821991433419215 0.0004970249804629316
+0.0002004250013773111;
+0.15880800939172351 0.24177209323762638 0.12069799424545284 0.00041126224227176945
+-0.020009598203720017 -0.004290559067641059 0.001961187369634927 0.0008553264151392147
+-0.00010766849415070694 -0.00010757456872177728;
+0.3085719803497791 0.35188376775816266 0.08826064036783718 -0.04388468467968852
+-0.020511096393962425 0.004551663526925883 0.0032167010175672343 -0.0003279844390520389
+-0.0003764209064502206;
+0.5 0.39894228033882445 -2.727146893907707e-36 -0.0668194638133897 1.6325265544219929e-34
+0.010200786595306316 -2.094448814521119e-33 -0.001226559927841248;
+0.6914280196502209 0.35188376775816266 -0.08826064036783718 -0.04388468467968852
+0.020511096393962425 0.004551663526925883 -0.0032167010175672343 -0.0003279844390520389
+0.0003764209064502206;
+0.8411919906082765 0.24177209329533386 -0.12069799424545284 0.00041124993133937485
+0.020009598203720017 -0.00428984995793513 -0.001961187369634927 0.0008401987414127148
+0.00010766849415070694;
+0.933047717986866 0.12977538344805356 -0.09668965449207867 0.026724025305752176
+0.005738626604012916 -0.005716448637424437 0.0007821991433419215 0.0004970249804629316
+-0.0002004250013773111;
+0.977298847053923 0.05440020476972811 -0.05416887751915102 0.026606675623267902
+-0.004299774810996901 -0.0020989149618032142 0.0012354807292953506 -0.00014036045843903588;
+0.9939662935611742 0.017594113054217576 -0.022286722188935074 0.015454835289299161
+-0.005744525122421591 0.0005480530094965265 0.0004838749152074859 -0.00021805994631245255;
+0.9987875359688293 0.004265543554226789 -0.006716455661247179 0.006110053259396067
+-0.0033992537870473367 0.0010553355731862614 -5.908573361468212e-05 -8.702349088163097e-05;
+0.9998239435254187 0.0007424860153443084 -0.0014334892752347333 0.0016558313533007198
+-0.0012464498044146544 0.0006141608309650625 -0.0001735290189902337;
+0.9999824385132124 8.817117199143759e-05 -0.00020630038452413703 0.0002961621213484235
+-0.00028807523831483737 0.00019660192991484974 -9.30035999149576e-05 2.6840158708797464e-05;
+0.9999988585032413 6.7700347296925855e-06 -1.897477160094071e-05 3.3204319193426575e-05
+-4.049333637266151e-05 3.731488856716995e-05 -2.4279035264217476e-05;
+0.9999999541642082 3.1849767319326563e-07 -1.0571687110876848e-06 2.2166594499867257e-06
+-3.308797670536878e-06 3.9341760502097115e-06 -3.316741184497052e-06;
+0.9999999989204608 8.42795865010447e-09 -3.332508227937678e-08 1.0127963565263166e-07
+-1.7210240529691155e-07;
+0.9999999999999999
+""",
+    ),
+    "_derivative": _Table(
+        first=-722,
+        last=768,
+        step=0.0078125,
+        zero=-0.7524614334106445,
+        rest=1.1339627903339533e-08,
+        divided=32,
+        flat=True,
+        start=-5.75,
+        pieces="""
+-6.4984572952493536e-09 -5.332741264518872e-08 -2.10590067443239e-07 -5.315376652073742e-07
+-9.600649443446226e-07 -1.3154735764648553e-06 -1.412632040270458e-06 -1.2088125346446921e-06
+-8.269508079559614e-07 -4.46311181409197e-07 -1.817403220383825e-07 -4.818602291244704e-08
+-1.561293343022426e-09 5.342193698968676e-09;
+-2.8918336744387114e-07 -2.022203304548212e-06 -6.734264045804088e-06 -1.4149468948973542e-05
+-2.092417347608391e-05 -2.295647369806975e-05 -1.912275623527503e-05 -1.2080159466816489e-05
+-5.578033107042922e-06 -1.6388153965162488e-06 -8.930881439477642e-08 1.933716794432122e-07
+1.004676099292076e-07;
+-7.195812080360616e-06 -4.2316634620571554e-05 -0.00011678495117473602 -0.00019944714319350754
+-0.00023331986767601806 -0.00019433257806817628 -0.00011445083345479834 -4.374513411459794e-05
+-6.514533799538705e-06 3.6148895658737925e-06 2.6724620815654655e-06 6.274124444378471e-07;
+-0.00010528218415273581 -0.000512541534864494 -0.001146158498442457 -0.0015375280584709532
+-0.001343838529407891 -0.0007597618391812987 -0.0002333787579938444 1.116245588662353e-05
+4.602841985951525e-05 1.844304085980199e-05 7.089219788549542e-07 -1.8706898658333088e-06;
+-0.0009513598386792649 -0.0037602110535853214 -0.006604147329225982 -0.006579553032713489
+-0.0037987093345155636 -0.000943901580160836 0.00029875623435576923 0.00032472363462448714
+8.841605739582758e-05 -1.11765270139672e-05 -1.1724638027746795e-05;
+-0.005564345644150488 -0.01739691247675492 -0.022824786200728607 -0.014950606800742587
+-0.003313718192129906 0.0020945434734235655 0.0017822227497755478 0.00040442045694223563
+-8.618827614960569e-05 -5.805269648333062e-05;
+-0.02194892159348746 -0.05206602009841575 -0.04572113184331635 -0.011229791780761526
+0.009765128086954103 0.008493863903481847 0.0019708675793052933 -0.0004729011195231322
+-0.0003465914844758683 -5.1129911779482175e-05;
+-0.0599145345176347 -0.0983781546297624 -0.035928507692378535 0.03276017046437014
+0.034628539013302574 0.009164592962603675 -0.002508277962784518 -0.0021197498472671768
+-0.0003622720329946304 9.696781528301095e-05;
+-0.11159698138718019 -0.09027885161142105 0.0727453579659983 0.11356781683824033
+0.037864927325065155 -0.010714019271929935 -0.01045946542576396 -0.0014974173302589476
+0.0010049827995130193 0.0004732773073579588;
+-0.12249263225025389 0.08118097980492427 0.2762833595823883 0.1354470377287684
+-0.028534049134214243 -0.039516421962054314 -0.004433257250805929 0.00559771206951768
+0.0017855922819324623 -0.00043629340553823036;
+0.4313538401595174 0.3874386774480156 -0.016624851299312536 -0.11410688778757305
+-0.0163765960759956 0.01975796799983627 0.005218123358808264 -0.0024038626100275997
+-0.0009025466221211295;
+0.3046459048493858 0.748948614222751 0.19109583549910644 -0.2303576897928543 -0.07121660882347959
+0.048727689792700174 0.015892679084408758 -0.007402716531088792 -0.002392472615180489
+0.0008666648580158215;
+0.6953540951506142 0.748948614222751 -0.19109583549910644 -0.2303576897928543 0.07121660882347959
+0.048727689792700174 -0.015892679084408758 -0.007402716531088792 0.002392472615180489
+0.0008666648580158215;
+0.9989382561369275 0.43230749027270704 -0.38739775642319274 -0.016905716800174 0.1141471775900132
+-0.016327946742247756 -0.019770302241551255 0.005211851553319224 0.002402006059886038
+-0.0009000229954187103;
+1.122492632250254 0.08118098003897029 -0.2762833595823883 0.13544698779895056 0.028534049134214243
+-0.0395135460045471 0.004433257250805929 0.005536358309363867 -0.0017855922819324623;
+1.1115969813871802 -0.09027885186530678 -0.0727453579659983 0.11356787100052984
+-0.037864927325065155 -0.010717139019805587 0.01045946542576396 -0.0014308627089117346
+-0.0010049827995130193;
+1.0599145345176346 -0.09837815468177999 0.035928507692378535 0.03276018156145593
+-0.034628539013302574 0.009163953770461917 0.002508277962784518 -0.0021061137482430033
+0.0003622720329946304;
+1.0219489215934874 -0.052066020070987526 0.04572113184331635 -0.011229797632115566
+-0.009765128086954103 0.008494200941474534 -0.0019708675793052933 -0.0004800912633671219
+0.0003465914844758683;
+1.005564345633876 -0.01739691244561303 0.02282479146124351 -0.014950613444346462
+0.003313297350937769 0.0020949261450068295 -0.001771449215256847 0.00039625679649926725;
+1.0009513598490227 -0.0037602110475897653 0.0066041420270818935 -0.0065795543117655
+0.003799134344654123 -0.0009438279067649919 -0.000309679430809728 0.00032315193551314805;
+1.0001052821896517 -0.0005125411779504938 0.0011461556833862283 -0.0015375729102462372
+0.0013440636832001464 -0.0007583800259889525 0.00022761741706193027;
+1.0000071958113486 -4.2316636611169893e-05 0.00011678532728601871 -0.0001994467192181359
+0.00023328958762401926 -0.00019435693323139805 0.00011523578963441098 -4.322836554174946e-05;
+1.0000002891827011 -2.0225311008945844e-06 6.734605146455405e-06 -1.4107584894594079e-05
+2.0896890823767282e-05 -2.4292023077719972e-05 1.9820907233821078e-05;
+1.000000006509937 -5.336114115935382e-08 2.0730655734855448e-07 -5.272411273918534e-07
+1.0982354223407494e-06 -1.4516402061293135e-06;
+1.0
+""",
+    ),
+}
+# What reads which, in 16 bits too; at which parameters; blocks that a multiprocessor has room for.
+_READERS = {
+    "_forward": ("_forward", False),
+    "_derivative": ("_derivative", True),
+    "_vjp": ("_derivative", True),
+    "_jvp": ("_derivative", True),
+}
+_DEFAULTS: list[float] = []
+_RESIDENT = 5
+# The last bits of this and a small number are the integer nearest to the number.
+_MAGIC = 1.5 * 2.0**23
+
+
+def _is_read(name: str, storage: str, numbers: list[Any]) -> bool:
+    """Whether a kernel reads rows for a dtype where the parameters are these numbers."""
+    _, short = _READERS.get(name, ("", None))
+    fits = short is not None and (_BYTES[storage] == 4 or short and _BYTES[storage] == 2)
+    return fits and numbers == [*map(np.float32, _DEFAULTS)]
+
+
+class _Rows(NamedTuple):
+    """Device functions: where the rows are in global memory, and room for them in shared memory;
+    copy(room, table, k) of the k-th; and what reads from either the five numbers of the row of s,
+    the sum of _MAGIC and its number.
+    """
+
+    count: int
+    table: Any
+    room: Any
+    copy: Any
+    near: Any
+    far: Any
+
+
+if config.ENABLE_CUDASIM:
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+
+        def read(place, s):
+            k = int(np.float32(s).view(np.int32)) - first
+            assert 0 <= k < len(words), f"row {k}"
+            c0, c1, c2, both = place[k]
+            parts = np.array([c0, c1, c2, both >> 16 << 16, both << 16], np.uint32)
+            return tuple(parts.view(np.float32))
+
+        def room():
+            return cuda.shared.array(words.shape, types.uint32)
+
+        def copy(room, table, k):
+            room[k] = table[k]
+
+        return _Rows(len(words), lambda: words, room, copy, read, read)
+
+else:
+    _FOUR, _LONG = ir.VectorType(_WORD, 4), ir.IntType(64)
+
+    def _whole_row(b: Any, place: Any, k: Any, space: int) -> Any:
+        """The pointer to row k."""
+        offset = b.mul(b.zext(k, _LONG), _LONG(16))
+        return b.inttoptr(b.add(place, offset), _FOUR.as_pointer(space))
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+        kind = ir.ArrayType(_WORD, words.size)
+
+        def placed(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                name = f"rows{of}_{space}"
+                if name not in b.module.globals:
+                    value = ir.GlobalVariable(b.module, kind, name, addrspace=space)
+                    value.linkage, value.align = "internal", 16
+                    given = ir.Undefined if space == 3 else [int(w) for w in words.ravel()]
+                    value.initializer = ir.Constant(kind, given)
+                return b.ptrtoint(b.module.globals[name], _LONG)
+
+            @intrinsic
+            def place(typingctx):
+                return types.int64(), generate
+
+            return place
+
+        def reader(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                k = b.sub(b.bitcast(arguments[1], _WORD), _WORD(first))
+                row = b.load(_whole_row(b, arguments[0], k, space))
+                row.align = 16
+                *c, both = _lanes(b, row)
+                c += [b.and_(both, _WORD(-65536)), b.shl(both, _WORD(16))]
+                c = [b.bitcast(v, ir.FloatType()) for v in c]
+                return context.make_tuple(b, signature.return_type, c)
+
+            @intrinsic
+            def read(typingctx, place, s):
+                return types.UniTuple(types.float32, 5)(types.int64, types.float32), generate
+
+            return read
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            k = b.trunc(arguments[2], _WORD)
+            row = b.load(_whole_row(b, arguments[1], k, 1))
+            row.align = 16
+            b.store(row, _whole_row(b, arguments[0], k, 3)).align = 16
+            return context.get_dummy_value()
+
+        @intrinsic
+        def copy(typingctx, room, table, k):
+            return types.void(types.int64, types.int64, types.int64), generate
+
+        return _Rows(len(words), placed(1), placed(3), copy, reader(3), reader(1))
+
+
+def _parts(of: str, read: Any) -> tuple[Any, Any]:
+    """Device functions: whether x is in a row; what its row says, (c + q) (u + v), sums of two."""
+    table, real = _TABLES[of], np.float32
+    _, fused = _rounded_once()
+    low = real((table.first - 0.5) * table.step)
+    high = real(math.inf if table.flat else (table.last + 0.5) * table.step)
+    top, scale, step = real(table.last * table.step), real(1.0 / table.step), real(-table.step)
+    magic, one, nothing = real(_MAGIC), real(1.0), real(0.0)
+    zero, rest = real(table.zero), real(-table.rest)
+    is_whole, divided, middle = table.divided is None, table.divided or 0, table.zero / table.step
+    start, end = real(round(middle) - divided), real(round(middle) + divided)
+
+    @cuda.jit(device=True)
+    def holds(x):
+        return x > low and x < high
+
+    @cuda.jit(device=True)
+    def parts(place, x):
+        s = fused(x if x < top else top, scale, magic)
+        c0, c1, c2, c3, left = read(place, s)
+        k = s - magic
+        t = fused(k, step, x)
+        q = fused(fused(fused(c3, t, c2), t, c1), t, left)
+        beside = is_whole or (k >= start and k < end)
+        return c0, q, x - zero if beside else one, rest if beside else nothing
+
+    return holds, parts
+
+
+def _rounded_once() -> tuple[Any, Any]:
+    """A product that is not fused into a sum, and one that is."""
+    if config.ENABLE_CUDASIM:
+        return np.multiply, lambda a, b, c: np.float32(np.longdouble(a) * b + c)
+    return libdevice.fmul_rn, libdevice.fmaf
+
+
+@functools.cache
+def _read_of(name: str, is_shared: bool) -> tuple[Any, Any]:
+    """Device functions of a kernel's numbers: whether they are in a row, and the value."""
+    of, _ = _READERS[name]
+    rows = _rows(of)
+    in_row, parts = _parts(of, rows.near if is_shared else rows.far)
+    multiply, fused = _rounded_once()
+    functions: dict[str, tuple[Any, Any]] = {}
+
+    @cuda.jit(device=True)
+    def holds_forward(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_forward(place, a0):
+        c, q, u, _ = parts(place, a0)
+        return fused(u, c, multiply(u, q))
+
+    functions["_forward"] = holds_forward, value_forward
+
+    @cuda.jit(device=True)
+    def holds_derivative(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_derivative(place, a0):
+        c, q, u, v = parts(place, a0)
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_derivative"] = holds_derivative, value_derivative
+
+    @cuda.jit(device=True)
+    def holds_vjp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_vjp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_vjp"] = holds_vjp, value_vjp
+
+    @cuda.jit(device=True)
+    def holds_jvp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_jvp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_jvp"] = holds_jvp, value_jvp
+    return functions[name]
+
+
+@functools.cache
+def _alone(name: str, storage: str) -> Any:
+    """The device function of a kernel's numbers that are not part of a vector."""
+    table, program = _rows(_READERS[name][0]).table, _formula(name, storage)
+    holds, value = _read_of(name, False)
+    functions: dict[int, Any] = {}
+    infinity = np.float32(math.inf)
+
+    @cuda.jit(device=True)
+    def alone_1(a0):
+        if holds(a0):
+            y = value(table(), a0)
+            if abs(y) < infinity:
+                return y
+        return program(a0)
+
+    functions[1] = alone_1
+
+    @cuda.jit(device=True)
+    def alone_2(a0, a1):
+        if holds(a0, a1):
+            y = value(table(), a0, a1)
+            if abs(y) < infinity:
+                return y
+        return program(a0, a1)
+
+    functions[2] = alone_2
+    return functions[_ARRAYS[name]]
+
+
+@functools.cache
+def _reading_kernel(name: str, storage: str) -> Any:
+    """The kernel of a function that is read from rows."""
+    _, lanes, load, store, read, write = _access(storage)
+    count, table, room, copy, _, _ = _rows(_READERS[name][0])
+    (holds, value), f = _read_of(name, True), _alone(name, storage)
+    infinity = np.float32(math.inf)
+    kernels: dict[tuple[int, int], Any] = {}
+
+    @cuda.jit(device=True)
+    def group_1_4(place, a0, out, i):
+        a0_v = read(a0, i)
+        if not (holds(a0_v[0]) and holds(a0_v[1]) and holds(a0_v[2]) and holds(a0_v[3])):
+            return False
+        y = (
+            value(place, a0_v[0]),
+            value(place, a0_v[1]),
+            value(place, a0_v[2]),
+            value(place, a0_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_1_4(a0, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_1_4(place, a0, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i)))
+
+    kernels[1, 4] = kernel_1_4
+
+    @cuda.jit(device=True)
+    def group_1_8(place, a0, out, i):
+        a0_v = read(a0, i)
+        if not (
+            holds(a0_v[0])
+            and holds(a0_v[1])
+            and holds(a0_v[2])
+            and holds(a0_v[3])
+            and holds(a0_v[4])
+            and holds(a0_v[5])
+            and holds(a0_v[6])
+            and holds(a0_v[7])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0]),
+            value(place, a0_v[1]),
+            value(place, a0_v[2]),
+            value(place, a0_v[3]),
+            value(place, a0_v[4]),
+            value(place, a0_v[5]),
+            value(place, a0_v[6]),
+            value(place, a0_v[7]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+            and abs(y[4]) < infinity
+            and abs(y[5]) < infinity
+            and abs(y[6]) < infinity
+            and abs(y[7]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_1_8(a0, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_1_8(place, a0, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i)))
+
+    kernels[1, 8] = kernel_1_8
+
+    @cuda.jit(device=True)
+    def group_2_4(place, a0, a1, out, i):
+        a0_v = read(a0, i)
+        a1_v = read(a1, i)
+        if not (
+            holds(a0_v[0], a1_v[0])
+            and holds(a0_v[1], a1_v[1])
+            and holds(a0_v[2], a1_v[2])
+            and holds(a0_v[3], a1_v[3])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0], a1_v[0]),
+            value(place, a0_v[1], a1_v[1]),
+            value(place, a0_v[2], a1_v[2]),
+            value(place, a0_v[3], a1_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_2_4(a0, a1, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_2_4(place, a0, a1, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), load(a1, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i)))
+
+    kernels[2, 4] = kernel_2_4
+
+    @cuda.jit(device=True)
+    def group_2_8(place, a0, a1, out, i):
+        a0_v = read(a0, i)
+        a1_v = read(a1, i)
+        if not (
+            holds(a0_v[0], a1_v[0])
+            and holds(a0_v[1], a1_v[1])
+            and holds(a0_v[2], a1_v[2])
+            and holds(a0_v[3], a1_v[3])
+            and holds(a0_v[4], a1_v[4])
+            and holds(a0_v[5], a1_v[5])
+            and holds(a0_v[6], a1_v[6])
+            and holds(a0_v[7], a1_v[7])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0], a1_v[0]),
+            value(place, a0_v[1], a1_v[1]),
+            value(place, a0_v[2], a1_v[2]),
+            value(place, a0_v[3], a1_v[3]),
+            value(place, a0_v[4], a1_v[4]),
+            value(place, a0_v[5], a1_v[5]),
+            value(place, a0_v[6], a1_v[6]),
+            value(place, a0_v[7], a1_v[7]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+            and abs(y[4]) < infinity
+            and abs(y[5]) < infinity
+            and abs(y[6]) < infinity
+            and abs(y[7]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_2_8(a0, a1, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_2_8(place, a0, a1, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), load(a1, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i)))
+
+    kernels[2, 8] = kernel_2_8
+    return kernels[_ARRAYS[name], lanes]

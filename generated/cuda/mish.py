@@ -293,10 +293,9 @@ def _formula(name: str, storage: str) -> Any:
 
 
 @functools.cache
-def _group(name: str, storage: str) -> tuple[Any, int]:
+def _group(name: str, storage: str, f: Any) -> tuple[Any, int]:
     """The device function of one vector, read at an index of each array; how many numbers it is."""
     _, lanes, _, _, read, write = _access(storage)
-    f = _formula(name, storage)
     groups: dict[tuple[int, int], Any] = {}
 
     @cuda.jit(device=True)
@@ -376,10 +375,13 @@ def _group(name: str, storage: str) -> tuple[Any, int]:
 
 
 @functools.cache
-def _kernel(name: str, storage: str) -> Any:
+def _kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype."""
+    if is_read:
+        return _reading_kernel(name, storage)
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -478,10 +480,11 @@ def _head_of_rows(
 
 
 @functools.cache
-def _strided_kernel(name: str, storage: str) -> Any:
+def _strided_kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype: vectors of rows, one by one what is none."""
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _alone(name, storage) if is_read else _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -540,7 +543,8 @@ def _is_strided(
     lines = min(max(1, _blocks(columns * -(-rows // down)) // columns), 65535)
     grid = (columns, lines), (across, down), stream
     between, within = zip(*steps)
-    _strided_kernel(name, storage)[grid](*places, *numbers, between, within, rows, width, head)
+    kernel = _strided_kernel(name, storage, _is_read(name, storage, numbers))
+    kernel[grid](*places, *numbers, between, within, rows, width, head)
     return True
 
 
@@ -559,9 +563,11 @@ def _launch(
     held, flat = [_on_device(a, storage, asked) for a in arrays], _on_device(dense, storage)
     if n:
         places = [*map(_place, held)]
-        grid = _blocks(-(-n // (_THREADS * lanes))), _THREADS, stream
+        is_read = _is_read(name, storage, [])
+        blocks = _blocks(-(-n // (_THREADS * lanes)), _RESIDENT if is_read else _EACH)
+        grid, kernel = (blocks, _THREADS, stream), _kernel(name, storage, is_read)
         head = _head([*places, _place(flat)], storage, n)
-        _kernel(name, storage)[grid](*places, n, head, _place(flat))
+        kernel[grid](*places, n, head, _place(flat))
     return _finish(out, dense, flat)
 
 
@@ -848,10 +854,13 @@ def _stream(array: Any, stream: Any) -> Any:
     return stream
 
 
-def _blocks(count: int) -> int:
+_EACH = 32
+
+
+def _blocks(count: int, each: int = _EACH) -> int:
     """Enough blocks to fill the device; the grid-stride loop does the rest."""
     processors = 1 if config.ENABLE_CUDASIM else cuda.get_current_device().MULTIPROCESSOR_COUNT
-    return max(1, min(count, 32 * processors))
+    return max(1, min(count, each * processors))
 
 
 def _checked_out(out: Any, like: Any, shape: tuple[int, ...]) -> Any:
@@ -879,3 +888,588 @@ def _finish(out: Any, dense: Any, flat: Any) -> Any:
     elif dense is not out:
         out[...] = dense
     return out
+
+
+# Some functions are read from rows, which each block copies to its shared memory. What is in no
+# row, or not finite, is left to the program. A result depends on its own numbers alone: what is not
+# part of a whole vector is read from the same rows in global memory.
+
+
+class _Table(NamedTuple):
+    """A function in rows: row k, of those from `first` to `last`, is of x next to k * step.
+
+    The function is u h(x), u being x - (zero + rest) for all x where `divided` is None, in as many
+    rows to either side of `zero` as it says, and 1 elsewhere. `pieces` are polynomials of h, the
+    lowest power first, half a unit wide each, the first one about `start`. If it is `flat`, the
+    last row serves all x beyond.
+    """
+
+    first: int
+    last: int
+    step: float
+    zero: float
+    rest: float
+    divided: int | None
+    flat: bool
+    start: float
+    pieces: str
+
+
+def _words(table: _Table) -> Any:
+    """A row's words, of 32 bits: c0, c1, c2, and the upper halves of c3 and of what c0 leaves.
+
+    h = c0 + (left + (c1 + (c2 + c3 t) t) t), t = x - k * step.
+    """
+    nodes = np.cos(np.pi * (np.arange(4) + 0.5) / 4) * (0.5 * table.step)
+    places = np.arange(table.first, table.last + 1) * table.step
+    which = np.floor((places - table.start) / 0.5 + 0.5).astype(np.int64)
+    given = [[*map(float, piece.split())] for piece in table.pieces.split(";")]
+    pieces = np.zeros((len(given), max(map(len, given))))
+    for piece, own in zip(pieces, given):
+        piece[: len(own)] = own
+    d = (places - table.start - 0.5 * which)[:, None] + nodes
+    h = np.zeros_like(d)
+    for c in pieces[which].T[::-1]:
+        h = h * d + c[:, None]
+    # Polynomials through four points, by differences.
+    c = [*h.T]
+    for order in range(1, 4):
+        for i in range(3, order - 1, -1):
+            c[i] = (c[i] - c[i - 1]) / (nodes[i] - nodes[i - order])
+    for order in range(2, -1, -1):
+        for i in range(order, 3):
+            c[i] = c[i] - nodes[order] * c[i + 1]
+    c0 = c[0].astype(np.float32)
+    words = [w.astype(np.float32).view(np.uint32) for w in (c0, c[1], c[2], c[3], c[0] - c0)]
+    upper, lower = ((w + 0x7FFF + (w >> 16 & 1)) >> 16 for w in words[3:])
+    return np.stack([*words[:3], upper << 16 | lower], 1).astype(np.uint32)
+
+
+_TABLES: dict[str, _Table] = {
+    "_forward": _Table(
+        first=-232,
+        last=328,
+        step=0.03125,
+        zero=0.0,
+        rest=0.0,
+        divided=None,
+        flat=True,
+        start=-7.5,
+        pieces="""
+0.0005529314190094425 0.000552778467920141 0.0002762362837192566 9.197679387673373e-05
+2.2943152598270768e-05 4.568241011612131e-06 7.561716968965847e-07 1.060386336846138e-07;
+0.0009114662013652833 0.0009110504375250315 0.00045510945665941914 0.00015142597717406026
+3.771780987942031e-05 7.488134654955341e-06 1.2320454271443697e-06 1.7064134757977871e-07;
+0.001502309029545844 0.0015011788686687217 0.0007494592791147892 0.0002490663264339805
+6.188972305013421e-05 1.2227276748607822e-05 1.991423437580221e-06 2.699611908126937e-07;
+0.0024756800798991633 0.0024726080019462447 0.0012332319537518277 0.0004090293216776448
+0.00010123316506425266 1.983710333480788e-05 3.174934762477886e-06 4.14175183998033e-07;
+0.004078420657515476 0.004070070015199414 0.0020266845757306424 0.0006699948437662967
+0.00016471541027491372 3.1830126294819016e-05 4.9402068222607e-06 5.98933960027457e-07;
+0.00671524754602958 0.006692549113193964 0.003323577650314599 0.001092729969654837
+0.0002656197747043804 5.010062901648083e-05 7.346266994268937e-06 7.601533259028027e-07;
+0.011047295401644775 0.010985601754086796 0.005431118393654133 0.001769265954642903
+0.00042177832592300667 7.615209250926401e-05 9.951083819727851e-06 6.411756812292652e-07;
+0.018147935198074856 0.01798028624796253 0.008822575495562817 0.0028292542385816243
+0.0006516204763269328 0.0001081300509255762 1.0606498729594311e-05 -5.658295370584612e-07;
+0.029741644139186785 0.029286302166588736 0.014188395924631263 0.00442706591341293
+0.0009563318479413175 0.00013168009578072101 2.2312939419665036e-06 -5.066315824703705e-06;
+0.04854915375854141 0.04731408943074764 0.022426148683880476 0.006660202851045017
+0.00126270588935792 9.563648021848065e-05 -3.381610575340318e-05 -1.7805844274689785e-05
+-4.810261403173263e-06;
+0.07872648156261419 0.07538802172527304 0.034384390945109845 0.009291892012848892
+0.0012730760113981198 -0.00013931076269424087 -0.0001386727831766141 -4.478227704912624e-05
+-8.31124170127997e-06;
+0.12625074134763256 0.11730291688058395 0.049894688091093764 0.011030718237093562
+0.0001732497925747848 -0.000845990190072675 -0.00034723280049744345 -6.759885705230492e-05;
+0.19873316144454106 0.17522065154588298 0.06527551651547608 0.008257785903356343
+-0.0035023324890722882 -0.0021625002013332243 -0.0004677460040913885 4.6873956357241036e-05
+6.767567825928918e-05;
+0.3034014613740651 0.2441847055080201 0.06933186869647097 -0.0050786256331676475
+-0.010087301023923228 -0.002690030760614452 0.00037956534153189267 0.00048079984937698657
+0.00011872996139640325;
+0.44148754930347595 0.30395374284833304 0.043936562433828964 -0.02980961637590196
+-0.012906985710367904 0.0014698443144999592 0.0023535292731701077 0.00035780711520408637
+-0.0002691033246785101;
+0.6000000000001336 0.3199999999011268 -0.016000000107058078 -0.045866645547802655
+-0.0003733195994080312 0.007817447728197695 0.0008573379913958928 -0.0012435173449799782
+-0.00028436108948248507;
+0.7504904226095901 0.27186790547613554 -0.07568243298658926 -0.027921408720644858
+0.01643937868029204 0.0034722951037974626 -0.0032209644382939565 -0.000400648034437666
+0.000587906153269325;
+0.8650983882703976 0.18393783192373042 -0.09159495119902301 0.005706840517397806
+0.01372458544273833 -0.00456650829775142 -0.0012436990659696367 0.0010431718028232726;
+0.935585510930566 0.10193498269079246 -0.06867340136459656 0.02073651228726547
+0.0016747259693917426 -0.0038557531366898044 0.0011515600311329162 0.00018333827445155926
+-0.00022998436764928905;
+0.9719794797669569 0.048669227240735365 -0.038765780453269706 0.017382329594996276
+-0.00365875619952018 -0.0006369753491288799 0.0007589887554420902 -0.00023352308364799851;
+0.9885569218188067 0.021029043325567418 -0.018413820963271054 0.009881516003209818
+-0.003357092553067609 0.000552236873870171 0.0001180797070427788 -0.00011137648827071795;
+0.9955116683211505 0.008531747163042301 -0.007888331183152452 0.004647086093949988
+-0.0018957173958200069 0.0005242381695269158 -7.29732591523004e-05;
+0.9982830614620056 0.0033303612475118903 -0.003178380053852276 0.001971278809162324
+-0.000879292120470358 0.0002923100979060281 -6.902728526433433e-05;
+0.9993532017441752 0.0012699189985916006 -0.0012348507024145799 0.0007887357160071903
+-0.0003691181593957614 0.00013382343019269796 -3.741841697334486e-05;
+0.9997586033230512 0.0004774314084904676 -0.00046944909673082066 0.0003050508367175966
+-0.00014668371704986983 5.568045834941326e-05 -1.682940611990743e-05;
+0.9999104155059279 0.00017796191357221972 -0.00017615944488225932 0.00011564197038480167
+-5.648954882487478e-05 2.200346412767005e-05 -6.927984631473132e-06;
+0.9999668685068246 6.599221337642317e-05 -6.558713057400387e-05 4.3318641368369114e-05
+-2.135854715338753e-05 8.444736176438288e-06 -2.7203415664088343e-06;
+0.999987772336282 2.4394701353297718e-05 -2.4301636705391627e-05 1.6111054080186745e-05
+-8.085458886009168e-06 3.186260294809297e-06;
+0.9999954929108372 9.000623087251517e-06 -8.979453657474752e-06 5.966219687936555e-06
+-3.0046884875690097e-06 1.1901267621754105e-06;
+0.9999983399717073 3.3170279668917654e-06 -3.312168132851561e-06 2.203650113284845e-06
+-1.112139421239633e-06 4.418595879505013e-07;
+0.999999388871331 1.2213813809473071e-06 -1.220448058990623e-06 8.25415639977942e-07
+-4.1064990298107374e-07;
+0.9999997750804527 4.496143871265694e-07 -4.4941765514837066e-07 3.0410899552328864e-07
+-1.514087056227654e-07;
+0.9999999172348762 1.6546936119417934e-07 -1.6542973298915727e-07 1.1197718126685914e-07
+-5.577588769957292e-08;
+0.9999999695575641 6.088738896717803e-08 -6.216360328105764e-08 4.121681451697027e-08;
+0.9999999887997675 2.2402479751334283e-08 -2.2873840473913133e-08 1.5167887933795784e-08;
+0.9999999958794223 8.242139462394272e-09 -8.415960213927597e-09 5.581085452709881e-09;
+0.9999999999999999
+""",
+    ),
+    "_derivative": _Table(
+        first=-232,
+        last=370,
+        step=0.03125,
+        zero=-1.1924312114715576,
+        rest=-3.0439375464652585e-09,
+        divided=8,
+        flat=True,
+        start=-7.6875,
+        pieces="""
+-0.0030648617572459113 -0.0026050378295777625 -0.0010720616323437683 -0.00028020628009424827
+-5.061803406675593e-05 -6.185203027934638e-06 -3.5716647461996134e-07 4.8642795236781316e-08;
+-0.004673783933160118 -0.003914556827183308 -0.0015763254121863317 -0.0003976597631150596
+-6.711842133151791e-05 -6.842909732695e-06 -4.075456879720866e-09 1.6920364391464964e-07;
+-0.00707925854721334 -0.0058248049407979875 -0.0022819230830091663 -0.0005485718029728588
+-8.330087943087811e-05 -5.613401247499985e-06 9.927135563601835e-07 4.3270011934384277e-07;
+-0.010636075869639714 -0.008561323821820743 -0.003235500414379733 -0.0007256267315260425
+-9.1298275332385e-05 3.776558331655061e-07 3.350907692310146e-06 9.77402427796388e-07;
+-0.01582195011637767 -0.012385831707227658 -0.004456564936700691 -0.0008964583730910676
+-7.266887599527209e-05 1.704461767840617e-05 8.450828007723177e-06 2.0521374584025164e-06;
+-0.023244924709729643 -0.01754392313216796 -0.005879550329296276 -0.0009729840473700486
+1.2221519599727475e-05 5.599278081516092e-05 1.880636575764964e-05 4.059807215971131e-06;
+-0.03360555610904536 -0.024125603564006337 -0.007230174957143981 -0.0007516203255334358
+0.00024334989128993036 0.00013871025970083923 3.855071830639579e-05 7.4871672936405194e-06;
+-0.04754964679863033 -0.0317463790585114 -0.007777775381155152 0.00019622275824512375
+0.0007718388286118916 0.00030121330459663745 7.287556471018884e-05 1.2234157611909296e-05;
+-0.06528386266283229 -0.03888188957114644 -0.005872450289036378 0.002703475175237784
+0.001855856131308241 0.0005907742901835309 0.00012178807586788757 1.452964371614017e-05;
+-0.0857185192341297 -0.04158981837261785 0.0018282610971819694 0.008226102511628797
+0.0038460217797952937 0.0010180239073151129 0.00015283462631891244 -4.235771145402184e-06
+-1.1081836172849902e-05;
+-0.10475360408184285 -0.031323442158969796 0.0213436575358307 0.01881146788512264
+0.00687979788110003 0.001337967488456516 2.5381979869874174e-06 -0.00010695196231165949
+-4.6034436526040216e-05;
+-0.11225716736040038 0.007972455163975548 0.06146255226470937 0.035594661729175796
+0.009521495109352733 0.00036782322867321326 -0.0008277545385245666 -0.0004118131241879668
+-0.00010430229339385677;
+-0.08786594301005884 0.10079986980824529 0.12850425716703937 0.0524034327271302
+0.005080738733478003 -0.004986981633907362 -0.002930956592533602 -0.0007001670517637534
+5.2385720354397864e-05 0.00010851585621812312;
+0.26795850445775504 0.20514309057567298 0.041605614666183774 -0.020584712163330937
+-0.015903596020732325 -0.003327547313103539 0.0011272287866446896 0.000993286450226026
+0.0002433557117583073;
+0.19050380462207822 0.4897105709555439 0.2148315548237136 -0.043455073843963174
+-0.06292135868604569 -0.011805044610555449 0.008694034434694922 0.005263310771978008
+0.00010194542208034546 -0.0009158446814295212;
+0.4795090355032834 0.6389778827043042 0.05187094764106775 -0.16676475598997217
+-0.04061314970814177 0.033879090028581485 0.01590312116724331 -0.004496449515750117
+-0.004212574579165596;
+0.7898380031980582 0.558295787193283 -0.20660082488013634 -0.13998627467870933 0.06843470524887905
+0.03550137410899763 -0.01757475129394557 -0.008507234449495945 0.003892951575338914
+0.0018781665656493855;
+1.0049013211458564 0.28808920869623855 -0.28949467547432645 0.031672783452461356
+0.07578790742417123 -0.026928021151130674 -0.013018517528856643 0.008926737906816792
+0.0012537848081390656 -0.0021053794958892018;
+1.0842938462582041 0.05037111802617525 -0.1683181866098457 0.10256680428509066
+-0.0031692812013405483 -0.024312154808897132 0.009943079002804606 0.001709662880603664
+-0.0025362838017099847;
+1.0794223310374862 -0.0482977442979122 -0.040153169751892835 0.060264475636393436
+-0.028094796013122248 0.0014869046199927564 0.00490786907126602 -0.002465432274962186
+0.00021890228363741215;
+1.0511173021479294 -0.05616588912233823 0.013083859689707506 0.015272693985359468
+-0.01512989202205472 0.006091590713141856 -0.0006651455970917641 -0.0006329436919288181
+0.0003945572675680554;
+1.0274452542487973 -0.037460241049716084 0.02002703443157863 -0.002214101736361239
+-0.0037596797515194597 0.0028569574990131097 -0.0010402094629451708 0.00015871717944343535;
+1.013284488029191 -0.020257249078943492 0.013775713145903467 -0.004807881100427956
+0.0002603886886603727 0.000677279281462835 -0.00042871210511576547 0.00014416236766417515;
+1.0060306140254007 -0.009811316321567672 0.007485106946876651 -0.0033883950517709827
+0.0008746424466553502 -2.2409923818006687e-05 -9.772423638320956e-05 5.228848592134607e-05;
+1.002625496081393 -0.004450404072429186 0.003624393948129362 -0.0018457244272680126
+0.0006269497732936377 -0.00012727521077646162;
+1.0011109361863542 -0.0019357988103599762 0.0016422361488380608 -0.0008928192005895725
+0.0003416026982350554 -9.299295027345073e-05 1.5730617488917407e-05;
+1.0004606811952725 -0.0008185251954266296 0.0007136233534346131 -0.0004040029202962019
+0.00016497729513358065 -5.079082757866492e-05 1.1516236038736184e-05;
+1.0001882198962544 -0.00033925695881114617 0.00030152775898598935 -0.0001753717152633258
+7.454143334578461e-05 -2.452394484996002e-05 6.269869073711147e-06;
+1.0000760367889057 -0.0001385641235157101 0.00012491399884574498 -7.404540683843035e-05
+3.232232216812831e-05 -1.1074886395702674e-05 3.0191483743018867e-06;
+1.0000304458413338 -5.596498696464143e-05 5.0999804351677234e-05 -3.0659876036853755e-05
+1.3764801416187838e-05 -4.80035073799454e-06;
+1.0000121037314387 -2.2405853067385337e-05 2.0594119301097362e-05 -1.2514599117945792e-05
+5.6993247151091866e-06 -2.024862959090532e-06;
+1.000004783386797 -8.906675290469821e-06 8.24386012670308e-06 -5.0525074755242274e-06
+2.3263714565787176e-06 -8.37949178224927e-07;
+1.000001880952542 -3.5197240091869636e-06 3.2767882309775395e-06 -2.0222803585561515e-06
+9.392804494146249e-07 -3.419198916939247e-07;
+1.0000007364677814 -1.3838328410188518e-06 1.2948471172300247e-06 -8.145425614223199e-07
+3.759801871937287e-07;
+1.000000287279561 -5.418130105609925e-07 5.09133887323771e-07 -3.2191234205818023e-07
+1.494475887377579e-07;
+1.0000001116926625 -2.1134591716306746e-07 1.993379084475661e-07 -1.2659069065261158e-07
+5.905795874393884e-08;
+1.0000000432870924 -8.216927894479315e-08 7.920666148633693e-08 -4.9568599937464084e-08;
+1.00000001673648 -3.185327619662587e-08 3.0798604392451894e-08 -1.9337020825025777e-08;
+1.0000000064556653 -1.2315704439674427e-08 1.1940554637195152e-08 -7.518686052080987e-09;
+1.0
+""",
+    ),
+}
+# What reads which, in 16 bits too; at which parameters; blocks that a multiprocessor has room for.
+_READERS = {
+    "_forward": ("_forward", False),
+    "_derivative": ("_derivative", False),
+    "_vjp": ("_derivative", False),
+    "_jvp": ("_derivative", False),
+}
+_DEFAULTS: list[float] = []
+_RESIDENT = 5
+# The last bits of this and a small number are the integer nearest to the number.
+_MAGIC = 1.5 * 2.0**23
+
+
+def _is_read(name: str, storage: str, numbers: list[Any]) -> bool:
+    """Whether a kernel reads rows for a dtype where the parameters are these numbers."""
+    _, short = _READERS.get(name, ("", None))
+    fits = short is not None and (_BYTES[storage] == 4 or short and _BYTES[storage] == 2)
+    return fits and numbers == [*map(np.float32, _DEFAULTS)]
+
+
+class _Rows(NamedTuple):
+    """Device functions: where the rows are in global memory, and room for them in shared memory;
+    copy(room, table, k) of the k-th; and what reads from either the five numbers of the row of s,
+    the sum of _MAGIC and its number.
+    """
+
+    count: int
+    table: Any
+    room: Any
+    copy: Any
+    near: Any
+    far: Any
+
+
+if config.ENABLE_CUDASIM:
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+
+        def read(place, s):
+            k = int(np.float32(s).view(np.int32)) - first
+            assert 0 <= k < len(words), f"row {k}"
+            c0, c1, c2, both = place[k]
+            parts = np.array([c0, c1, c2, both >> 16 << 16, both << 16], np.uint32)
+            return tuple(parts.view(np.float32))
+
+        def room():
+            return cuda.shared.array(words.shape, types.uint32)
+
+        def copy(room, table, k):
+            room[k] = table[k]
+
+        return _Rows(len(words), lambda: words, room, copy, read, read)
+
+else:
+    _FOUR, _LONG = ir.VectorType(_WORD, 4), ir.IntType(64)
+
+    def _whole_row(b: Any, place: Any, k: Any, space: int) -> Any:
+        """The pointer to row k."""
+        offset = b.mul(b.zext(k, _LONG), _LONG(16))
+        return b.inttoptr(b.add(place, offset), _FOUR.as_pointer(space))
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+        kind = ir.ArrayType(_WORD, words.size)
+
+        def placed(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                name = f"rows{of}_{space}"
+                if name not in b.module.globals:
+                    value = ir.GlobalVariable(b.module, kind, name, addrspace=space)
+                    value.linkage, value.align = "internal", 16
+                    given = ir.Undefined if space == 3 else [int(w) for w in words.ravel()]
+                    value.initializer = ir.Constant(kind, given)
+                return b.ptrtoint(b.module.globals[name], _LONG)
+
+            @intrinsic
+            def place(typingctx):
+                return types.int64(), generate
+
+            return place
+
+        def reader(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                k = b.sub(b.bitcast(arguments[1], _WORD), _WORD(first))
+                row = b.load(_whole_row(b, arguments[0], k, space))
+                row.align = 16
+                *c, both = _lanes(b, row)
+                c += [b.and_(both, _WORD(-65536)), b.shl(both, _WORD(16))]
+                c = [b.bitcast(v, ir.FloatType()) for v in c]
+                return context.make_tuple(b, signature.return_type, c)
+
+            @intrinsic
+            def read(typingctx, place, s):
+                return types.UniTuple(types.float32, 5)(types.int64, types.float32), generate
+
+            return read
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            k = b.trunc(arguments[2], _WORD)
+            row = b.load(_whole_row(b, arguments[1], k, 1))
+            row.align = 16
+            b.store(row, _whole_row(b, arguments[0], k, 3)).align = 16
+            return context.get_dummy_value()
+
+        @intrinsic
+        def copy(typingctx, room, table, k):
+            return types.void(types.int64, types.int64, types.int64), generate
+
+        return _Rows(len(words), placed(1), placed(3), copy, reader(3), reader(1))
+
+
+def _parts(of: str, read: Any) -> tuple[Any, Any]:
+    """Device functions: whether x is in a row; what its row says, (c + q) (u + v), sums of two."""
+    table, real = _TABLES[of], np.float32
+    _, fused = _rounded_once()
+    low = real((table.first - 0.5) * table.step)
+    high = real(math.inf if table.flat else (table.last + 0.5) * table.step)
+    top, scale, step = real(table.last * table.step), real(1.0 / table.step), real(-table.step)
+    magic, one, nothing = real(_MAGIC), real(1.0), real(0.0)
+    zero, rest = real(table.zero), real(-table.rest)
+    is_whole, divided, middle = table.divided is None, table.divided or 0, table.zero / table.step
+    start, end = real(round(middle) - divided), real(round(middle) + divided)
+
+    @cuda.jit(device=True)
+    def holds(x):
+        return x > low and x < high
+
+    @cuda.jit(device=True)
+    def parts(place, x):
+        s = fused(x if x < top else top, scale, magic)
+        c0, c1, c2, c3, left = read(place, s)
+        k = s - magic
+        t = fused(k, step, x)
+        q = fused(fused(fused(c3, t, c2), t, c1), t, left)
+        beside = is_whole or (k >= start and k < end)
+        return c0, q, x - zero if beside else one, rest if beside else nothing
+
+    return holds, parts
+
+
+def _rounded_once() -> tuple[Any, Any]:
+    """A product that is not fused into a sum, and one that is."""
+    if config.ENABLE_CUDASIM:
+        return np.multiply, lambda a, b, c: np.float32(np.longdouble(a) * b + c)
+    return libdevice.fmul_rn, libdevice.fmaf
+
+
+@functools.cache
+def _read_of(name: str, is_shared: bool) -> tuple[Any, Any]:
+    """Device functions of a kernel's numbers: whether they are in a row, and the value."""
+    of, _ = _READERS[name]
+    rows = _rows(of)
+    in_row, parts = _parts(of, rows.near if is_shared else rows.far)
+    multiply, fused = _rounded_once()
+    functions: dict[str, tuple[Any, Any]] = {}
+
+    @cuda.jit(device=True)
+    def holds_forward(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_forward(place, a0):
+        c, q, u, _ = parts(place, a0)
+        return fused(u, c, multiply(u, q))
+
+    functions["_forward"] = holds_forward, value_forward
+
+    @cuda.jit(device=True)
+    def holds_derivative(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_derivative(place, a0):
+        c, q, u, v = parts(place, a0)
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_derivative"] = holds_derivative, value_derivative
+
+    @cuda.jit(device=True)
+    def holds_vjp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_vjp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_vjp"] = holds_vjp, value_vjp
+
+    @cuda.jit(device=True)
+    def holds_jvp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_jvp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_jvp"] = holds_jvp, value_jvp
+    return functions[name]
+
+
+@functools.cache
+def _alone(name: str, storage: str) -> Any:
+    """The device function of a kernel's numbers that are not part of a vector."""
+    table, program = _rows(_READERS[name][0]).table, _formula(name, storage)
+    holds, value = _read_of(name, False)
+    functions: dict[int, Any] = {}
+    infinity = np.float32(math.inf)
+
+    @cuda.jit(device=True)
+    def alone_1(a0):
+        if holds(a0):
+            y = value(table(), a0)
+            if abs(y) < infinity:
+                return y
+        return program(a0)
+
+    functions[1] = alone_1
+
+    @cuda.jit(device=True)
+    def alone_2(a0, a1):
+        if holds(a0, a1):
+            y = value(table(), a0, a1)
+            if abs(y) < infinity:
+                return y
+        return program(a0, a1)
+
+    functions[2] = alone_2
+    return functions[_ARRAYS[name]]
+
+
+@functools.cache
+def _reading_kernel(name: str, storage: str) -> Any:
+    """The kernel of a function that is read from rows."""
+    _, lanes, load, store, read, write = _access(storage)
+    count, table, room, copy, _, _ = _rows(_READERS[name][0])
+    (holds, value), f = _read_of(name, True), _alone(name, storage)
+    infinity = np.float32(math.inf)
+    kernels: dict[tuple[int, int], Any] = {}
+
+    @cuda.jit(device=True)
+    def group_1_4(place, a0, out, i):
+        a0_v = read(a0, i)
+        if not (holds(a0_v[0]) and holds(a0_v[1]) and holds(a0_v[2]) and holds(a0_v[3])):
+            return False
+        y = (
+            value(place, a0_v[0]),
+            value(place, a0_v[1]),
+            value(place, a0_v[2]),
+            value(place, a0_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_1_4(a0, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_1_4(place, a0, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i)))
+
+    kernels[1, 4] = kernel_1_4
+
+    @cuda.jit(device=True)
+    def group_2_4(place, a0, a1, out, i):
+        a0_v = read(a0, i)
+        a1_v = read(a1, i)
+        if not (
+            holds(a0_v[0], a1_v[0])
+            and holds(a0_v[1], a1_v[1])
+            and holds(a0_v[2], a1_v[2])
+            and holds(a0_v[3], a1_v[3])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0], a1_v[0]),
+            value(place, a0_v[1], a1_v[1]),
+            value(place, a0_v[2], a1_v[2]),
+            value(place, a0_v[3], a1_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_2_4(a0, a1, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_2_4(place, a0, a1, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), load(a1, i)))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i)))
+
+    kernels[2, 4] = kernel_2_4
+    return kernels[_ARRAYS[name], lanes]

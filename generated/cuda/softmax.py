@@ -1770,10 +1770,13 @@ def _stream(array: Any, stream: Any) -> Any:
     return stream
 
 
-def _blocks(count: int) -> int:
+_EACH = 32
+
+
+def _blocks(count: int, each: int = _EACH) -> int:
     """Enough blocks to fill the device; the grid-stride loop does the rest."""
     processors = 1 if config.ENABLE_CUDASIM else cuda.get_current_device().MULTIPROCESSOR_COUNT
-    return max(1, min(count, 32 * processors))
+    return max(1, min(count, each * processors))
 
 
 def _checked_out(out: Any, like: Any, shape: tuple[int, ...]) -> Any:

@@ -418,10 +418,9 @@ def _formula(name: str, storage: str) -> Any:
 
 
 @functools.cache
-def _group(name: str, storage: str) -> tuple[Any, int]:
+def _group(name: str, storage: str, f: Any) -> tuple[Any, int]:
     """The device function of one vector, read at an index of each array; how many numbers it is."""
     _, lanes, _, _, read, write = _access(storage)
-    f = _formula(name, storage)
     groups: dict[tuple[int, int], Any] = {}
 
     @cuda.jit(device=True)
@@ -501,10 +500,13 @@ def _group(name: str, storage: str) -> tuple[Any, int]:
 
 
 @functools.cache
-def _kernel(name: str, storage: str) -> Any:
+def _kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype, its parameters numbers."""
+    if is_read:
+        return _reading_kernel(name, storage)
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -721,10 +723,11 @@ def _head_of_rows(
 
 
 @functools.cache
-def _strided_kernel(name: str, storage: str) -> Any:
+def _strided_kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype: vectors of rows, one by one what is none."""
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _alone(name, storage) if is_read else _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -783,7 +786,8 @@ def _is_strided(
     lines = min(max(1, _blocks(columns * -(-rows // down)) // columns), 65535)
     grid = (columns, lines), (across, down), stream
     between, within = zip(*steps)
-    _strided_kernel(name, storage)[grid](*places, *numbers, between, within, rows, width, head)
+    kernel = _strided_kernel(name, storage, _is_read(name, storage, numbers))
+    kernel[grid](*places, *numbers, between, within, rows, width, head)
     return True
 
 
@@ -810,9 +814,11 @@ def _launch(
             grid = _blocks(-(-n // _THREADS)), _THREADS, stream
             _each_kernel(name, storage)[grid](*places, *given, n, _place(flat))
             return _finish(out, dense, flat)
-        grid = _blocks(-(-n // (_THREADS * lanes))), _THREADS, stream
+        is_read = _is_read(name, storage, numbers)
+        blocks = _blocks(-(-n // (_THREADS * lanes)), _RESIDENT if is_read else _EACH)
+        grid, kernel = (blocks, _THREADS, stream), _kernel(name, storage, is_read)
         head = _head([*places, _place(flat)], storage, n)
-        _kernel(name, storage)[grid](*places, *numbers, n, head, _place(flat))
+        kernel[grid](*places, *numbers, n, head, _place(flat))
     return _finish(out, dense, flat)
 
 
@@ -1120,10 +1126,13 @@ def _stream(array: Any, stream: Any) -> Any:
     return stream
 
 
-def _blocks(count: int) -> int:
+_EACH = 32
+
+
+def _blocks(count: int, each: int = _EACH) -> int:
     """Enough blocks to fill the device; the grid-stride loop does the rest."""
     processors = 1 if config.ENABLE_CUDASIM else cuda.get_current_device().MULTIPROCESSOR_COUNT
-    return max(1, min(count, 32 * processors))
+    return max(1, min(count, each * processors))
 
 
 def _checked_out(out: Any, like: Any, shape: tuple[int, ...]) -> Any:
@@ -1259,3 +1268,432 @@ def _reductions(real: Any) -> _Reductions:
         return value + low if low == low else value  # an infinite sum has no rounding error
 
     return _Reductions(plus, higher, joined, total, total_exactly, both, greatest)
+
+
+# Some functions are read from rows, which each block copies to its shared memory. What is in no
+# row, or not finite, is left to the program. A result depends on its own numbers alone: what is not
+# part of a whole vector is read from the same rows in global memory.
+
+
+class _Table(NamedTuple):
+    """A function in rows: row k, of those from `first` to `last`, is of x next to k * step.
+
+    The function is u h(x), u being x - (zero + rest) for all x where `divided` is None, in as many
+    rows to either side of `zero` as it says, and 1 elsewhere. `pieces` are polynomials of h, the
+    lowest power first, half a unit wide each, the first one about `start`. If it is `flat`, the
+    last row serves all x beyond.
+    """
+
+    first: int
+    last: int
+    step: float
+    zero: float
+    rest: float
+    divided: int | None
+    flat: bool
+    start: float
+    pieces: str
+
+
+def _words(table: _Table) -> Any:
+    """A row's words, of 32 bits: c0, c1, c2, and the upper halves of c3 and of what c0 leaves.
+
+    h = c0 + (left + (c1 + (c2 + c3 t) t) t), t = x - k * step.
+    """
+    nodes = np.cos(np.pi * (np.arange(4) + 0.5) / 4) * (0.5 * table.step)
+    places = np.arange(table.first, table.last + 1) * table.step
+    which = np.floor((places - table.start) / 0.5 + 0.5).astype(np.int64)
+    given = [[*map(float, piece.split())] for piece in table.pieces.split(";")]
+    pieces = np.zeros((len(given), max(map(len, given))))
+    for piece, own in zip(pieces, given):
+        piece[: len(own)] = own
+    d = (places - table.start - 0.5 * which)[:, None] + nodes
+    h = np.zeros_like(d)
+    for c in pieces[which].T[::-1]:
+        h = h * d + c[:, None]
+    # Polynomials through four points, by differences.
+    c = [*h.T]
+    for order in range(1, 4):
+        for i in range(3, order - 1, -1):
+            c[i] = (c[i] - c[i - 1]) / (nodes[i] - nodes[i - order])
+    for order in range(2, -1, -1):
+        for i in range(order, 3):
+            c[i] = c[i] - nodes[order] * c[i + 1]
+    c0 = c[0].astype(np.float32)
+    words = [w.astype(np.float32).view(np.uint32) for w in (c0, c[1], c[2], c[3], c[0] - c0)]
+    upper, lower = ((w + 0x7FFF + (w >> 16 & 1)) >> 16 for w in words[3:])
+    return np.stack([*words[:3], upper << 16 | lower], 1).astype(np.uint32)
+
+
+_TABLES: dict[str, _Table] = {
+    "_forward": _Table(
+        first=-232,
+        last=232,
+        step=0.03125,
+        zero=0.0,
+        rest=0.0,
+        divided=0,
+        flat=False,
+        start=-7.5,
+        pieces="""
+0.000552931475359274 0.0005527786369228955 0.00027623653713049385 9.197704716318407e-05
+2.2943342393359962e-05 4.568354795919871e-06 7.562296804210946e-07 1.0606338279002797e-07;
+0.0009114664537718561 0.0009110511943996046 0.0004551105912837756 0.00015142711087790783
+3.771865903676531e-05 7.4886434453680186e-06 1.232304493443479e-06 1.7075181206746265e-07;
+0.0015023101597506706 0.0015011822567355933 0.0007494643561344507 0.000249071396666026
+6.189351805268457e-05 1.2229548473414927e-05 1.99257861658663e-06 2.704529226780303e-07;
+0.002475685137725351 0.0024726231566332972 0.0012332546482904116 0.00040905196621191664
+0.000101250094613633 1.9847221846843886e-05 3.180068738469182e-06 4.1635449470873686e-07;
+0.004078443270564546 0.00407013771589579 0.002026785850597225 0.0006700957508707299
+0.00016479070669757343 3.187501465417877e-05 4.962899548837099e-06 6.085221162359713e-07;
+0.006715348489113498 0.00669285092428935 0.0033240283377367263 0.0010931779600956261
+0.00026595300935887645 5.029844775696114e-05 7.4456673650275385e-06 8.018275351038555e-07;
+0.011047744848599644 0.010986942630611646 0.005433114858133228 0.001771242735576379
+0.0004232410724482435 7.701432538612238e-05 1.0379976304146617e-05 8.18655970842642e-07;
+0.01814992791784809 0.017986209966531122 0.0088313530870205 0.0028378887488510825
+0.0006579548633818459 0.00011183817838690576 1.2411008839096806e-05;
+0.029750418272733708 0.029312230751457342 0.014226511881949908 0.004464163424557245
+0.0009831536517332768 0.00014699804443509104 9.506445854042566e-06 -2.2359073657451683e-06;
+0.048587351573972565 0.04742587317768384 0.02258832974742603 0.006815262418500646
+0.001372137619812838 0.00015603008775026008 -7.1681752132826575e-06 -7.948396301687526e-06;
+0.078889734292819 0.07585818002113875 0.035051858134549946 0.009911305996554778
+0.0016923664732691186 7.867238644739009e-05 -5.0268253821064895e-05 -1.6928143508380846e-05;
+0.12692801104282528 0.119202922021318 0.052496792776963994 0.01332708367993476
+0.001618813486895508 -0.0001732106186250514 -0.00012044001232764794 -2.0909030292106347e-05;
+0.20141327798149575 0.182425523843323 0.07457322667867874 0.015788364167858105
+0.0006532179664022126 -0.0006233074756275514 -0.0001654420286816894;
+0.3132616875165799 0.26894142137093446 0.09830596746261064 0.015142957745195104
+-0.0014719666310223528 -0.0010292123166952228 -6.916031409910361e-05 5.599134352447698e-05;
+0.47407698418096916 0.3775406688016354 0.11750185565919957 0.009592798396961293
+-0.004014829518118718 -0.0008729231157419301 0.00018745700462216355 7.652454131070759e-05;
+0.6931471805630511 0.5 0.12499999840867372 4.70197740328915e-37 -0.0052082058762328185
+-6.018531076210112e-36 0.00034395157442013055;
+0.9740769841809692 0.6224593311983646 0.11750185565919957 -0.009592798396961293
+-0.004014829518118718 0.0008729231157419301 0.00018745700462216355 -7.652454131070759e-05;
+1.31326168751658 0.7310585786290655 0.09830596746261064 -0.015142957745195104
+-0.0014719666310223528 0.0010292123166952228 -6.916031409910361e-05 -5.599134352447698e-05;
+1.7014132779814957 0.817574476156677 0.07457322667867874 -0.015788364167858105
+0.0006532179664022126 0.0006233074756275514 -0.0001654420286816894;
+2.1269280110428253 0.8807970785370134 0.052496792776963994 -0.01332715514634689
+0.001618813486895508 0.00017549754381325052 -0.00012044001232764794;
+2.578889734292819 0.9241418204308914 0.035051858134549946 -0.009911363856420285
+0.0016923664732691186 -7.682087075116094e-05 -5.0268253821064895e-05;
+3.0485873515739725 0.9525741270345612 0.02258832974742603 -0.0068152895858708176
+0.001372137619812838 -0.000155160731904763 -7.1681752132826575e-06;
+3.5297504182727337 0.9706877693082478 0.014226511881949908 -0.00446417106681875
+0.0009831536517332768 -0.00014675349206696265 9.506445854042566e-06;
+4.0181499279178485 0.9820137900334689 0.0088313530870205 -0.0028378887488510825
+0.0006579548633818459 -0.00011183817838690576 1.2411008839096806e-05;
+4.511047744848599 0.9890130573475279 0.005433114858133228 -0.0017712399374358537
+0.0004232410724482435 -7.710386588293329e-05 1.0379976304146617e-05;
+5.006715348545919 0.9933071490542995 0.00332401197762777 -0.0010931752194741683
+0.0002666510406743478 -5.0386147643613124e-05;
+5.504078443308429 0.995929862267855 0.002026774945788646 -0.0006700936709611528
+0.0001652559785302769 -3.194157176064208e-05;
+6.002475685161987 0.9975273768322488 0.0012332476608346876 -0.0004090505431252648
+0.0001015482260578645 -1.9892760619702654e-05;
+6.501502310174953 0.9984988177360425 0.0007494599779099514 -0.00024907047226638794
+6.208032229798957e-05 -1.2259129261832836e-05;
+7.000911466463173 0.9990889488010408 0.00045510788358347256 -0.00015142652725355017
+3.7834187583025634e-05 -7.507319424812897e-06;
+7.500552931481129 0.9994472213602449 0.0002762348754930125 -9.197668464185618e-05
+2.301423892589944e-05 -4.57995547841253e-06
+""",
+    ),
+}
+# What reads which, in 16 bits too; at which parameters; blocks that a multiprocessor has room for.
+_READERS = {
+    "_forward": ("_forward", True),
+}
+_DEFAULTS: list[float] = [1.0, 20.0]
+_RESIDENT = 5
+# The last bits of this and a small number are the integer nearest to the number.
+_MAGIC = 1.5 * 2.0**23
+
+
+def _is_read(name: str, storage: str, numbers: list[Any]) -> bool:
+    """Whether a kernel reads rows for a dtype where the parameters are these numbers."""
+    _, short = _READERS.get(name, ("", None))
+    fits = short is not None and (_BYTES[storage] == 4 or short and _BYTES[storage] == 2)
+    return fits and numbers == [*map(np.float32, _DEFAULTS)]
+
+
+class _Rows(NamedTuple):
+    """Device functions: where the rows are in global memory, and room for them in shared memory;
+    copy(room, table, k) of the k-th; and what reads from either the five numbers of the row of s,
+    the sum of _MAGIC and its number.
+    """
+
+    count: int
+    table: Any
+    room: Any
+    copy: Any
+    near: Any
+    far: Any
+
+
+if config.ENABLE_CUDASIM:
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+
+        def read(place, s):
+            k = int(np.float32(s).view(np.int32)) - first
+            assert 0 <= k < len(words), f"row {k}"
+            c0, c1, c2, both = place[k]
+            parts = np.array([c0, c1, c2, both >> 16 << 16, both << 16], np.uint32)
+            return tuple(parts.view(np.float32))
+
+        def room():
+            return cuda.shared.array(words.shape, types.uint32)
+
+        def copy(room, table, k):
+            room[k] = table[k]
+
+        return _Rows(len(words), lambda: words, room, copy, read, read)
+
+else:
+    _FOUR, _LONG = ir.VectorType(_WORD, 4), ir.IntType(64)
+
+    def _whole_row(b: Any, place: Any, k: Any, space: int) -> Any:
+        """The pointer to row k."""
+        offset = b.mul(b.zext(k, _LONG), _LONG(16))
+        return b.inttoptr(b.add(place, offset), _FOUR.as_pointer(space))
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+        kind = ir.ArrayType(_WORD, words.size)
+
+        def placed(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                name = f"rows{of}_{space}"
+                if name not in b.module.globals:
+                    value = ir.GlobalVariable(b.module, kind, name, addrspace=space)
+                    value.linkage, value.align = "internal", 16
+                    given = ir.Undefined if space == 3 else [int(w) for w in words.ravel()]
+                    value.initializer = ir.Constant(kind, given)
+                return b.ptrtoint(b.module.globals[name], _LONG)
+
+            @intrinsic
+            def place(typingctx):
+                return types.int64(), generate
+
+            return place
+
+        def reader(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                k = b.sub(b.bitcast(arguments[1], _WORD), _WORD(first))
+                row = b.load(_whole_row(b, arguments[0], k, space))
+                row.align = 16
+                *c, both = _lanes(b, row)
+                c += [b.and_(both, _WORD(-65536)), b.shl(both, _WORD(16))]
+                c = [b.bitcast(v, ir.FloatType()) for v in c]
+                return context.make_tuple(b, signature.return_type, c)
+
+            @intrinsic
+            def read(typingctx, place, s):
+                return types.UniTuple(types.float32, 5)(types.int64, types.float32), generate
+
+            return read
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            k = b.trunc(arguments[2], _WORD)
+            row = b.load(_whole_row(b, arguments[1], k, 1))
+            row.align = 16
+            b.store(row, _whole_row(b, arguments[0], k, 3)).align = 16
+            return context.get_dummy_value()
+
+        @intrinsic
+        def copy(typingctx, room, table, k):
+            return types.void(types.int64, types.int64, types.int64), generate
+
+        return _Rows(len(words), placed(1), placed(3), copy, reader(3), reader(1))
+
+
+def _parts(of: str, read: Any) -> tuple[Any, Any]:
+    """Device functions: whether x is in a row; what its row says, (c + q) (u + v), sums of two."""
+    table, real = _TABLES[of], np.float32
+    _, fused = _rounded_once()
+    low = real((table.first - 0.5) * table.step)
+    high = real(math.inf if table.flat else (table.last + 0.5) * table.step)
+    top, scale, step = real(table.last * table.step), real(1.0 / table.step), real(-table.step)
+    magic, one, nothing = real(_MAGIC), real(1.0), real(0.0)
+    zero, rest = real(table.zero), real(-table.rest)
+    is_whole, divided, middle = table.divided is None, table.divided or 0, table.zero / table.step
+    start, end = real(round(middle) - divided), real(round(middle) + divided)
+
+    @cuda.jit(device=True)
+    def holds(x):
+        return x > low and x < high
+
+    @cuda.jit(device=True)
+    def parts(place, x):
+        s = fused(x if x < top else top, scale, magic)
+        c0, c1, c2, c3, left = read(place, s)
+        k = s - magic
+        t = fused(k, step, x)
+        q = fused(fused(fused(c3, t, c2), t, c1), t, left)
+        beside = is_whole or (k >= start and k < end)
+        return c0, q, x - zero if beside else one, rest if beside else nothing
+
+    return holds, parts
+
+
+def _rounded_once() -> tuple[Any, Any]:
+    """A product that is not fused into a sum, and one that is."""
+    if config.ENABLE_CUDASIM:
+        return np.multiply, lambda a, b, c: np.float32(np.longdouble(a) * b + c)
+    return libdevice.fmul_rn, libdevice.fmaf
+
+
+@functools.cache
+def _read_of(name: str, is_shared: bool) -> tuple[Any, Any]:
+    """Device functions of a kernel's numbers: whether they are in a row, and the value."""
+    of, _ = _READERS[name]
+    rows = _rows(of)
+    in_row, parts = _parts(of, rows.near if is_shared else rows.far)
+    functions: dict[str, tuple[Any, Any]] = {}
+
+    @cuda.jit(device=True)
+    def holds_forward(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_forward(place, a0):
+        c, q, _, _ = parts(place, a0)
+        return c + q
+
+    functions["_forward"] = holds_forward, value_forward
+    return functions[name]
+
+
+@functools.cache
+def _alone(name: str, storage: str) -> Any:
+    """The device function of a kernel's numbers that are not part of a vector."""
+    table, program = _rows(_READERS[name][0]).table, _formula(name, storage)
+    holds, value = _read_of(name, False)
+    functions: dict[int, Any] = {}
+    infinity = np.float32(math.inf)
+
+    @cuda.jit(device=True)
+    def alone_1(a0, p0, p1):
+        if holds(a0):
+            y = value(table(), a0)
+            if abs(y) < infinity:
+                return y
+        return program(a0, p0, p1)
+
+    functions[1] = alone_1
+    return functions[_ARRAYS[name]]
+
+
+@functools.cache
+def _reading_kernel(name: str, storage: str) -> Any:
+    """The kernel of a function that is read from rows."""
+    _, lanes, load, store, read, write = _access(storage)
+    count, table, room, copy, _, _ = _rows(_READERS[name][0])
+    (holds, value), f = _read_of(name, True), _alone(name, storage)
+    infinity = np.float32(math.inf)
+    kernels: dict[tuple[int, int], Any] = {}
+
+    @cuda.jit(device=True)
+    def group_1_4(place, a0, out, i):
+        a0_v = read(a0, i)
+        if not (holds(a0_v[0]) and holds(a0_v[1]) and holds(a0_v[2]) and holds(a0_v[3])):
+            return False
+        y = (
+            value(place, a0_v[0]),
+            value(place, a0_v[1]),
+            value(place, a0_v[2]),
+            value(place, a0_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_1_4(a0, p0, p1, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_1_4(place, a0, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), p0, p1))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), p0, p1))
+
+    kernels[1, 4] = kernel_1_4
+
+    @cuda.jit(device=True)
+    def group_1_8(place, a0, out, i):
+        a0_v = read(a0, i)
+        if not (
+            holds(a0_v[0])
+            and holds(a0_v[1])
+            and holds(a0_v[2])
+            and holds(a0_v[3])
+            and holds(a0_v[4])
+            and holds(a0_v[5])
+            and holds(a0_v[6])
+            and holds(a0_v[7])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0]),
+            value(place, a0_v[1]),
+            value(place, a0_v[2]),
+            value(place, a0_v[3]),
+            value(place, a0_v[4]),
+            value(place, a0_v[5]),
+            value(place, a0_v[6]),
+            value(place, a0_v[7]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+            and abs(y[4]) < infinity
+            and abs(y[5]) < infinity
+            and abs(y[6]) < infinity
+            and abs(y[7]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_1_8(a0, p0, p1, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_1_8(place, a0, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), p0, p1))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), p0, p1))
+
+    kernels[1, 8] = kernel_1_8
+    return kernels[_ARRAYS[name], lanes]

@@ -426,10 +426,9 @@ def _formula(name: str, storage: str) -> Any:
 
 
 @functools.cache
-def _group(name: str, storage: str) -> tuple[Any, int]:
+def _group(name: str, storage: str, f: Any) -> tuple[Any, int]:
     """The device function of one vector, read at an index of each array; how many numbers it is."""
     _, lanes, _, _, read, write = _access(storage)
-    f = _formula(name, storage)
     groups: dict[tuple[int, int], Any] = {}
 
     @cuda.jit(device=True)
@@ -509,10 +508,13 @@ def _group(name: str, storage: str) -> tuple[Any, int]:
 
 
 @functools.cache
-def _kernel(name: str, storage: str) -> Any:
+def _kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype, its parameters numbers."""
+    if is_read:
+        return _reading_kernel(name, storage)
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -725,10 +727,11 @@ def _head_of_rows(
 
 
 @functools.cache
-def _strided_kernel(name: str, storage: str) -> Any:
+def _strided_kernel(name: str, storage: str, is_read: bool = False) -> Any:
     """The kernel of one function for one dtype: vectors of rows, one by one what is none."""
     _, _, load, store, _, _ = _access(storage)
-    (group, lanes), f = _group(name, storage), _formula(name, storage)
+    f = _alone(name, storage) if is_read else _formula(name, storage)
+    group, lanes = _group(name, storage, f)
     kernels: dict[int, Any] = {}
 
     @cuda.jit
@@ -787,7 +790,8 @@ def _is_strided(
     lines = min(max(1, _blocks(columns * -(-rows // down)) // columns), 65535)
     grid = (columns, lines), (across, down), stream
     between, within = zip(*steps)
-    _strided_kernel(name, storage)[grid](*places, *numbers, between, within, rows, width, head)
+    kernel = _strided_kernel(name, storage, _is_read(name, storage, numbers))
+    kernel[grid](*places, *numbers, between, within, rows, width, head)
     return True
 
 
@@ -814,9 +818,11 @@ def _launch(
             grid = _blocks(-(-n // _THREADS)), _THREADS, stream
             _each_kernel(name, storage)[grid](*places, *given, n, _place(flat))
             return _finish(out, dense, flat)
-        grid = _blocks(-(-n // (_THREADS * lanes))), _THREADS, stream
+        is_read = _is_read(name, storage, numbers)
+        blocks = _blocks(-(-n // (_THREADS * lanes)), _RESIDENT if is_read else _EACH)
+        grid, kernel = (blocks, _THREADS, stream), _kernel(name, storage, is_read)
         head = _head([*places, _place(flat)], storage, n)
-        _kernel(name, storage)[grid](*places, *numbers, n, head, _place(flat))
+        kernel[grid](*places, *numbers, n, head, _place(flat))
     return _finish(out, dense, flat)
 
 
@@ -1124,10 +1130,13 @@ def _stream(array: Any, stream: Any) -> Any:
     return stream
 
 
-def _blocks(count: int) -> int:
+_EACH = 32
+
+
+def _blocks(count: int, each: int = _EACH) -> int:
     """Enough blocks to fill the device; the grid-stride loop does the rest."""
     processors = 1 if config.ENABLE_CUDASIM else cuda.get_current_device().MULTIPROCESSOR_COUNT
-    return max(1, min(count, 32 * processors))
+    return max(1, min(count, each * processors))
 
 
 def _checked_out(out: Any, like: Any, shape: tuple[int, ...]) -> Any:
@@ -1263,3 +1272,579 @@ def _reductions(real: Any) -> _Reductions:
         return value + low if low == low else value  # an infinite sum has no rounding error
 
     return _Reductions(plus, higher, joined, total, total_exactly, both, greatest)
+
+
+# Some functions are read from rows, which each block copies to its shared memory. What is in no
+# row, or not finite, is left to the program. A result depends on its own numbers alone: what is not
+# part of a whole vector is read from the same rows in global memory.
+
+
+class _Table(NamedTuple):
+    """A function in rows: row k, of those from `first` to `last`, is of x next to k * step.
+
+    The function is u h(x), u being x - (zero + rest) for all x where `divided` is None, in as many
+    rows to either side of `zero` as it says, and 1 elsewhere. `pieces` are polynomials of h, the
+    lowest power first, half a unit wide each, the first one about `start`. If it is `flat`, the
+    last row serves all x beyond.
+    """
+
+    first: int
+    last: int
+    step: float
+    zero: float
+    rest: float
+    divided: int | None
+    flat: bool
+    start: float
+    pieces: str
+
+
+def _words(table: _Table) -> Any:
+    """A row's words, of 32 bits: c0, c1, c2, and the upper halves of c3 and of what c0 leaves.
+
+    h = c0 + (left + (c1 + (c2 + c3 t) t) t), t = x - k * step.
+    """
+    nodes = np.cos(np.pi * (np.arange(4) + 0.5) / 4) * (0.5 * table.step)
+    places = np.arange(table.first, table.last + 1) * table.step
+    which = np.floor((places - table.start) / 0.5 + 0.5).astype(np.int64)
+    given = [[*map(float, piece.split())] for piece in table.pieces.split(";")]
+    pieces = np.zeros((len(given), max(map(len, given))))
+    for piece, own in zip(pieces, given):
+        piece[: len(own)] = own
+    d = (places - table.start - 0.5 * which)[:, None] + nodes
+    h = np.zeros_like(d)
+    for c in pieces[which].T[::-1]:
+        h = h * d + c[:, None]
+    # Polynomials through four points, by differences.
+    c = [*h.T]
+    for order in range(1, 4):
+        for i in range(3, order - 1, -1):
+            c[i] = (c[i] - c[i - 1]) / (nodes[i] - nodes[i - order])
+    for order in range(2, -1, -1):
+        for i in range(order, 3):
+            c[i] = c[i] - nodes[order] * c[i + 1]
+    c0 = c[0].astype(np.float32)
+    words = [w.astype(np.float32).view(np.uint32) for w in (c0, c[1], c[2], c[3], c[0] - c0)]
+    upper, lower = ((w + 0x7FFF + (w >> 16 & 1)) >> 16 for w in words[3:])
+    return np.stack([*words[:3], upper << 16 | lower], 1).astype(np.uint32)
+
+
+_TABLES: dict[str, _Table] = {
+    "_derivative": _Table(
+        first=-232,
+        last=199,
+        step=0.03125,
+        zero=-1.2784645557403564,
+        rest=1.2979282537628478e-08,
+        divided=8,
+        flat=False,
+        start=-7.28125,
+        pieces="""
+-0.004317120022812381 -0.003623329795767607 -0.0014625160821990955 -0.0003697810986033985
+-6.242497684767424e-05 -6.277948874564542e-06 5.0430098829421564e-08 1.763095973132703e-07;
+-0.006544732048937005 -0.0053963252330518135 -0.002118492994797569 -0.0005097391825113281
+-7.695158095379739e-05 -4.833382464998456e-06 1.0886673128615488e-06 4.5085643536162085e-07;
+-0.00984117506017725 -0.007936850994826453 -0.003003219085324002 -0.000671859282657991
+-8.254151976291175e-05 1.5726491066001148e-06 3.5459292644059444e-06 1.0176358490179104e-06;
+-0.014649433612861525 -0.011483958909888283 -0.004128792162997718 -0.000821604882558356
+-5.999196071442125e-05 1.9077758695128275e-05 8.827335070717273e-06 2.110841572567172e-06;
+-0.021529309752980116 -0.0162510868094325 -0.005417550782039494 -0.0008666332635836755
+3.162045763861142e-05 5.9397946920905464e-05 1.928100198057524e-05 4.013880131300684e-06;
+-0.031113403547155166 -0.02228016072642573 -0.00657490967521827 -0.0005970123705625912
+0.0002724378345604726 0.00014253880423331148 3.7885412301838837e-05 6.686883239487351e-06;
+-0.04394971048968791 -0.02911420528282143 -0.006843479096392364 0.00041447930383299364
+0.0008025617574400272 0.00029528699627833486 6.505253154718845e-05 8.30352622000749e-06;
+-0.06010540471883034 -0.035140178776320016 -0.004582525957167394 0.002937848512123688
+0.001818632096573522 0.0005288926120052852 8.629282642973496e-05 1.2278831026658886e-06;
+-0.07832235535070846 -0.036428619311488795 0.003293308259282114 0.008107929952786792
+0.0034475319556374856 0.0007534189744499681 4.2623211252206797e-05 -3.422246961138883e-05
+-1.4786566723980772e-05;
+-0.09446049410877745 -0.025091899629849986 0.021578670919734096 0.016889062852135574
+0.005265713698717381 0.0005750729407807396 -0.0002127331927040095 -0.00012117060032359617
+-2.721527855058839e-05;
+-0.0991579421766757 0.011911295243325737 0.05523885445220037 0.028014066714812186
+0.0052587595969354976 -0.0008818887950734997 -0.0008090344153688094 -0.000200050204279685;
+-0.07560389035847777 0.0903413908142799 0.10316031717048264 0.03388939537113594
+-0.0007794094572284721 -0.004192821725215726 -0.0012644603771369896 3.904792145361002e-05
+0.00013496491189458058;
+0.2174033685405906 0.14654329328065882 0.019001712812865584 -0.01514903961235493
+-0.0066082604717055855 0.00011350573413656894 0.0007949168459957742 0.0001824719389137965
+-4.061818694940058e-05;
+0.14575148234951932 0.36825536241103496 0.14479009155969755 -0.02547770896605077
+-0.027200433854774556 -0.00135037147266325 0.0033885197114487883 0.0007505007958047266
+-0.00028786706653125465 -0.00013454936000894814;
+0.36120717784177847 0.4806099066898934 0.06759285701834256 -0.07380625124961648
+-0.016311090351012913 0.009860335920876633 0.0029410718279612664 -0.001113604736004992
+-0.00044227357596445785;
+0.6085089268081094 0.48817893652956235 -0.0533966158749515 -0.07748508784963626
+0.01306726580694047 0.010864604041667244 -0.0024001129329392135 -0.0013167617225079457
+0.0003692479332691081;
+0.8306736074771653 0.38602891076590057 -0.13937300420907567 -0.03231365046452018
+0.027417783592086215 -2.1466525320383802e-05 -0.003682384626304673 0.0005693685847013395
+0.00036063480841605955;
+0.986466728921071 0.23551436568734918 -0.14969038124277492 0.015004074699447253
+0.017182323173818088 -0.0064988913150670884 -0.0004784025441596535 0.0008728889648610911
+-0.00015405911045153592;
+1.069546325631681 0.10363248353625462 -0.10948578631676466 0.03352462164464759
+0.002163242553717302 -0.004662295282683433 0.0012340996398802 0.00011164803867524898
+-0.00015537747428205742;
+1.0981907907259274 0.019149505385499987 -0.060612402492376136 0.029290254825414086
+-0.004934016199587381 -0.0012019004888629715 0.0008959002449810101 -0.00019692516123802624;
+1.0959402419590276 -0.02219146215478521 -0.024870136521356674 0.01822685008870123
+-0.005432028342117323 0.0004849901654926382 0.00027213722869132585 -0.0001348412011336729;
+1.0805842467691729 -0.035918516531176184 -0.004896194116468644 0.008999431825717618
+-0.0036852424688520427 0.0007664239305403215 -2.4091696840742817e-05 -4.2064888520243494e-05;
+1.062318820875729 -0.03567674976806456 0.003987744562978248 0.0034135890599759546
+-0.0019890067903349704 0.0005613882744988454 -8.632504409564589e-05;
+1.0457959669371584 -0.029963976115660894 0.006746218240816898 0.0006269483861223436
+-0.0008987233895443092 0.0003212649595544159 -6.865429238176501e-05;
+1.0325317382932735 -0.023108743342395908 0.006680107373816665 -0.0005231699908209961
+-0.0003192539876209386 0.0001580402268523481 -4.088462533694408e-05;
+1.022566376026502 -0.016938400879569108 0.005579153853509518 -0.0008563259791976479
+-5.1342576409191364e-05 6.740958607132182e-05 -2.110315655724725e-05;
+1.0153835106229874 -0.012009743131405107 0.004284200467745814 -0.0008358210269607755
+5.349725599127661e-05 2.2800122209210337e-05 -9.791985109699221e-06;
+1.0103491248578549 -0.008320207168537999 0.0031311225783318738 -0.0006924190648850633
+8.183487882258536e-05 3.1015294803471764e-06 -4.013418052693081e-06
+""",
+    ),
+}
+# What reads which, in 16 bits too; at which parameters; blocks that a multiprocessor has room for.
+_READERS = {
+    "_derivative": ("_derivative", True),
+    "_vjp": ("_derivative", True),
+    "_jvp": ("_derivative", True),
+}
+_DEFAULTS: list[float] = [1.0]
+_RESIDENT = 5
+# The last bits of this and a small number are the integer nearest to the number.
+_MAGIC = 1.5 * 2.0**23
+
+
+def _is_read(name: str, storage: str, numbers: list[Any]) -> bool:
+    """Whether a kernel reads rows for a dtype where the parameters are these numbers."""
+    _, short = _READERS.get(name, ("", None))
+    fits = short is not None and (_BYTES[storage] == 4 or short and _BYTES[storage] == 2)
+    return fits and numbers == [*map(np.float32, _DEFAULTS)]
+
+
+class _Rows(NamedTuple):
+    """Device functions: where the rows are in global memory, and room for them in shared memory;
+    copy(room, table, k) of the k-th; and what reads from either the five numbers of the row of s,
+    the sum of _MAGIC and its number.
+    """
+
+    count: int
+    table: Any
+    room: Any
+    copy: Any
+    near: Any
+    far: Any
+
+
+if config.ENABLE_CUDASIM:
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+
+        def read(place, s):
+            k = int(np.float32(s).view(np.int32)) - first
+            assert 0 <= k < len(words), f"row {k}"
+            c0, c1, c2, both = place[k]
+            parts = np.array([c0, c1, c2, both >> 16 << 16, both << 16], np.uint32)
+            return tuple(parts.view(np.float32))
+
+        def room():
+            return cuda.shared.array(words.shape, types.uint32)
+
+        def copy(room, table, k):
+            room[k] = table[k]
+
+        return _Rows(len(words), lambda: words, room, copy, read, read)
+
+else:
+    _FOUR, _LONG = ir.VectorType(_WORD, 4), ir.IntType(64)
+
+    def _whole_row(b: Any, place: Any, k: Any, space: int) -> Any:
+        """The pointer to row k."""
+        offset = b.mul(b.zext(k, _LONG), _LONG(16))
+        return b.inttoptr(b.add(place, offset), _FOUR.as_pointer(space))
+
+    @functools.cache
+    def _rows(of: str) -> _Rows:
+        words = _words(_TABLES[of])
+        first = int(np.float32(_MAGIC + _TABLES[of].first).view(np.int32))
+        kind = ir.ArrayType(_WORD, words.size)
+
+        def placed(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                name = f"rows{of}_{space}"
+                if name not in b.module.globals:
+                    value = ir.GlobalVariable(b.module, kind, name, addrspace=space)
+                    value.linkage, value.align = "internal", 16
+                    given = ir.Undefined if space == 3 else [int(w) for w in words.ravel()]
+                    value.initializer = ir.Constant(kind, given)
+                return b.ptrtoint(b.module.globals[name], _LONG)
+
+            @intrinsic
+            def place(typingctx):
+                return types.int64(), generate
+
+            return place
+
+        def reader(space: int) -> Any:
+            def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+                k = b.sub(b.bitcast(arguments[1], _WORD), _WORD(first))
+                row = b.load(_whole_row(b, arguments[0], k, space))
+                row.align = 16
+                *c, both = _lanes(b, row)
+                c += [b.and_(both, _WORD(-65536)), b.shl(both, _WORD(16))]
+                c = [b.bitcast(v, ir.FloatType()) for v in c]
+                return context.make_tuple(b, signature.return_type, c)
+
+            @intrinsic
+            def read(typingctx, place, s):
+                return types.UniTuple(types.float32, 5)(types.int64, types.float32), generate
+
+            return read
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            k = b.trunc(arguments[2], _WORD)
+            row = b.load(_whole_row(b, arguments[1], k, 1))
+            row.align = 16
+            b.store(row, _whole_row(b, arguments[0], k, 3)).align = 16
+            return context.get_dummy_value()
+
+        @intrinsic
+        def copy(typingctx, room, table, k):
+            return types.void(types.int64, types.int64, types.int64), generate
+
+        return _Rows(len(words), placed(1), placed(3), copy, reader(3), reader(1))
+
+
+def _parts(of: str, read: Any) -> tuple[Any, Any]:
+    """Device functions: whether x is in a row; what its row says, (c + q) (u + v), sums of two."""
+    table, real = _TABLES[of], np.float32
+    _, fused = _rounded_once()
+    low = real((table.first - 0.5) * table.step)
+    high = real(math.inf if table.flat else (table.last + 0.5) * table.step)
+    top, scale, step = real(table.last * table.step), real(1.0 / table.step), real(-table.step)
+    magic, one, nothing = real(_MAGIC), real(1.0), real(0.0)
+    zero, rest = real(table.zero), real(-table.rest)
+    is_whole, divided, middle = table.divided is None, table.divided or 0, table.zero / table.step
+    start, end = real(round(middle) - divided), real(round(middle) + divided)
+
+    @cuda.jit(device=True)
+    def holds(x):
+        return x > low and x < high
+
+    @cuda.jit(device=True)
+    def parts(place, x):
+        s = fused(x if x < top else top, scale, magic)
+        c0, c1, c2, c3, left = read(place, s)
+        k = s - magic
+        t = fused(k, step, x)
+        q = fused(fused(fused(c3, t, c2), t, c1), t, left)
+        beside = is_whole or (k >= start and k < end)
+        return c0, q, x - zero if beside else one, rest if beside else nothing
+
+    return holds, parts
+
+
+def _rounded_once() -> tuple[Any, Any]:
+    """A product that is not fused into a sum, and one that is."""
+    if config.ENABLE_CUDASIM:
+        return np.multiply, lambda a, b, c: np.float32(np.longdouble(a) * b + c)
+    return libdevice.fmul_rn, libdevice.fmaf
+
+
+@functools.cache
+def _read_of(name: str, is_shared: bool) -> tuple[Any, Any]:
+    """Device functions of a kernel's numbers: whether they are in a row, and the value."""
+    of, _ = _READERS[name]
+    rows = _rows(of)
+    in_row, parts = _parts(of, rows.near if is_shared else rows.far)
+    multiply, fused = _rounded_once()
+    functions: dict[str, tuple[Any, Any]] = {}
+
+    @cuda.jit(device=True)
+    def holds_derivative(a0):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_derivative(place, a0):
+        c, q, u, v = parts(place, a0)
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_derivative"] = holds_derivative, value_derivative
+
+    @cuda.jit(device=True)
+    def holds_vjp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_vjp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_vjp"] = holds_vjp, value_vjp
+
+    @cuda.jit(device=True)
+    def holds_jvp(a0, a1):
+        return in_row(a0)
+
+    @cuda.jit(device=True)
+    def value_jvp(place, a0, a1):
+        c, q, u, v = parts(place, a0)
+        u, e = multiply(u, a1), u
+        v = fused(v, a1, fused(e, a1, -u))
+        return fused(u, c, fused(u, q, multiply(v, c + q)))
+
+    functions["_jvp"] = holds_jvp, value_jvp
+    return functions[name]
+
+
+@functools.cache
+def _alone(name: str, storage: str) -> Any:
+    """The device function of a kernel's numbers that are not part of a vector."""
+    table, program = _rows(_READERS[name][0]).table, _formula(name, storage)
+    holds, value = _read_of(name, False)
+    functions: dict[int, Any] = {}
+    infinity = np.float32(math.inf)
+
+    @cuda.jit(device=True)
+    def alone_1(a0, p0):
+        if holds(a0):
+            y = value(table(), a0)
+            if abs(y) < infinity:
+                return y
+        return program(a0, p0)
+
+    functions[1] = alone_1
+
+    @cuda.jit(device=True)
+    def alone_2(a0, a1, p0):
+        if holds(a0, a1):
+            y = value(table(), a0, a1)
+            if abs(y) < infinity:
+                return y
+        return program(a0, a1, p0)
+
+    functions[2] = alone_2
+    return functions[_ARRAYS[name]]
+
+
+@functools.cache
+def _reading_kernel(name: str, storage: str) -> Any:
+    """The kernel of a function that is read from rows."""
+    _, lanes, load, store, read, write = _access(storage)
+    count, table, room, copy, _, _ = _rows(_READERS[name][0])
+    (holds, value), f = _read_of(name, True), _alone(name, storage)
+    infinity = np.float32(math.inf)
+    kernels: dict[tuple[int, int], Any] = {}
+
+    @cuda.jit(device=True)
+    def group_1_4(place, a0, out, i):
+        a0_v = read(a0, i)
+        if not (holds(a0_v[0]) and holds(a0_v[1]) and holds(a0_v[2]) and holds(a0_v[3])):
+            return False
+        y = (
+            value(place, a0_v[0]),
+            value(place, a0_v[1]),
+            value(place, a0_v[2]),
+            value(place, a0_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_1_4(a0, p0, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_1_4(place, a0, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), p0))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), p0))
+
+    kernels[1, 4] = kernel_1_4
+
+    @cuda.jit(device=True)
+    def group_1_8(place, a0, out, i):
+        a0_v = read(a0, i)
+        if not (
+            holds(a0_v[0])
+            and holds(a0_v[1])
+            and holds(a0_v[2])
+            and holds(a0_v[3])
+            and holds(a0_v[4])
+            and holds(a0_v[5])
+            and holds(a0_v[6])
+            and holds(a0_v[7])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0]),
+            value(place, a0_v[1]),
+            value(place, a0_v[2]),
+            value(place, a0_v[3]),
+            value(place, a0_v[4]),
+            value(place, a0_v[5]),
+            value(place, a0_v[6]),
+            value(place, a0_v[7]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+            and abs(y[4]) < infinity
+            and abs(y[5]) < infinity
+            and abs(y[6]) < infinity
+            and abs(y[7]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_1_8(a0, p0, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_1_8(place, a0, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), p0))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), p0))
+
+    kernels[1, 8] = kernel_1_8
+
+    @cuda.jit(device=True)
+    def group_2_4(place, a0, a1, out, i):
+        a0_v = read(a0, i)
+        a1_v = read(a1, i)
+        if not (
+            holds(a0_v[0], a1_v[0])
+            and holds(a0_v[1], a1_v[1])
+            and holds(a0_v[2], a1_v[2])
+            and holds(a0_v[3], a1_v[3])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0], a1_v[0]),
+            value(place, a0_v[1], a1_v[1]),
+            value(place, a0_v[2], a1_v[2]),
+            value(place, a0_v[3], a1_v[3]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_2_4(a0, a1, p0, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_2_4(place, a0, a1, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), load(a1, i), p0))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i), p0))
+
+    kernels[2, 4] = kernel_2_4
+
+    @cuda.jit(device=True)
+    def group_2_8(place, a0, a1, out, i):
+        a0_v = read(a0, i)
+        a1_v = read(a1, i)
+        if not (
+            holds(a0_v[0], a1_v[0])
+            and holds(a0_v[1], a1_v[1])
+            and holds(a0_v[2], a1_v[2])
+            and holds(a0_v[3], a1_v[3])
+            and holds(a0_v[4], a1_v[4])
+            and holds(a0_v[5], a1_v[5])
+            and holds(a0_v[6], a1_v[6])
+            and holds(a0_v[7], a1_v[7])
+        ):
+            return False
+        y = (
+            value(place, a0_v[0], a1_v[0]),
+            value(place, a0_v[1], a1_v[1]),
+            value(place, a0_v[2], a1_v[2]),
+            value(place, a0_v[3], a1_v[3]),
+            value(place, a0_v[4], a1_v[4]),
+            value(place, a0_v[5], a1_v[5]),
+            value(place, a0_v[6], a1_v[6]),
+            value(place, a0_v[7], a1_v[7]),
+        )
+        if not (
+            abs(y[0]) < infinity
+            and abs(y[1]) < infinity
+            and abs(y[2]) < infinity
+            and abs(y[3]) < infinity
+            and abs(y[4]) < infinity
+            and abs(y[5]) < infinity
+            and abs(y[6]) < infinity
+            and abs(y[7]) < infinity
+        ):
+            return False
+        write(out, i, y)
+        return True
+
+    @cuda.jit
+    def kernel_2_8(a0, a1, p0, n, head, out):
+        place, rows, row = room(), table(), cuda.threadIdx.x
+        while row < count:
+            copy(place, rows, row)
+            row += cuda.blockDim.x
+        cuda.syncthreads()
+        first, step = cuda.grid(1), cuda.gridsize(1)
+        end = head + ((n - head) & -lanes)
+        for at in range(head + first * lanes, end, step * lanes):
+            if not group_2_8(place, a0, a1, out, at):
+                for i in range(at, at + lanes):
+                    store(out, i, f(load(a0, i), load(a1, i), p0))
+        for k in range(first, head + n - end, step):
+            i = k if k < head else k - head + end
+            store(out, i, f(load(a0, i), load(a1, i), p0))
+
+    kernels[2, 8] = kernel_2_8
+    return kernels[_ARRAYS[name], lanes]
